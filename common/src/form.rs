@@ -1,0 +1,87 @@
+//! Forms as PayJS sends them, read strictly.
+
+use crate::sign::Params;
+
+/// Why a body is not a form that can be signed.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum FormError {
+    /// The decoded text is not UTF-8, so its signature would be over something else.
+    #[error("the form is not UTF-8 after decoding")]
+    NotUtf8,
+    /// A name stands twice, so readers could disagree on its value.
+    #[error("the field {0:?} stands twice")]
+    Twice(String),
+}
+
+/// Reads `application/x-www-form-urlencoded`.
+pub fn parse(body: &[u8]) -> Result<Params, FormError> {
+    let mut params = Params::new();
+    for pair in body
+        .split(|byte| *byte == b'&')
+        .filter(|pair| !pair.is_empty())
+    {
+        let split = pair
+            .iter()
+            .position(|byte| *byte == b'=')
+            .unwrap_or(pair.len());
+        let name = decode(&pair[..split])?;
+        let value = decode(pair.get(split + 1..).unwrap_or_default())?;
+        if params.contains_key(&name) {
+            return Err(FormError::Twice(name));
+        }
+        params.insert(name, value);
+    }
+    Ok(params)
+}
+
+/// Writes `params` as a form.
+pub fn write(params: &Params) -> String {
+    form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(params)
+        .finish()
+}
+
+fn decode(text: &[u8]) -> Result<String, FormError> {
+    let spaces: Vec<u8> = text
+        .iter()
+        .map(|byte| if *byte == b'+' { b' ' } else { *byte })
+        .collect();
+    percent_encoding::percent_decode(&spaces)
+        .decode_utf8()
+        .map(Into::into)
+        .map_err(|_| FormError::NotUtf8)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_field_twice_or_bad_utf8_is_refused() {
+        assert_eq!(parse(b"a=1&a=1"), Err(FormError::Twice("a".to_owned())));
+        assert_eq!(parse(b"a=%FF"), Err(FormError::NotUtf8));
+        assert_eq!(parse(b"\xff=1"), Err(FormError::NotUtf8));
+    }
+
+    #[test]
+    fn plus_is_a_space_and_what_is_missing_is_empty() {
+        let params = parse(b"a=x+y%2Bz&b&=c&&").unwrap();
+        assert_eq!(params["a"], "x y+z");
+        assert_eq!(params["b"], "");
+        assert_eq!(params[""], "c");
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_written_is_read(params: Params) {
+            prop_assert_eq!(parse(write(&params).as_bytes()), Ok(params));
+        }
+
+        #[test]
+        fn no_bytes_panic(bytes: Vec<u8>) {
+            let _ = parse(&bytes);
+        }
+    }
+}
