@@ -1,0 +1,196 @@
+//! Configuration: the built-in defaults, then a file, then the environment.
+//!
+//! `config.default.toml` is both the defaults and the manual.
+
+mod layers;
+mod validate;
+
+use std::{net::SocketAddr, time::Duration};
+
+use ipnet::IpNet;
+use secrecy::SecretString;
+use serde::Deserialize;
+use url::Url;
+
+use crate::payload::AllowList;
+pub use validate::Process;
+
+/// The built-in defaults, which are also the manual.
+pub const DEFAULTS: &str = include_str!("config.default.toml");
+
+/// Everything that can be set, by section. See [`DEFAULTS`] for what each setting does.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every setting")]
+pub struct Config {
+    pub http: Http,
+    pub redis: Redis,
+    pub mongo: Mongo,
+    pub payjs: PayJs,
+    pub wechat: WeChat,
+    pub sign: Sign,
+    pub orders: Orders,
+    pub queue: Queue,
+    pub worker: Worker,
+    pub log: Log,
+}
+
+impl Config {
+    /// Loads the configuration from the process's environment and checks what `process` needs.
+    pub fn load(process: Process) -> Result<Self, Mistakes> {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the one place that reads the environment"
+        )]
+        let file = std::env::var("HEYI_CONFIG").ok();
+        Self::from_sources(process, file.as_deref(), std::env::vars())
+    }
+
+    /// Loads the configuration from an optional file and given environment variables.
+    pub fn from_sources(
+        process: Process,
+        file: Option<&str>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Mistakes> {
+        let (config, mut mistakes) = layers::merge(file, environment)?;
+        mistakes.extend(validate::mistakes(&config, process));
+        if mistakes.is_empty() {
+            Ok(config)
+        } else {
+            Err(Mistakes(mistakes))
+        }
+    }
+
+    /// Legal settings that are risky in production, a sentence each.
+    pub fn warnings(&self) -> Vec<String> {
+        validate::warnings(self)
+    }
+}
+
+/// Every mistake of a configuration, each with its key.
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration has {} mistake(s):\n  - {}", .0.len(), .0.join("\n  - "))]
+pub struct Mistakes(pub Vec<String>);
+
+/// `[http]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every setting")]
+pub struct Http {
+    pub listen: SocketAddr,
+    #[serde(deserialize_with = "layers::optional_url")]
+    pub public_url: Option<Url>,
+    pub trusted_proxies: Vec<IpNet>,
+    pub rate_limit: u32,
+    #[serde(with = "humantime_serde")]
+    pub header_timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    pub request_timeout: Duration,
+}
+
+/// `[redis]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every setting")]
+pub struct Redis {
+    pub url: SecretString,
+    pub prefix: String,
+    pub wait_replicas: u32,
+}
+
+/// `[mongo]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every setting")]
+pub struct Mongo {
+    pub url: SecretString,
+    pub database: String,
+}
+
+/// `[payjs]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every setting")]
+pub struct PayJs {
+    pub mchid: String,
+    pub key: SecretString,
+    #[serde(deserialize_with = "layers::optional_url")]
+    pub notify_url: Option<Url>,
+    pub api_base: Url,
+    pub body: String,
+}
+
+/// `[wechat]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every setting")]
+pub struct WeChat {
+    pub appid: String,
+    pub secret: SecretString,
+    pub api_base: Url,
+}
+
+/// `[sign]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every setting")]
+pub struct Sign {
+    pub app_key: SecretString,
+    pub session_secret: SecretString,
+    pub previous_session_secret: SecretString,
+}
+
+/// `[orders]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every setting")]
+pub struct Orders {
+    #[serde(with = "humantime_serde")]
+    pub ttl: Duration,
+    pub prices: Vec<u32>,
+    pub require_sign: bool,
+    pub payloads: AllowList,
+}
+
+/// `[queue]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every setting")]
+pub struct Queue {
+    pub concurrency: usize,
+    pub partitions: u16,
+    #[serde(with = "humantime_serde")]
+    pub timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    pub drain_timeout: Duration,
+}
+
+/// `[worker]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every setting")]
+pub struct Worker {
+    pub listen: SocketAddr,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every setting")]
+pub struct Log {
+    pub filter: String,
+    pub format: LogFormat,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// A line of text each.
+    Text,
+    /// A JSON object each.
+    Json,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! Laying the sources over each other, with every mistake kept.
+
+use std::fs;
+
+use serde::{Deserialize, Deserializer};
+use toml::{Table, Value};
+use url::Url;
+
+use super::{Config, DEFAULTS, Mistakes};
+
+const PREFIX: &str = "HEYI_";
+const FILE_SUFFIX: &str = "_FILE";
+
+/// Merges the defaults, `file` and `environment`. What could not be used is listed and left at its default.
+pub(super) fn merge(
+    file: Option<&str>,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<(Config, Vec<String>), Mistakes> {
+    let defaults: Table = parse("the defaults", DEFAULTS)?;
+    let mut merged = defaults.clone();
+    let mut mistakes = Vec::new();
+    if let Some(path) = file {
+        let text = fs::read_to_string(path)
+            .map_err(|error| Mistakes(vec![format!("HEYI_CONFIG: cannot read {path}: {error}")]))?;
+        overlay(&mut merged, parse(path, &text)?, "", &mut mistakes);
+    }
+    let mut variables: Vec<_> = environment.into_iter().collect();
+    variables.sort();
+    for (name, value) in variables {
+        if let Some(path) = name.strip_prefix(PREFIX)
+            && path.contains("__")
+            && let Err(mistake) = set(&mut merged, path, &value)
+        {
+            mistakes.push(format!("{name}: {mistake}"));
+        }
+    }
+    let config = read(&defaults, merged, &mut mistakes)?;
+    Ok((config, mistakes))
+}
+
+/// An empty text is no URL; anything else must be one.
+pub(super) fn optional_url<'de, D: Deserializer<'de>>(text: D) -> Result<Option<Url>, D::Error> {
+    let text = String::deserialize(text)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    Url::parse(&text)
+        .map(Some)
+        .map_err(serde::de::Error::custom)
+}
+
+fn parse(source: &str, text: &str) -> Result<Table, Mistakes> {
+    text.parse()
+        .map_err(|error| Mistakes(vec![format!("{source} is not TOML: {error}")]))
+}
+
+/// Lays `over` over `base`; a key that `base` does not have is a mistake.
+fn overlay(base: &mut Table, over: Table, path: &str, mistakes: &mut Vec<String>) {
+    for (key, value) in over {
+        let name = format!("{path}{key}");
+        match (base.get_mut(&key), value) {
+            (None, _) => mistakes.push(format!("{name}: there is no such setting")),
+            (Some(Value::Table(inner)), Value::Table(value)) => {
+                overlay(inner, value, &format!("{name}."), mistakes);
+            }
+            (Some(slot), value) => *slot = value,
+        }
+    }
+}
+
+/// Sets one value from the environment: `SECTION__KEY`, or `SECTION__KEY_FILE` for a file that holds it.
+fn set(base: &mut Table, path: &str, value: &str) -> Result<(), String> {
+    let lower = path.to_ascii_lowercase();
+    if let Some(slot) = slot(base, &lower) {
+        return assign(slot, value);
+    }
+    if let Some(slot) = path
+        .strip_suffix(FILE_SUFFIX)
+        .and_then(|path| slot_named(base, path))
+    {
+        let text =
+            fs::read_to_string(value).map_err(|error| format!("cannot read {value}: {error}"))?;
+        return assign(slot, text.trim_end_matches(['\r', '\n']));
+    }
+    Err("there is no such setting".to_owned())
+}
+
+fn slot_named<'a>(base: &'a mut Table, path: &str) -> Option<&'a mut Value> {
+    slot(base, &path.to_ascii_lowercase())
+}
+
+fn slot<'a>(base: &'a mut Table, path: &str) -> Option<&'a mut Value> {
+    let (section, rest) = path.split_once("__")?;
+    let mut slot = base.get_mut(section)?;
+    for key in rest.split("__") {
+        slot = slot.as_table_mut()?.get_mut(key)?;
+    }
+    Some(slot)
+}
+
+/// Texts are taken as they are; everything else is written as in TOML.
+fn assign(slot: &mut Value, text: &str) -> Result<(), String> {
+    *slot = if slot.is_str() {
+        Value::String(text.to_owned())
+    } else {
+        let line: Table = format!("value = {text}")
+            .parse()
+            .map_err(|_| "write the value as in TOML, e.g. true, 20 or [990, 1990]".to_owned())?;
+        line.get("value").cloned().ok_or("the value is missing")?
+    };
+    Ok(())
+}
+
+/// Reads the merged tables. Each value that does not fit is listed, set back to its default, and the rest read
+/// again, so that one run names every mistake.
+fn read(
+    defaults: &Table,
+    mut merged: Table,
+    mistakes: &mut Vec<String>,
+) -> Result<Config, Mistakes> {
+    loop {
+        match serde_path_to_error::deserialize(merged.clone()) {
+            Ok(config) => return Ok(config),
+            Err(error) => {
+                let path: Vec<String> = error
+                    .path()
+                    .to_string()
+                    .split('.')
+                    .map(str::to_owned)
+                    .collect();
+                mistakes.push(format!("{}: {}", error.path(), error.inner().message()));
+                if !reset(defaults, &mut merged, &path) {
+                    return Err(Mistakes(std::mem::take(mistakes)));
+                }
+            }
+        }
+    }
+}
+
+/// Sets the value at `path` back to its default; false when that changes nothing.
+fn reset(defaults: &Table, merged: &mut Table, path: &[String]) -> bool {
+    let [key, rest @ ..] = path else { return false };
+    let key = key.split('[').next().unwrap_or(key);
+    match (defaults.get(key), merged.get_mut(key)) {
+        (Some(Value::Table(defaults)), Some(Value::Table(merged))) if !rest.is_empty() => {
+            reset(defaults, merged, rest)
+        }
+        (Some(default), Some(slot)) if slot != default => {
+            *slot = default.clone();
+            true
+        }
+        _ => false,
+    }
+}

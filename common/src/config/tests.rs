@@ -1,0 +1,149 @@
+use std::io::Write;
+
+use secrecy::ExposeSecret;
+
+use super::*;
+
+fn complete() -> Vec<(String, String)> {
+    [
+        ("HEYI_HTTP__PUBLIC_URL", "https://heyi.example.com"),
+        ("HEYI_PAYJS__MCHID", "1600000001"),
+        ("HEYI_PAYJS__KEY", "EXAMPLEKEY123456"),
+        ("HEYI_PAYJS__NOTIFY_URL", "https://heyi.example.com/notify"),
+        ("HEYI_WECHAT__APPID", "wx0000000000000000"),
+        ("HEYI_WECHAT__SECRET", "EXAMPLE"),
+        ("HEYI_SIGN__APP_KEY", "EXAMPLE"),
+        (
+            "HEYI_SIGN__SESSION_SECRET",
+            "EXAMPLEEXAMPLEEXAMPLEEXAMPLE1234",
+        ),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .to_vec()
+}
+
+fn load(extra: &[(&str, &str)]) -> Result<Config, Mistakes> {
+    let mut environment = complete();
+    environment.retain(|(name, _)| extra.iter().all(|(other, _)| other != name));
+    environment.extend(
+        extra
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+    );
+    Config::from_sources(Process::Api, None, environment)
+}
+
+#[test]
+fn the_defaults_lack_only_what_is_required() {
+    let Mistakes(found) = Config::from_sources(Process::Api, None, []).unwrap_err();
+    let keys: Vec<&str> = found
+        .iter()
+        .filter_map(|line| line.split(':').next())
+        .collect();
+    assert_eq!(
+        keys,
+        [
+            "payjs.mchid",
+            "payjs.key",
+            "http.public_url",
+            "payjs.notify_url",
+            "wechat.appid",
+            "wechat.secret",
+            "sign.app_key",
+            "sign.session_secret",
+        ]
+    );
+    let Mistakes(found) = Config::from_sources(Process::Worker, None, []).unwrap_err();
+    assert_eq!(found.len(), 2, "{found:?}");
+}
+
+#[test]
+fn the_environment_wins_and_types_are_kept() {
+    let config = load(&[
+        ("HEYI_HTTP__LISTEN", "127.0.0.1:1234"),
+        ("HEYI_ORDERS__PRICES", "[990, 1990]"),
+        ("HEYI_ORDERS__REQUIRE_SIGN", "false"),
+        ("HEYI_ORDERS__TTL", "90s"),
+        ("HEYI_HTTP__TRUSTED_PROXIES", "['10.0.0.0/8']"),
+        ("HEYI_ORDERS__PAYLOADS__JD", "[]"),
+    ])
+    .unwrap();
+    assert_eq!(config.http.listen.port(), 1234);
+    assert_eq!(config.orders.prices, [990, 1990]);
+    assert_eq!(config.orders.ttl.as_secs(), 90);
+    assert!(!config.orders.require_sign);
+    assert_eq!(config.warnings().len(), 1);
+}
+
+#[test]
+fn every_mistake_is_listed_with_its_key() {
+    let Mistakes(found) = load(&[
+        ("HEYI_HTTP__LISTEN", "nowhere"),
+        ("HEYI_HTTP__RATE_LIMIT", "many"),
+        ("HEYI_HTTP__RATELIMIT", "1"),
+        ("HEYI_PAYJS__BODY", "a=b"),
+        ("HEYI_PAYJS__NOTIFY_URL", "https://example.com/notify?a=1"),
+        ("HEYI_ORDERS__TTL", "soon"),
+        ("HEYI_ORDERS__PRICES", "[0]"),
+        ("HEYI_ORDERS__PAYLOADS__QQ", "['(']"),
+        ("HEYI_REDIS__URL", "http://localhost"),
+        ("HEYI_SIGN__SESSION_SECRET", "short"),
+        ("HEYI_WECHAT__SECRET_FILE", "/does/not/exist"),
+    ])
+    .unwrap_err();
+    let text = found.join("\n");
+    for key in [
+        "HEYI_HTTP__RATELIMIT",
+        "HEYI_HTTP__RATE_LIMIT",
+        "HEYI_WECHAT__SECRET_FILE",
+        "http.listen",
+        "orders.ttl",
+        "orders.payloads",
+        "payjs.body",
+        "payjs.notify_url",
+        "orders.prices",
+        "redis.url",
+        "sign.session_secret",
+    ] {
+        assert!(
+            found.iter().any(|line| line.starts_with(key)),
+            "{key} is not in\n{text}"
+        );
+    }
+    assert_eq!(found.len(), 11, "{text}");
+}
+
+#[test]
+fn a_file_is_laid_over_the_defaults_and_a_secret_read_from_its_own() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    write!(
+        file,
+        "[redis]\nprefix = 'x:'\nurll = ''\n[nonsense]\na = 1\n"
+    )
+    .unwrap();
+    let mut secret = tempfile::NamedTempFile::new().unwrap();
+    writeln!(secret, "FROMAFILE").unwrap();
+    let path = secret.path().to_str().unwrap().to_owned();
+
+    let mut environment = complete();
+    environment.retain(|(name, _)| name != "HEYI_PAYJS__KEY");
+    environment.push(("HEYI_PAYJS__KEY_FILE".to_owned(), path));
+    let config = Config::from_sources(Process::Api, None, environment.clone()).unwrap();
+    assert_eq!(config.payjs.key.expose_secret(), "FROMAFILE");
+
+    let Mistakes(found) =
+        Config::from_sources(Process::Api, file.path().to_str(), environment).unwrap_err();
+    assert_eq!(
+        found,
+        [
+            "nonsense: there is no such setting",
+            "redis.urll: there is no such setting"
+        ]
+    );
+}
+
+#[test]
+fn secrets_do_not_show_when_the_configuration_is_printed() {
+    let shown = format!("{:?}", load(&[]).unwrap());
+    assert!(!shown.contains("EXAMPLE"), "{shown}");
+}

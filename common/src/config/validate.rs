@@ -1,0 +1,240 @@
+//! What the settings must fulfil together, and which legal ones are risky.
+
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use super::Config;
+use crate::order::Fee;
+
+/// The process a configuration is for. Each needs only its own settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Process {
+    /// The HTTP process.
+    Api,
+    /// The queue worker and its operator commands.
+    Worker,
+}
+
+const MIN_SECRET: usize = 32;
+const MAX_BODY: usize = 32;
+const MAX_NOTIFY_URL: usize = 255;
+
+pub(super) fn mistakes(config: &Config, process: Process) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut check = |holds: bool, key: &str, advice: &str| {
+        if !holds {
+            found.push(format!("{key}: {advice}"));
+        }
+    };
+    both(config, &mut check);
+    if process == Process::Api {
+        api_addresses(config, &mut check);
+        api_secrets(config, &mut check);
+        api_limits(config, &mut check);
+    }
+    found
+}
+
+fn both(config: &Config, check: &mut impl FnMut(bool, &str, &str)) {
+    check(
+        !config.payjs.mchid.is_empty(),
+        "payjs.mchid",
+        "set the merchant number of PayJS",
+    );
+    check(
+        is_set(&config.payjs.key),
+        "payjs.key",
+        "set the key of PayJS (HEYI_PAYJS__KEY_FILE reads a file)",
+    );
+    check(
+        ends_with_slash(&config.payjs.api_base),
+        "payjs.api_base",
+        "must end with a slash",
+    );
+    check(
+        !config.redis.prefix.is_empty(),
+        "redis.prefix",
+        "must not be empty",
+    );
+    check(
+        !config.redis.prefix.contains(['{', '}', ' ']),
+        "redis.prefix",
+        "must not hold braces or spaces",
+    );
+    check(
+        redis_url(&config.redis.url),
+        "redis.url",
+        "must be a redis:// or rediss:// URL",
+    );
+    check(
+        mongo_url(&config.mongo.url),
+        "mongo.url",
+        "must be a mongodb:// or mongodb+srv:// URL",
+    );
+    check(
+        !config.mongo.database.is_empty(),
+        "mongo.database",
+        "must not be empty",
+    );
+    check(
+        (1..=10_000).contains(&config.queue.concurrency),
+        "queue.concurrency",
+        "must be from 1 to 10000",
+    );
+    check(
+        (1..=1024).contains(&config.queue.partitions),
+        "queue.partitions",
+        "must be from 1 to 1024",
+    );
+    check(
+        config.queue.timeout >= Duration::from_secs(1),
+        "queue.timeout",
+        "must be 1s or more",
+    );
+}
+
+fn api_addresses(config: &Config, check: &mut impl FnMut(bool, &str, &str)) {
+    check(
+        is_web(config.http.public_url.as_ref()),
+        "http.public_url",
+        "set the public http(s) address of the api",
+    );
+    check(
+        is_web(config.payjs.notify_url.as_ref()),
+        "payjs.notify_url",
+        "set the public http(s) address of /notify",
+    );
+    check(
+        config
+            .payjs
+            .notify_url
+            .as_ref()
+            .is_none_or(|url| url.query().is_none() && url.as_str().len() <= MAX_NOTIFY_URL),
+        "payjs.notify_url",
+        "must have no query and at most 255 characters, PayJS refuses it",
+    );
+    let body = config.payjs.body.chars().count();
+    check(
+        (1..=MAX_BODY).contains(&body),
+        "payjs.body",
+        "must have 1 to 32 characters",
+    );
+    check(
+        !config.payjs.body.contains(['&', '=']),
+        "payjs.body",
+        "must not hold & or =, which the signature joins with",
+    );
+}
+
+fn api_secrets(config: &Config, check: &mut impl FnMut(bool, &str, &str)) {
+    check(
+        !config.wechat.appid.is_empty(),
+        "wechat.appid",
+        "set the appid of the mini-program",
+    );
+    check(
+        is_set(&config.wechat.secret),
+        "wechat.secret",
+        "set the secret of the mini-program",
+    );
+    check(
+        ends_with_slash(&config.wechat.api_base),
+        "wechat.api_base",
+        "must end with a slash",
+    );
+    check(
+        is_set(&config.sign.app_key),
+        "sign.app_key",
+        "set the key that signs /login",
+    );
+    check(
+        config.sign.session_secret.expose_secret().len() >= MIN_SECRET,
+        "sign.session_secret",
+        "set at least 32 random characters, e.g. from `openssl rand -hex 32`",
+    );
+}
+
+fn api_limits(config: &Config, check: &mut impl FnMut(bool, &str, &str)) {
+    check(
+        config
+            .orders
+            .prices
+            .iter()
+            .all(|fen| Fee::new(*fen).is_ok()),
+        "orders.prices",
+        "each must be from 1 to 1000000 fen",
+    );
+    check(
+        config.orders.ttl >= Duration::from_secs(60),
+        "orders.ttl",
+        "must be 1m or more",
+    );
+    check(
+        config.orders.payloads.platforms().next().is_some(),
+        "orders.payloads",
+        "must know a form of some platform",
+    );
+    check(
+        !config.http.header_timeout.is_zero(),
+        "http.header_timeout",
+        "must not be zero",
+    );
+    check(
+        !config.http.request_timeout.is_zero(),
+        "http.request_timeout",
+        "must not be zero",
+    );
+}
+
+pub(super) fn warnings(config: &Config) -> Vec<String> {
+    let risky = [
+        (
+            !config.orders.require_sign,
+            "orders.require_sign = false: anyone can make orders for anyone",
+        ),
+        (
+            config.orders.prices.is_empty(),
+            "orders.prices is empty: clients choose what they pay",
+        ),
+        (
+            config.http.rate_limit == 0,
+            "http.rate_limit = 0: clients can ask as often as they like",
+        ),
+        (
+            config
+                .http
+                .public_url
+                .as_ref()
+                .is_some_and(|url| url.scheme() != "https"),
+            "http.public_url is not https: WeChat refuses it, and codes can be changed on the way",
+        ),
+    ];
+    risky
+        .into_iter()
+        .filter(|(applies, _)| *applies)
+        .map(|(_, text)| text.to_owned())
+        .collect()
+}
+
+fn is_set(secret: &SecretString) -> bool {
+    !secret.expose_secret().is_empty()
+}
+
+fn is_web(url: Option<&Url>) -> bool {
+    url.is_some_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+}
+
+fn ends_with_slash(url: &Url) -> bool {
+    url.path().ends_with('/')
+}
+
+fn redis_url(url: &SecretString) -> bool {
+    redis::IntoConnectionInfo::into_connection_info(url.expose_secret()).is_ok()
+}
+
+fn mongo_url(url: &SecretString) -> bool {
+    let url = url.expose_secret();
+    url.starts_with("mongodb://") || url.starts_with("mongodb+srv://")
+}

@@ -1,0 +1,79 @@
+//! An order: an unpaid wish for a code.
+
+mod data;
+mod values;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use mongodb::bson::oid::ObjectId;
+use serde::{Deserialize, Serialize};
+
+pub use data::{DataError, OrderData};
+pub use values::{Fee, OpenId, OutTradeNo, ValueError};
+
+use crate::{payload::Payloads, sign::Params};
+
+/// How long an order lives after PayJS reported its payment, so that a late promotion still finds it.
+pub const PAID_TTL: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// The uploaded data and the signed PayJS parameters. Lives in Redis under its `out_trade_no` until it is
+/// paid or expires.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// The merchant's number of the order.
+    pub out_trade_no: OutTradeNo,
+    /// The id its code will have. Chosen now, so that every promotion of this order writes the same code.
+    #[serde(with = "hex_id")]
+    pub code_id: ObjectId,
+    /// The owner.
+    pub openid: OpenId,
+    /// What the owner calls the code.
+    pub name: String,
+    /// The receive codes to merge.
+    pub payloads: Payloads,
+    /// The price in fen.
+    pub total_fee: Fee,
+    /// The signed parameters for the PayJS mini-program.
+    pub params: Params,
+    /// When the order was made.
+    pub created_at: Timestamp,
+}
+
+impl Order {
+    /// Makes an order of `data` with a fresh number and code id. `sign` turns the number into signed parameters.
+    pub fn new(data: OrderData, total_fee: Fee, sign: impl FnOnce(&OutTradeNo) -> Params) -> Self {
+        let now = Timestamp::now();
+        let out_trade_no = OutTradeNo::random(now);
+        Self {
+            params: sign(&out_trade_no),
+            out_trade_no,
+            code_id: ObjectId::new(),
+            openid: data.openid,
+            name: data.name,
+            payloads: data.payloads,
+            total_fee,
+            created_at: now,
+        }
+    }
+}
+
+/// An `ObjectId` as 24 hex digits.
+mod hex_id {
+    use mongodb::bson::oid::ObjectId;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        id: &ObjectId,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&id.to_hex())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<ObjectId, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        ObjectId::parse_str(text).map_err(serde::de::Error::custom)
+    }
+}

@@ -1,0 +1,162 @@
+//! What a person uploads to get a code.
+
+use serde::Deserialize;
+
+use super::values::{OpenId, ValueError};
+use crate::payload::{AllowList, PayloadError, Payloads};
+
+const MAX_NAME: usize = 32;
+
+/// The checked `data` of `/newOrder`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderData {
+    /// The owner.
+    pub openid: OpenId,
+    /// What the owner calls the code: 1 to 32 characters.
+    pub name: String,
+    /// The receive codes to merge: one or more.
+    pub payloads: Payloads,
+}
+
+/// Why `data` is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// Not JSON of the expected shape.
+    #[error("data is not the JSON object it should be: {0}")]
+    Json(#[from] serde_json::Error),
+    /// The openid is malformed.
+    #[error(transparent)]
+    OpenId(#[from] ValueError),
+    /// The name is empty, too long or holds control characters.
+    #[error("data.name must be 1 to 32 characters without line breaks or control characters")]
+    Name,
+    /// There is nothing to merge.
+    #[error("data.payloads must hold at least one receive code")]
+    NoPayload,
+    /// One of the payloads is refused.
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Upload {
+    #[serde(rename = "openId")]
+    openid: String,
+    name: String,
+    payloads: Payloads,
+}
+
+impl OrderData {
+    /// Reads the JSON text of `data` and checks every part of it.
+    pub fn parse(json: &str, known: &AllowList) -> Result<Self, DataError> {
+        let upload: Upload = serde_json::from_str(json)?;
+        let openid = upload.openid.parse()?;
+        let name = upload.name.trim();
+        let length = name.chars().count();
+        if !(1..=MAX_NAME).contains(&length) || name.chars().any(breaks_a_line) {
+            return Err(DataError::Name);
+        }
+        if upload.payloads.is_empty() {
+            return Err(DataError::NoPayload);
+        }
+        for (platform, payload) in &upload.payloads {
+            known.check(*platform, payload)?;
+        }
+        Ok(Self {
+            openid,
+            name: name.to_owned(),
+            payloads: upload.payloads,
+        })
+    }
+}
+
+/// Control characters, and the marks that turn the direction of text, with which a name could pose as another.
+fn breaks_a_line(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{config::DEFAULTS, payload::Platform};
+
+    fn known() -> &'static AllowList {
+        static LIST: LazyLock<AllowList> = LazyLock::new(|| {
+            let table: toml::Table = DEFAULTS.parse().unwrap();
+            table["orders"]["payloads"].clone().try_into().unwrap()
+        });
+        &LIST
+    }
+
+    fn with(name: &str, payloads: &str) -> String {
+        format!(
+            r#"{{"openId":"oAlice","name":{},"payloads":{payloads}}}"#,
+            serde_json::json!(name)
+        )
+    }
+
+    const ALIPAY: &str = r#"{"alipay":"https://qr.alipay.com/fkx0123456789abcdefghi"}"#;
+
+    #[test]
+    fn one_platform_is_enough_and_names_are_trimmed() {
+        let data = OrderData::parse(&with(" 小店 ", ALIPAY), known()).unwrap();
+        assert_eq!(data.name, "小店");
+        assert_eq!(
+            data.payloads.keys().collect::<Vec<_>>(),
+            [&Platform::Alipay]
+        );
+    }
+
+    #[test]
+    fn every_mistake_says_what_to_do() {
+        let long = "长".repeat(33);
+        for (json, expected) in [
+            ("", "not the JSON object"),
+            ("[]", "not the JSON object"),
+            (r#"{"openId":"o"}"#, "missing field `name`"),
+            (
+                r#"{"openId":"o","name":"n","payloads":{},"admin":true}"#,
+                "unknown field `admin`",
+            ),
+            (&with("", ALIPAY), "data.name"),
+            (&with("   ", ALIPAY), "data.name"),
+            (&with(&long, ALIPAY), "data.name"),
+            (&with("a\nb", ALIPAY), "data.name"),
+            (&with("a\u{202e}b", ALIPAY), "data.name"),
+            (&with("n", "{}"), "at least one"),
+            (&with("n", r#"{"paypal":"x"}"#), "unknown variant `paypal`"),
+            (&with("n", r#"{"alipay":1}"#), "expected a string"),
+            (
+                &with("n", r#"{"alipay":"https://evil.example"}"#),
+                "payloads.alipay",
+            ),
+            (&with("n", r#"{"wechat":"134567890123456789"}"#), "付款码"),
+        ] {
+            let error = OrderData::parse(json, known()).unwrap_err().to_string();
+            assert!(error.contains(expected), "{json}: {error}");
+        }
+        let strange = r#"{"openId":"a b","name":"n","payloads":{}}"#;
+        assert!(
+            OrderData::parse(strange, known())
+                .unwrap_err()
+                .to_string()
+                .contains("openId")
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics_and_only_known_payloads_pass(json in ".{0,300}", payload in ".{0,80}") {
+            let _ = OrderData::parse(&json, known());
+            let json = with("n", &serde_json::json!({"jd": payload}).to_string());
+            if let Ok(data) = OrderData::parse(&json, known()) {
+                prop_assert!(data.payloads[&Platform::Jd].starts_with("https://h5pay.jd.com/"));
+            }
+        }
+    }
+}

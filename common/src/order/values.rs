@@ -1,0 +1,204 @@
+//! Values that are checked once, when they are made.
+
+use std::{fmt, str::FromStr};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Why a text or number is not the value it should be.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{0}")]
+pub struct ValueError(pub(super) &'static str);
+
+/// The merchant's number of an order: 1 to 32 letters, digits, `_` or `-`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct OutTradeNo(String);
+
+const MAX_OUT_TRADE_NO: usize = 32;
+
+impl OutTradeNo {
+    /// A number that nobody has or can guess: the UTC time to the second, then 72 random bits.
+    pub(super) fn random(now: Timestamp) -> Self {
+        let random: [u8; 9] = rand::random();
+        Self(format!(
+            "{}{}",
+            now.strftime("%Y%m%d%H%M%S"),
+            hex::encode(random)
+        ))
+    }
+
+    /// The number as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for OutTradeNo {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        if is_word(text, MAX_OUT_TRADE_NO) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(ValueError(
+                "out_trade_no must be 1 to 32 letters, digits, _ or -",
+            ))
+        }
+    }
+}
+
+/// A person as the mini-program's appid knows them: 1 to 64 letters, digits, `_` or `-`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct OpenId(String);
+
+const MAX_OPENID: usize = 64;
+
+impl OpenId {
+    /// The openid as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for OpenId {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        if is_word(text, MAX_OPENID) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(ValueError("openId must be the openid that /login answered"))
+        }
+    }
+}
+
+/// An amount in fen, from 1 to 1,000,000 (the range of PayJS).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
+pub struct Fee(u32);
+
+impl Fee {
+    /// The amount of `fen`.
+    pub fn new(fen: u32) -> Result<Self, ValueError> {
+        if (1..=1_000_000).contains(&fen) {
+            Ok(Self(fen))
+        } else {
+            Err(ValueError(
+                "totalFee must be an integer in fen, from 1 to 1000000",
+            ))
+        }
+    }
+
+    /// The amount in fen.
+    pub fn fen(self) -> u32 {
+        self.0
+    }
+}
+
+impl FromStr for Fee {
+    type Err = ValueError;
+
+    /// Decimal digits only: no sign, no point, no leading zero.
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let plain = !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
+        let fen = if plain { text.parse().unwrap_or(0) } else { 0 };
+        Self::new(fen)
+    }
+}
+
+impl From<Fee> for u32 {
+    fn from(fee: Fee) -> Self {
+        fee.0
+    }
+}
+
+impl TryFrom<u32> for Fee {
+    type Error = ValueError;
+
+    fn try_from(fen: u32) -> Result<Self, ValueError> {
+        Self::new(fen)
+    }
+}
+
+impl fmt::Display for Fee {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+macro_rules! text_value {
+    ($($name:ident),*) => {$(
+        impl TryFrom<String> for $name {
+            type Error = ValueError;
+
+            fn try_from(text: String) -> Result<Self, ValueError> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(value: $name) -> Self {
+                value.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    )*};
+}
+text_value!(OutTradeNo, OpenId);
+
+fn is_word(text: &str, longest: usize) -> bool {
+    (1..=longest).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fees_are_plain_integers_in_fen() {
+        for (text, fen) in [("1", 1), ("990", 990), ("1000000", 1_000_000)] {
+            assert_eq!(text.parse::<Fee>().map(Fee::fen), Ok(fen));
+        }
+        for text in [
+            "",
+            "0",
+            "-1",
+            "+1",
+            "01",
+            "9.9",
+            "1e3",
+            "1000001",
+            "99999999999999999999",
+            " 1",
+            "１",
+        ] {
+            assert!(text.parse::<Fee>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn random_numbers_fit_payjs_and_differ() {
+        let now = Timestamp::now();
+        let (one, two) = (OutTradeNo::random(now), OutTradeNo::random(now));
+        assert_ne!(one, two);
+        assert_eq!(one.as_str().len(), MAX_OUT_TRADE_NO);
+        assert_eq!(one.as_str().parse(), Ok(one));
+    }
+
+    #[test]
+    fn numbers_that_could_confuse_a_key_are_refused() {
+        for text in ["", "a b", "a:b", "{1}", "a\n", "中文", &"a".repeat(33)] {
+            assert!(text.parse::<OutTradeNo>().is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Questions to PayJS, with answers that are only believed when signed.
+
+use anyhow::anyhow;
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::signed;
+use crate::{
+    config, form,
+    order::{Fee, OutTradeNo},
+    sign::{self, Params},
+};
+
+/// Asks PayJS.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: Url,
+    mchid: String,
+    key: SecretString,
+}
+
+/// Why PayJS gave no answer that can be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PayJsError {
+    /// PayJS said no, with its words. Asking again soon gets the same answer.
+    #[error("PayJS refused: {0}")]
+    Refused(String),
+    /// No answer, a broken one, or one that is not signed. Ask again later.
+    #[error("PayJS is out of reach: {0:#}")]
+    OutOfReach(#[source] anyhow::Error),
+}
+
+/// What `check` knows of an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Check {
+    /// Not paid, or not yet.
+    Unpaid,
+    /// Paid; the answer names the order, which need not be the one that was thought of.
+    Paid {
+        /// Our number of the order.
+        out_trade_no: OutTradeNo,
+        /// PayJS's number of the order.
+        payjs_order_id: String,
+        /// The number that the payer sees.
+        transaction_id: String,
+        /// The amount that was paid.
+        total_fee: Fee,
+        /// When it was paid, as PayJS wrote it.
+        paid_time: String,
+    },
+}
+
+/// A refund that PayJS granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refund {
+    /// Refunded now.
+    Now,
+    /// Had been refunded before.
+    Before,
+}
+
+impl Client {
+    /// A client with the merchant's key.
+    pub fn new(http: reqwest::Client, config: &config::PayJs) -> Self {
+        Self {
+            http,
+            base: config.api_base.clone(),
+            mchid: config.mchid.clone(),
+            key: config.key.clone(),
+        }
+    }
+
+    /// Asks whether an order was paid. An answer that says so ends PayJS's notifies for the order.
+    pub async fn check(&self, payjs_order_id: &str) -> Result<Check, PayJsError> {
+        let reply = self.ask("check", payjs_order_id).await?;
+        self.verify(&reply)?;
+        if text(&reply, "status") != Some("1") {
+            return Ok(Check::Unpaid);
+        }
+        self.paid(&reply)
+            .ok_or_else(|| broken("a paid answer to check lacks a field"))
+    }
+
+    /// Gives all the money of an order back.
+    pub async fn refund(&self, payjs_order_id: &str) -> Result<Refund, PayJsError> {
+        let reply = self.ask("refund", payjs_order_id).await?;
+        // The answer to a repeated refund is not signed.
+        if text(&reply, "refund") == Some("1") {
+            return Ok(Refund::Before);
+        }
+        self.verify(&reply)?;
+        Ok(Refund::Now)
+    }
+
+    async fn ask(&self, endpoint: &str, payjs_order_id: &str) -> Result<Params, PayJsError> {
+        let url = self.base.join(endpoint).map_err(out_of_reach)?;
+        let request = Params::from([("payjs_order_id".to_owned(), payjs_order_id.to_owned())]);
+        let response = self
+            .http
+            .post(url)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form::write(&signed(request, &self.key)))
+            .send()
+            .await
+            .map_err(out_of_reach)?;
+        let status = response.status();
+        let body = response.bytes().await.map_err(out_of_reach)?;
+        if !status.is_success() {
+            return Err(broken(&format!("it answered HTTP {status}")));
+        }
+        let reply: Map<String, Value> = serde_json::from_slice(&body).map_err(out_of_reach)?;
+        let reply = flat(reply);
+        if text(&reply, "return_code") == Some("1") {
+            return Ok(reply);
+        }
+        let words = ["return_msg", "msg", "message"]
+            .into_iter()
+            .find_map(|name| text(&reply, name));
+        Err(PayJsError::Refused(
+            words.unwrap_or("no reason given").to_owned(),
+        ))
+    }
+
+    fn verify(&self, reply: &Params) -> Result<(), PayJsError> {
+        if sign::verify(reply, &self.key) {
+            Ok(())
+        } else {
+            Err(broken("its answer is not signed with our key"))
+        }
+    }
+
+    fn paid(&self, reply: &Params) -> Option<Check> {
+        let set = |name| {
+            text(reply, name)
+                .filter(|value| *value != "0")
+                .map(str::to_owned)
+        };
+        if text(reply, "mchid").is_some_and(|mchid| mchid != self.mchid) {
+            return None;
+        }
+        Some(Check::Paid {
+            out_trade_no: text(reply, "out_trade_no")?.parse().ok()?,
+            payjs_order_id: set("payjs_order_id")?,
+            transaction_id: set("transaction_id")?,
+            total_fee: text(reply, "total_fee")?.parse().ok()?,
+            paid_time: set("paid_time")?,
+        })
+    }
+}
+
+fn text<'a>(reply: &'a Params, name: &str) -> Option<&'a str> {
+    reply
+        .get(name)
+        .map(String::as_str)
+        .filter(|value| !value.is_empty())
+}
+
+/// Numbers come as numbers or texts and sign the same; nested replies are of no use to us.
+fn flat(reply: Map<String, Value>) -> Params {
+    reply
+        .into_iter()
+        .filter_map(|(name, value)| match value {
+            Value::String(text) => Some((name, text)),
+            Value::Number(number) => Some((name, number.to_string())),
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+        })
+        .collect()
+}
+
+fn out_of_reach(error: impl Into<anyhow::Error>) -> PayJsError {
+    PayJsError::OutOfReach(error.into())
+}
+
+fn broken(what: &str) -> PayJsError {
+    PayJsError::OutOfReach(anyhow!("{what}"))
+}

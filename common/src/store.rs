@@ -1,0 +1,214 @@
+//! Codes and the mapping in MongoDB.
+
+mod code;
+
+use std::time::Duration;
+
+use anyhow::Context;
+use futures::TryStreamExt;
+use mongodb::{
+    Client, Collection, Database, IndexModel,
+    bson::{DateTime, doc, oid::ObjectId},
+    error::{ErrorKind, WriteFailure},
+    options::{Acknowledgment, ClientOptions, IndexOptions, ReadConcern, WriteConcern},
+};
+use secrecy::ExposeSecret;
+
+pub use code::{Code, Mapping, Payment, RefundRecord};
+
+use crate::{config, http, order::OutTradeNo};
+
+/// The most codes that one person's list shows.
+pub const LIST_LIMIT: i64 = 200;
+
+const SELECT_TIMEOUT: Duration = Duration::from_secs(2);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+const DUPLICATE_KEY: i32 = 11000;
+
+/// The database. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    database: Database,
+    codes: Collection<Code>,
+    mappings: Collection<Mapping>,
+    refunds: Collection<RefundRecord>,
+}
+
+/// MongoDB is out of reach or refused.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// As the driver says it.
+    #[error("MongoDB is out of reach")]
+    Mongo(#[from] mongodb::error::Error),
+    /// A duplicate was met whose first write is not yet safe on a majority. Try again.
+    #[error("an earlier write of {0} is not yet on a majority of MongoDB's members")]
+    NotYetSafe(OutTradeNo),
+}
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+impl Store {
+    /// A handle that connects when it is first used. Every write is acknowledged by a majority and journaled.
+    pub async fn new(config: &config::Mongo) -> anyhow::Result<Self> {
+        http::install_tls();
+        let mut options = ClientOptions::parse(config.url.expose_secret())
+            .await
+            .context("read mongo.url")?;
+        options.app_name = Some("heyi".to_owned());
+        options.server_selection_timeout = Some(SELECT_TIMEOUT);
+        options.connect_timeout = Some(CONNECT_TIMEOUT);
+        options.write_concern = Some(
+            WriteConcern::builder()
+                .w(Acknowledgment::Majority)
+                .journal(true)
+                .build(),
+        );
+        let database = Client::with_options(options)
+            .context("set up MongoDB")?
+            .database(&config.database);
+        Ok(Self {
+            codes: database.collection("codes"),
+            mappings: database.collection("orders"),
+            refunds: database.collection("refunds"),
+            database,
+        })
+    }
+
+    /// Makes the indexes; does nothing when they are there.
+    pub async fn ensure_indexes(&self) -> Result<()> {
+        let unique = IndexOptions::builder().unique(true).build();
+        let by_order = IndexModel::builder()
+            .keys(doc! { "out_trade_no": 1 })
+            .options(unique)
+            .build();
+        let by_owner = IndexModel::builder()
+            .keys(doc! { "openid": 1, "_id": -1 })
+            .build();
+        self.codes.create_indexes([by_order, by_owner]).await?;
+        Ok(())
+    }
+
+    /// The names of the indexes of `codes`.
+    pub async fn index_names(&self) -> Result<Vec<String>> {
+        Ok(self.codes.list_index_names().await?)
+    }
+
+    /// Whether MongoDB answers and has a primary.
+    pub async fn ping(&self) -> Result<()> {
+        self.database.run_command(doc! { "ping": 1 }).await?;
+        Ok(())
+    }
+
+    /// Whether the server is a member of a replica set, so that a majority means more than itself.
+    pub async fn is_replica_set(&self) -> Result<bool> {
+        let hello = self.database.run_command(doc! { "hello": 1 }).await?;
+        Ok(
+            hello.contains_key("setName")
+                || hello.get_str("msg").is_ok_and(|msg| msg == "isdbgrid"),
+        )
+    }
+
+    /// One person's codes, newest first, without deleted ones, at most [`LIST_LIMIT`].
+    pub async fn codes_of(&self, openid: &str) -> Result<Vec<Code>> {
+        let cursor = self
+            .codes
+            .find(doc! { "openid": openid, "deleted_at": null })
+            .sort(doc! { "_id": -1 })
+            .limit(LIST_LIMIT)
+            .await?;
+        Ok(cursor.try_collect().await?)
+    }
+
+    /// The code with this id, deleted or not.
+    pub async fn code(&self, id: ObjectId) -> Result<Option<Code>> {
+        Ok(self.codes.find_one(doc! { "_id": id }).await?)
+    }
+
+    /// The mapping of an order that became a code.
+    pub async fn mapping(&self, out_trade_no: &OutTradeNo) -> Result<Option<Mapping>> {
+        Ok(self
+            .mappings
+            .find_one(doc! { "_id": out_trade_no.as_str() })
+            .await?)
+    }
+
+    /// Writes a code. When its order already has one, that one is returned and nothing is written.
+    pub async fn insert_code(&self, code: &Code) -> Result<Option<Code>> {
+        match self.codes.insert_one(code).await {
+            Ok(_) => Ok(None),
+            Err(error) if is_duplicate(&error) => {
+                let earlier = doc! { "out_trade_no": code.out_trade_no.as_str() };
+                let found = self
+                    .codes
+                    .find_one(earlier)
+                    .read_concern(ReadConcern::majority())
+                    .await?;
+                found
+                    .map(Some)
+                    .ok_or_else(|| StoreError::NotYetSafe(code.out_trade_no.clone()))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Writes a mapping. When there is one, that one is returned and nothing is written.
+    pub async fn insert_mapping(&self, mapping: &Mapping) -> Result<Option<Mapping>> {
+        match self.mappings.insert_one(mapping).await {
+            Ok(_) => Ok(None),
+            Err(error) if is_duplicate(&error) => {
+                let earlier = doc! { "_id": mapping.out_trade_no.as_str() };
+                let found = self
+                    .mappings
+                    .find_one(earlier)
+                    .read_concern(ReadConcern::majority())
+                    .await?;
+                found
+                    .map(Some)
+                    .ok_or_else(|| StoreError::NotYetSafe(mapping.out_trade_no.clone()))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Marks a code as deleted by its owner; the payment stays on record. A repeat changes nothing.
+    pub async fn delete(&self, id: ObjectId) -> Result<()> {
+        let alive = doc! { "_id": id, "deleted_at": null };
+        self.codes
+            .update_one(alive, doc! { "$set": { "deleted_at": DateTime::now() } })
+            .await?;
+        Ok(())
+    }
+
+    /// Takes a code's page down or puts it back. False when there is no such code.
+    pub async fn set_disabled(&self, id: ObjectId, disabled: bool) -> Result<bool> {
+        let change = if disabled {
+            doc! { "$set": { "disabled_at": DateTime::now() } }
+        } else {
+            doc! { "$unset": { "disabled_at": "" } }
+        };
+        Ok(self
+            .codes
+            .update_one(doc! { "_id": id }, change)
+            .await?
+            .matched_count
+            == 1)
+    }
+
+    /// Records a refund; a repeat changes nothing.
+    pub async fn record_refund(&self, refund: &RefundRecord) -> Result<()> {
+        match self.refunds.insert_one(refund).await {
+            Err(error) if !is_duplicate(&error) => Err(error.into()),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Drops the whole database. For throw-away databases of tests.
+    pub async fn drop_database(&self) -> Result<()> {
+        self.database.drop().await?;
+        Ok(())
+    }
+}
+
+fn is_duplicate(error: &mongodb::error::Error) -> bool {
+    matches!(&*error.kind, ErrorKind::Write(WriteFailure::WriteError(write)) if write.code == DUPLICATE_KEY)
+}

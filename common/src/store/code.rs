@@ -1,0 +1,115 @@
+//! The documents.
+
+use mongodb::bson::{DateTime, oid::ObjectId};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    order::{Fee, OpenId, Order, OutTradeNo},
+    payload::Payloads,
+};
+
+/// The formal record of a paid order. Its page is what the composite code points to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Code {
+    /// Chosen when the order was made.
+    #[serde(rename = "_id")]
+    pub id: ObjectId,
+    /// The owner.
+    pub openid: OpenId,
+    /// What the owner calls it.
+    pub name: String,
+    /// The merged receive codes.
+    pub payloads: Payloads,
+    /// Our number of its order; unique.
+    pub out_trade_no: OutTradeNo,
+    /// PayJS's number of the payment.
+    pub payjs_order_id: String,
+    /// The number that the payer sees.
+    pub transaction_id: String,
+    /// What was paid, in fen.
+    pub total_fee: Fee,
+    /// When it was paid, as PayJS wrote it.
+    pub paid_at: String,
+    /// When it became a code.
+    pub created_at: DateTime,
+    /// When its owner deleted it.
+    #[serde(default)]
+    pub deleted_at: Option<DateTime>,
+    /// When an operator took its page down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled_at: Option<DateTime>,
+}
+
+/// What a payment adds to an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payment {
+    /// PayJS's number of the payment.
+    pub payjs_order_id: String,
+    /// The number that the payer sees.
+    pub transaction_id: String,
+    /// When it was paid, as PayJS wrote it.
+    pub paid_at: String,
+}
+
+impl Code {
+    /// The code that a paid order becomes.
+    pub fn new(order: &Order, payment: &Payment) -> Self {
+        Self {
+            id: order.code_id,
+            openid: order.openid.clone(),
+            name: order.name.clone(),
+            payloads: order.payloads.clone(),
+            out_trade_no: order.out_trade_no.clone(),
+            payjs_order_id: payment.payjs_order_id.clone(),
+            transaction_id: payment.transaction_id.clone(),
+            total_fee: order.total_fee,
+            paid_at: payment.paid_at.clone(),
+            created_at: DateTime::now(),
+            deleted_at: None,
+            disabled_at: None,
+        }
+    }
+
+    /// Whether its page may be shown.
+    pub fn is_shown(&self) -> bool {
+        self.deleted_at.is_none() && self.disabled_at.is_none()
+    }
+
+    /// The mapping from its order.
+    pub fn mapping(&self) -> Mapping {
+        Mapping {
+            out_trade_no: self.out_trade_no.clone(),
+            code_id: self.id,
+            payjs_order_id: self.payjs_order_id.clone(),
+            created_at: self.created_at,
+        }
+    }
+}
+
+/// The way from `out_trade_no` to the code.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Mapping {
+    /// Our number of the order.
+    #[serde(rename = "_id")]
+    pub out_trade_no: OutTradeNo,
+    /// The code that it became.
+    pub code_id: ObjectId,
+    /// PayJS's number of the payment.
+    pub payjs_order_id: String,
+    /// When it was promoted.
+    pub created_at: DateTime,
+}
+
+/// A payment that an operator gave back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RefundRecord {
+    /// PayJS's number of the payment.
+    #[serde(rename = "_id")]
+    pub payjs_order_id: String,
+    /// Our number of the order.
+    pub out_trade_no: OutTradeNo,
+    /// Why it was given back: the reason of the dead letter.
+    pub reason: String,
+    /// When it was given back.
+    pub refunded_at: DateTime,
+}

@@ -1,0 +1,99 @@
+//! WeChat: a login code for an openid.
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use url::Url;
+
+use crate::{config, order::OpenId};
+
+/// Asks WeChat.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: Url,
+    appid: String,
+    secret: SecretString,
+}
+
+/// Why WeChat named nobody.
+#[derive(Debug, thiserror::Error)]
+pub enum WeChatError {
+    /// WeChat's own refusal, e.g. 40029 for a code that is wrong or expired.
+    #[error("WeChat refused: {errcode} {errmsg}")]
+    Refused {
+        /// WeChat's number of the error.
+        errcode: i64,
+        /// WeChat's words.
+        errmsg: String,
+    },
+    /// No answer, or one that makes no sense.
+    #[error("WeChat is out of reach: {0}")]
+    OutOfReach(String),
+}
+
+#[derive(Deserialize)]
+struct Reply {
+    openid: Option<OpenId>,
+    #[serde(default)]
+    errcode: i64,
+    #[serde(default)]
+    errmsg: String,
+}
+
+impl Client {
+    /// A client for the mini-program of `config`.
+    pub fn new(http: reqwest::Client, config: &config::WeChat) -> Self {
+        Self {
+            http,
+            base: config.api_base.clone(),
+            appid: config.appid.clone(),
+            secret: config.secret.clone(),
+        }
+    }
+
+    /// The openid behind a code of `wx.login`. A code works once and for five minutes, so this never asks twice.
+    pub async fn openid(&self, code: &str) -> Result<OpenId, WeChatError> {
+        let mut url = self
+            .base
+            .join("sns/jscode2session")
+            .map_err(|error| WeChatError::OutOfReach(error.to_string()))?;
+        url.query_pairs_mut()
+            .append_pair("appid", &self.appid)
+            .append_pair("secret", self.secret.expose_secret())
+            .append_pair("js_code", code)
+            .append_pair("grant_type", "authorization_code");
+        let response = self.http.get(url).send().await.map_err(without_url)?;
+        let response = response.error_for_status().map_err(without_url)?;
+        // The type of the answer is text/plain.
+        let body = response.bytes().await.map_err(without_url)?;
+        let reply: Reply = serde_json::from_slice(&body).map_err(|error| {
+            WeChatError::OutOfReach(format!("its answer is not what it should be: {error}"))
+        })?;
+        match reply {
+            Reply {
+                errcode: 0,
+                openid: Some(openid),
+                ..
+            } => Ok(openid),
+            Reply {
+                errcode: 0,
+                openid: None,
+                ..
+            } => Err(WeChatError::OutOfReach(
+                "its answer has neither openid nor errcode".to_owned(),
+            )),
+            Reply {
+                errcode, errmsg, ..
+            } => Err(WeChatError::Refused { errcode, errmsg }),
+        }
+    }
+}
+
+/// The secret is in the URL, so the URL stays out of every message.
+fn without_url(error: reqwest::Error) -> WeChatError {
+    let error = error.without_url();
+    let cause = std::error::Error::source(&error)
+        .map(|cause| format!(": {cause}"))
+        .unwrap_or_default();
+    WeChatError::OutOfReach(format!("{error}{cause}"))
+}
