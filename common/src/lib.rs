@@ -1,4 +1,23 @@
-//! What Heyi's api and worker share.
+//! What Heyi's api and worker share, from the settings to the queue.
+//!
+//! An [`order::Order`] is cached in Redis ([`cache`]) until PayJS reports its payment. The report becomes an
+//! event of the [`queue`]; the worker promotes the order to a [`store::Code`] in MongoDB.
+
+pub mod backoff;
+pub mod config;
+pub mod shutdown;
+pub mod telemetry;
 
 pub mod form;
+pub mod order;
+pub mod payload;
 pub mod sign;
+
+pub mod cache;
+pub mod queue;
+pub mod redis;
+pub mod store;
+
+pub mod http;
+pub mod payjs;
+pub mod wechat;

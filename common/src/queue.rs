@@ -1,0 +1,107 @@
+//! The queue of events, over one Redis stream a partition.
+//!
+//! # The life of an event
+//!
+//! 1. [`enqueue`] puts a notify (or a request to confirm a payment) into the stream and extends its order, in
+//!    one atomic round trip. From here on the event is safe: whatever dies, it leaves the stream only by one of
+//!    the transitions below.
+//! 2. [`consume`] reads it for one worker. Redis keeps it in that consumer's list of pending entries.
+//! 3. The worker decides on an [`Outcome`] and [`settle`] carries it out, each in one atomic transition:
+//!    done, parked for a retry, a dead letter, rejected, or nothing more to do.
+//! 4. [`due`] puts parked events back into the stream when their time has come.
+//! 5. [`takeover`] gives what dead consumers held to live ones. An event that was delivered too often to
+//!    workers that died becomes a dead letter.
+//! 6. [`dead`] lists dead letters and puts them back for an operator.
+//!
+//! Times are Redis's own, so the clocks of the workers do not matter.
+//!
+//! # Keys
+//!
+//! With one partition as below; with more, `{partition}:` follows the prefix, so that a partition lives in one
+//! slot of a Redis Cluster. All of them are made in [`Keys`].
+//!
+//! | key | type | what |
+//! |---|---|---|
+//! | `heyi:order:<out_trade_no>` | string, JSON, expires | the order |
+//! | `heyi:notify` | stream, group `promoters` | events: `form` or `confirm` and `out_trade_no`; `attempt`, `received_at` |
+//! | `heyi:notify:retry` | sorted set by due time in ms | events that wait for their next attempt, JSON |
+//! | `heyi:notify:dead` | stream | events that ended without a promotion, with `reason`, `error`, `attempts` |
+//! | `heyi:notify:rejected` | stream, at most about 10,000 | events whose signature is false |
+//! | `heyi:notify:alive:<consumer>` | string, EX 10 s | a consumer that lives |
+//! | `heyi:failed:<out_trade_no>` | string, EX 30 d | the reason of its dead letter |
+//! | `heyi:confirm:<out_trade_no>` | string, EX 30 s | a confirm was queued a moment ago |
+//! | `heyi:check` | string, PX 1 s | PayJS was asked a moment ago |
+
+mod event;
+mod keys;
+mod outcome;
+
+pub mod backend;
+pub mod consume;
+pub mod dead;
+pub mod due;
+pub mod enqueue;
+pub mod settle;
+pub mod status;
+pub mod takeover;
+
+pub use consume::Consumer;
+pub use event::{Cause, Delivery, Event, EventError};
+pub use keys::{Keys, Partition};
+pub use outcome::{DeadReason, Outcome};
+
+use redis::{RedisResult, aio::ConnectionManager};
+
+use crate::{config, redis::Redis};
+
+/// The consumer group of the workers.
+pub const GROUP: &str = "promoters";
+
+/// A handle to the queue. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Queue {
+    redis: Redis,
+    keys: Keys,
+    wait_replicas: u32,
+}
+
+impl Queue {
+    /// The queue in this Redis.
+    pub fn new(redis: Redis, redis_config: &config::Redis, config: &config::Queue) -> Self {
+        Self {
+            redis,
+            keys: Keys::new(&redis_config.prefix, config.partitions),
+            wait_replicas: redis_config.wait_replicas,
+        }
+    }
+
+    /// The names of its keys.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Its connection to Redis.
+    pub fn redis(&self) -> &Redis {
+        &self.redis
+    }
+
+    fn connection(&self) -> ConnectionManager {
+        self.redis.shared()
+    }
+
+    /// Makes the stream and its group where they are missing.
+    pub async fn ensure_group(&self, partition: Partition) -> RedisResult<()> {
+        let made: RedisResult<()> = redis::cmd("XGROUP")
+            .arg("CREATE")
+            .arg(self.keys.notify(partition))
+            .arg(GROUP)
+            .arg("0")
+            .arg("MKSTREAM")
+            .exec_async(&mut self.connection())
+            .await;
+        match made {
+            Err(error) if error.code() == Some("BUSYGROUP") => Ok(()),
+            other => other,
+        }
+    }
+}

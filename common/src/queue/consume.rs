@@ -1,0 +1,187 @@
+//! Out of the queue: a reader a partition, and one bounded channel to the worker.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use redis::{
+    RedisResult,
+    streams::{StreamId, StreamReadOptions, StreamReadReply},
+};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    DeadReason, Delivery, Event, GROUP, Partition, Queue,
+    event::{Fields, fields_of},
+};
+use crate::backoff::Backoff;
+
+/// How long a read waits for work before it asks again.
+const BLOCK: Duration = Duration::from_secs(2);
+const LARGEST_READ: usize = 256;
+
+/// One process's part in the consumer group. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Consumer {
+    pub(super) queue: Queue,
+    pub(super) name: Arc<str>,
+    pub(super) held: Held,
+    deliveries: mpsc::Sender<Delivery>,
+    intake: watch::Receiver<bool>,
+    pub(super) stop: CancellationToken,
+}
+
+impl Consumer {
+    /// A consumer with a name that no other process has. It reads ahead by `capacity` events at most, takes
+    /// none while `intake` is false, and ends with `stop`.
+    pub fn new(
+        queue: Queue,
+        capacity: usize,
+        intake: watch::Receiver<bool>,
+        stop: CancellationToken,
+    ) -> (Self, mpsc::Receiver<Delivery>) {
+        let (deliveries, receiver) = mpsc::channel(capacity);
+        let unique: [u8; 4] = rand::random();
+        let name = format!("{}-{}", std::process::id(), hex::encode(unique)).into();
+        (
+            Self {
+                queue,
+                name,
+                held: Held::default(),
+                deliveries,
+                intake,
+                stop,
+            },
+            receiver,
+        )
+    }
+
+    /// Its name in the group.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The queue it reads.
+    pub fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    /// Reads one partition until told to stop, whatever happens to Redis.
+    pub async fn read(self, partition: Partition) {
+        let mut backoff = Backoff::reconnect();
+        while !self.stop.is_cancelled() {
+            if let Err(error) = self.read_while_connected(partition, &mut backoff).await {
+                tracing::warn!(error = %error, "lost the queue, connecting again");
+                backoff.wait().await;
+            }
+        }
+    }
+
+    async fn read_while_connected(
+        &self,
+        partition: Partition,
+        backoff: &mut Backoff,
+    ) -> RedisResult<()> {
+        self.queue.ensure_group(partition).await?;
+        let mut connection = self.queue.redis.blocking(BLOCK).await?;
+        let stream = self.queue.keys.notify(partition);
+        while self.is_ready_for_more().await {
+            let options = StreamReadOptions::default()
+                .group(GROUP, &*self.name)
+                .count(self.deliveries.capacity().clamp(1, LARGEST_READ))
+                .block(usize::try_from(BLOCK.as_millis()).unwrap_or(usize::MAX));
+            let read = redis::Cmd::xread_options(&[&stream], &[">"], &options);
+            let reply: Option<StreamReadReply> = tokio::select! {
+                reply = read.query_async(&mut connection) => reply?,
+                // What this read may yet bring stays pending and is released at the end.
+                () = self.stop.cancelled() => return Ok(()),
+            };
+            backoff.reset();
+            for key in reply.into_iter().flat_map(|reply| reply.keys) {
+                for entry in key.ids {
+                    self.deliver(partition, &entry).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until there is room and the worker takes events. False when told to stop.
+    async fn is_ready_for_more(&self) -> bool {
+        let mut intake = self.intake.clone();
+        tokio::select! {
+            ready = async { intake.wait_for(|open| *open).await.is_ok() && self.deliveries.reserve().await.is_ok() } => ready,
+            () = self.stop.cancelled() => false,
+        }
+    }
+
+    /// Hands an entry to the worker. One that is no event becomes a dead letter at once.
+    pub(super) async fn deliver(&self, partition: Partition, entry: &StreamId) -> RedisResult<()> {
+        if !self.held.add(partition, &entry.id) {
+            return Ok(());
+        }
+        let fields = fields_of(entry);
+        match Event::from_fields(&fields) {
+            Ok(event) => {
+                let delivery = Delivery {
+                    partition,
+                    id: entry.id.clone(),
+                    event,
+                };
+                // An error means that the worker has ended; the entry stays pending and is released.
+                let _ = self.deliveries.send(delivery).await;
+                Ok(())
+            }
+            Err(error) => {
+                self.bury_unreadable(partition, &entry.id, fields, &error.to_string())
+                    .await
+            }
+        }
+    }
+
+    async fn bury_unreadable(
+        &self,
+        partition: Partition,
+        id: &str,
+        fields: Fields,
+        error: &str,
+    ) -> RedisResult<()> {
+        tracing::error!(event.id = id, error, "an entry of the queue is no event");
+        self.queue
+            .bury(partition, id, DeadReason::Poison, error, None, fields)
+            .await?;
+        self.held.remove(partition, id);
+        Ok(())
+    }
+}
+
+/// The events that this process works on, so that it does not take them over from itself.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Held(Arc<Mutex<HashSet<(Partition, String)>>>);
+
+impl Held {
+    /// Notes an event; false when it was noted before.
+    fn add(&self, partition: Partition, id: &str) -> bool {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert((partition, id.to_owned()))
+    }
+
+    pub(super) fn remove(&self, partition: Partition, id: &str) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&(partition, id.to_owned()));
+    }
+
+    pub(super) fn contains(&self, partition: Partition, id: &str) -> bool {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(&(partition, id.to_owned()))
+    }
+}

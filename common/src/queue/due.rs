@@ -1,0 +1,54 @@
+//! Parked events whose time has come.
+
+use std::time::Duration;
+
+use redis::{RedisResult, Script};
+use tokio_util::sync::CancellationToken;
+
+use super::{Partition, Queue};
+use crate::backoff::Backoff;
+
+/// How often to look.
+const EVERY: Duration = Duration::from_millis(250);
+/// The most events that one step moves, so that a step never holds up Redis for long.
+const SLICE: usize = 200;
+
+impl Queue {
+    /// Moves what is due back into the stream, slice by slice. Says how many it moved.
+    pub async fn move_due(&self, partition: Partition) -> RedisResult<usize> {
+        let script = Script::new(include_str!("lua/move_due.lua"));
+        let mut moved = 0;
+        loop {
+            let slice: usize = script
+                .key(self.keys.retry(partition))
+                .key(self.keys.notify(partition))
+                .arg(SLICE)
+                .invoke_async(&mut self.connection())
+                .await?;
+            moved += slice;
+            if slice < SLICE {
+                return Ok(moved);
+            }
+        }
+    }
+}
+
+/// Moves what is due until told to stop. Any number of workers may do so at once.
+pub async fn watch(queue: Queue, stop: CancellationToken) {
+    let mut backoff = Backoff::reconnect();
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(EVERY) => {}
+            () = stop.cancelled() => return,
+        }
+        for partition in queue.keys.partitions() {
+            match queue.move_due(partition).await {
+                Ok(_) => backoff.reset(),
+                Err(error) => {
+                    tracing::warn!(error = %error, "cannot look for due events, trying again");
+                    backoff.wait().await;
+                }
+            }
+        }
+    }
+}

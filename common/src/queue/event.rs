@@ -1,0 +1,186 @@
+//! An event, and how it is written into Redis.
+
+use std::collections::{BTreeMap, HashMap};
+
+use redis::streams::StreamId;
+
+use super::Partition;
+use crate::order::OutTradeNo;
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// PayJS called: the raw body of its notify.
+    Notify {
+        /// The form as it came.
+        form: String,
+    },
+    /// The payer says that the order was paid; PayJS is to be asked.
+    Confirm {
+        /// The order that is waited for.
+        out_trade_no: OutTradeNo,
+        /// The payment that the payer names.
+        payjs_order_id: String,
+    },
+}
+
+/// A cause on its way through the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// What happened.
+    pub cause: Cause,
+    /// How often it was tried before.
+    pub attempt: u32,
+    /// When the api received it, in ms since 1970.
+    pub received_at: i64,
+    /// Since when its order is known to be missing, in ms since 1970.
+    pub missing_since: Option<i64>,
+}
+
+/// Why an entry of the stream is no event.
+#[derive(Debug, thiserror::Error)]
+#[error("the entry has no usable field {0}")]
+pub struct EventError(&'static str);
+
+/// Fields of an entry, by name.
+pub(super) type Fields = BTreeMap<String, String>;
+
+impl Event {
+    /// A new event of `cause`.
+    pub fn new(cause: Cause) -> Self {
+        Self {
+            cause,
+            attempt: 0,
+            received_at: jiff::Timestamp::now().as_millisecond(),
+            missing_since: None,
+        }
+    }
+
+    /// The number of the order that the event is about, where it says one.
+    pub fn out_trade_no(&self) -> Option<OutTradeNo> {
+        match &self.cause {
+            Cause::Confirm { out_trade_no, .. } => Some(out_trade_no.clone()),
+            Cause::Notify { form } => crate::form::parse(form.as_bytes())
+                .ok()?
+                .get("out_trade_no")?
+                .parse()
+                .ok(),
+        }
+    }
+
+    pub(super) fn fields(&self) -> Fields {
+        let mut fields = match &self.cause {
+            Cause::Notify { form } => Fields::from([("form".to_owned(), form.clone())]),
+            Cause::Confirm {
+                out_trade_no,
+                payjs_order_id,
+            } => Fields::from([
+                ("confirm".to_owned(), payjs_order_id.clone()),
+                ("out_trade_no".to_owned(), out_trade_no.to_string()),
+            ]),
+        };
+        fields.insert("attempt".to_owned(), self.attempt.to_string());
+        fields.insert("received_at".to_owned(), self.received_at.to_string());
+        if let Some(since) = self.missing_since {
+            fields.insert("missing_since".to_owned(), since.to_string());
+        }
+        fields
+    }
+
+    pub(super) fn from_fields(fields: &Fields) -> Result<Self, EventError> {
+        let cause = if let Some(form) = fields.get("form") {
+            Cause::Notify { form: form.clone() }
+        } else {
+            let payjs_order_id = fields.get("confirm").ok_or(EventError("form"))?.clone();
+            Cause::Confirm {
+                out_trade_no: number(fields, "out_trade_no")?,
+                payjs_order_id,
+            }
+        };
+        Ok(Self {
+            cause,
+            attempt: number(fields, "attempt")?,
+            received_at: number(fields, "received_at")?,
+            missing_since: fields
+                .contains_key("missing_since")
+                .then(|| number(fields, "missing_since"))
+                .transpose()?,
+        })
+    }
+}
+
+fn number<T: std::str::FromStr>(fields: &Fields, name: &'static str) -> Result<T, EventError> {
+    fields
+        .get(name)
+        .and_then(|text| text.parse().ok())
+        .ok_or(EventError(name))
+}
+
+/// The fields of an entry as text. Bytes that are no UTF-8, which we never write, are replaced.
+pub(super) fn fields_of(entry: &StreamId) -> Fields {
+    let as_text = |value: &redis::Value| match value {
+        redis::Value::BulkString(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        other => redis::from_redis_value_ref(other).unwrap_or_default(),
+    };
+    let map: &HashMap<String, redis::Value> = &entry.map;
+    map.iter()
+        .map(|(name, value)| (name.clone(), as_text(value)))
+        .collect()
+}
+
+/// An event that one worker holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Where it was read.
+    pub partition: Partition,
+    /// Its id in the stream.
+    pub id: String,
+    /// The event.
+    pub event: Event,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_survive_their_fields() {
+        let confirm = Cause::Confirm {
+            out_trade_no: "A1".parse().unwrap(),
+            payjs_order_id: "2025010112345600512345678".to_owned(),
+        };
+        for cause in [
+            Cause::Notify {
+                form: "a=1&b=%E4".to_owned(),
+            },
+            confirm,
+        ] {
+            let mut event = Event::new(cause);
+            assert_eq!(Event::from_fields(&event.fields()).unwrap(), event);
+            event.attempt = 7;
+            event.missing_since = Some(1_700_000_000_000);
+            assert_eq!(Event::from_fields(&event.fields()).unwrap(), event);
+        }
+    }
+
+    #[test]
+    fn strange_entries_are_refused_with_the_field() {
+        let fields = |pairs: &[(&str, &str)]| -> Fields {
+            pairs
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect()
+        };
+        for (entry, field) in [
+            (fields(&[]), "form"),
+            (fields(&[("form", "")]), "attempt"),
+            (fields(&[("form", ""), ("attempt", "-1")]), "attempt"),
+            (
+                fields(&[("confirm", "1"), ("attempt", "0")]),
+                "out_trade_no",
+            ),
+        ] {
+            assert_eq!(Event::from_fields(&entry).unwrap_err().0, field);
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The names of the keys.
+
+use crate::order::OutTradeNo;
+
+/// A part of the queue; 0 when there is only one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Partition(u16);
+
+/// Makes every key of Heyi in Redis.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    prefix: String,
+    partitions: u16,
+}
+
+impl Keys {
+    /// Keys that begin with `prefix`, in so many partitions.
+    pub fn new(prefix: &str, partitions: u16) -> Self {
+        Self {
+            prefix: prefix.to_owned(),
+            partitions: partitions.max(1),
+        }
+    }
+
+    /// Every partition.
+    pub fn partitions(&self) -> impl Iterator<Item = Partition> + use<> {
+        (0..self.partitions).map(Partition)
+    }
+
+    /// The partition of an order and of all that happens to it.
+    pub fn partition(&self, out_trade_no: &OutTradeNo) -> Partition {
+        let hash = crc16::State::<crc16::XMODEM>::calculate(out_trade_no.as_str().as_bytes());
+        Partition(hash % self.partitions)
+    }
+
+    /// The cached order.
+    pub fn order(&self, out_trade_no: &OutTradeNo) -> String {
+        self.of_order("order", out_trade_no)
+    }
+
+    /// The reason of an order's dead letter.
+    pub fn failed(&self, out_trade_no: &OutTradeNo) -> String {
+        self.of_order("failed", out_trade_no)
+    }
+
+    /// The mark that a confirm was queued a moment ago.
+    pub fn confirm(&self, out_trade_no: &OutTradeNo) -> String {
+        self.of_order("confirm", out_trade_no)
+    }
+
+    /// The stream of events.
+    pub fn notify(&self, partition: Partition) -> String {
+        self.of(partition, "notify")
+    }
+
+    /// Events that wait for their next attempt.
+    pub fn retry(&self, partition: Partition) -> String {
+        self.of(partition, "notify:retry")
+    }
+
+    /// Dead letters.
+    pub fn dead(&self, partition: Partition) -> String {
+        self.of(partition, "notify:dead")
+    }
+
+    /// Events whose signature is false.
+    pub fn rejected(&self, partition: Partition) -> String {
+        self.of(partition, "notify:rejected")
+    }
+
+    /// The sign of life of a consumer.
+    pub fn alive(&self, partition: Partition, consumer: &str) -> String {
+        self.of(partition, &format!("notify:alive:{consumer}"))
+    }
+
+    /// The mark that PayJS was asked a moment ago, by whichever worker.
+    pub fn check(&self) -> String {
+        format!("{}check", self.prefix)
+    }
+
+    fn of_order(&self, kind: &str, out_trade_no: &OutTradeNo) -> String {
+        self.of(
+            self.partition(out_trade_no),
+            &format!("{kind}:{out_trade_no}"),
+        )
+    }
+
+    fn of(&self, partition: Partition, name: &str) -> String {
+        if self.partitions == 1 {
+            format!("{}{name}", self.prefix)
+        } else {
+            format!("{}{{{}}}:{name}", self.prefix, partition.0)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_partition_has_no_tag_and_more_have_theirs() {
+        let number: OutTradeNo = "123456789".parse().unwrap();
+        let one = Keys::new("heyi:", 1);
+        assert_eq!(one.order(&number), "heyi:order:123456789");
+        assert_eq!(one.notify(one.partition(&number)), "heyi:notify");
+        // CRC16/XMODEM of "123456789" is 0x31C3 = 12739, as the specification of Redis Cluster says.
+        let many = Keys::new("heyi:", 16);
+        assert_eq!(many.order(&number), "heyi:{3}:order:123456789");
+        assert_eq!(many.retry(many.partition(&number)), "heyi:{3}:notify:retry");
+        assert_eq!(many.partitions().count(), 16);
+    }
+}

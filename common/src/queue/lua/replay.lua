@@ -1,0 +1,7 @@
+-- Puts a dead letter back into the stream. Repeating it changes nothing.
+-- KEYS: the dead stream, the stream. ARGV: the dead letter's id, then the event's fields and values.
+if redis.call('XDEL', KEYS[1], ARGV[1]) == 0 then
+  return 0
+end
+redis.call('XADD', KEYS[2], '*', unpack(ARGV, 2))
+return 1

@@ -1,0 +1,218 @@
+//! How events leave the stream: each transition is atomic.
+
+use std::collections::BTreeMap;
+
+use redis::{RedisResult, Script};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{DeadReason, Delivery, GROUP, Outcome, Partition, Queue, event::Fields};
+use crate::{backoff::Backoff, order::OutTradeNo};
+
+/// How long an order's failure is remembered for `/checkOrder`: 30 days.
+const FAILED_TTL_SECONDS: u64 = 30 * 24 * 3600;
+/// The rejected stream is cut to about this length.
+const LONGEST_REJECTED: usize = 10_000;
+/// The most acknowledgements in one transition.
+const LARGEST_BATCH: usize = 256;
+
+/// One acknowledgement on its way.
+struct Acknowledgement {
+    partition: Partition,
+    id: String,
+    promoted: Option<OutTradeNo>,
+    done: oneshot::Sender<()>,
+}
+
+/// Carries out outcomes, acknowledgements in batches. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Settler {
+    queue: Queue,
+    acknowledgements: mpsc::Sender<Acknowledgement>,
+}
+
+impl Settler {
+    /// A settler, whose task ends when its last handle is dropped.
+    pub fn start(queue: Queue) -> Self {
+        let (acknowledgements, receiver) = mpsc::channel(LARGEST_BATCH);
+        tokio::spawn(acknowledge(queue.clone(), receiver));
+        Self {
+            queue,
+            acknowledgements,
+        }
+    }
+
+    /// Carries out an outcome, trying again until Redis took it.
+    pub async fn settle(&self, delivery: &Delivery, outcome: Outcome) {
+        let mut backoff = Backoff::reconnect();
+        let promoted = match outcome {
+            Outcome::Promoted(out_trade_no) => Some(out_trade_no),
+            Outcome::Nothing => None,
+            other => {
+                while let Err(error) = self.queue.leave(delivery, &other).await {
+                    tracing::warn!(error = %error, event.id = delivery.id, "cannot settle an event, trying again");
+                    backoff.wait().await;
+                }
+                return;
+            }
+        };
+        let (done, was_done) = oneshot::channel();
+        let acknowledgement = Acknowledgement {
+            partition: delivery.partition,
+            id: delivery.id.clone(),
+            promoted,
+            done,
+        };
+        // Errors mean that the process ends; the event stays pending, and its repeat is harmless.
+        if self.acknowledgements.send(acknowledgement).await.is_ok() {
+            let _ = was_done.await;
+        }
+    }
+}
+
+async fn acknowledge(queue: Queue, mut receiver: mpsc::Receiver<Acknowledgement>) {
+    let mut batch = Vec::with_capacity(LARGEST_BATCH);
+    while receiver.recv_many(&mut batch, LARGEST_BATCH).await > 0 {
+        let mut partitions: BTreeMap<Partition, Vec<Acknowledgement>> = BTreeMap::new();
+        for acknowledgement in batch.drain(..) {
+            partitions
+                .entry(acknowledgement.partition)
+                .or_default()
+                .push(acknowledgement);
+        }
+        for (partition, batch) in partitions {
+            let mut backoff = Backoff::reconnect();
+            while let Err(error) = queue.acknowledge(partition, &batch).await {
+                tracing::warn!(error = %error, "cannot acknowledge events, trying again");
+                backoff.wait().await;
+            }
+            for acknowledgement in batch {
+                // Nobody waits any more when the process ends.
+                let _ = acknowledgement.done.send(());
+            }
+        }
+    }
+}
+
+impl Queue {
+    /// Events that are done: their orders and marks of failure go, and so do they.
+    async fn acknowledge(
+        &self,
+        partition: Partition,
+        batch: &[Acknowledgement],
+    ) -> RedisResult<()> {
+        let stream = self.keys.notify(partition);
+        let ids: Vec<&str> = batch.iter().map(|one| one.id.as_str()).collect();
+        let orders: Vec<String> = batch
+            .iter()
+            .filter_map(|one| one.promoted.as_ref())
+            .filter(|number| self.keys.partition(number) == partition)
+            .flat_map(|number| [self.keys.order(number), self.keys.failed(number)])
+            .collect();
+        let mut pipeline = redis::pipe();
+        pipeline.atomic();
+        if !orders.is_empty() {
+            pipeline.del(orders).ignore();
+        }
+        pipeline.xack(&stream, GROUP, &ids).ignore();
+        pipeline.xdel(&stream, &ids).ignore();
+        pipeline.exec_async(&mut self.connection()).await
+    }
+
+    /// Parks, buries or rejects an event.
+    async fn leave(&self, delivery: &Delivery, outcome: &Outcome) -> RedisResult<()> {
+        let number = delivery.event.out_trade_no();
+        match outcome {
+            Outcome::Promoted(_) | Outcome::Nothing => Ok(()),
+            Outcome::Retry { event, delay, .. } => {
+                let mut fields = event.fields();
+                fields.insert("id".to_owned(), delivery.id.clone());
+                let member = serde_json::Value::from_iter(fields).to_string();
+                Script::new(include_str!("lua/park.lua"))
+                    .key(self.keys.notify(delivery.partition))
+                    .key(self.keys.retry(delivery.partition))
+                    .arg(GROUP)
+                    .arg(&delivery.id)
+                    .arg(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX))
+                    .arg(member)
+                    .invoke_async(&mut self.connection())
+                    .await
+            }
+            Outcome::Dead { reason, error } => {
+                let fields = delivery.event.fields();
+                self.bury(
+                    delivery.partition,
+                    &delivery.id,
+                    *reason,
+                    error,
+                    number,
+                    fields,
+                )
+                .await
+            }
+            Outcome::Rejected { error } => {
+                let mut fields = delivery.event.fields();
+                fields.insert("error".to_owned(), error.clone());
+                self.move_away(delivery, &self.keys.rejected(delivery.partition), fields)
+                    .await
+            }
+        }
+    }
+
+    async fn move_away(
+        &self,
+        delivery: &Delivery,
+        target: &str,
+        fields: Fields,
+    ) -> RedisResult<()> {
+        let script = Script::new(include_str!("lua/bury.lua"));
+        let mut call = script.prepare_invoke();
+        call.key(self.keys.notify(delivery.partition)).key(target);
+        call.arg(GROUP)
+            .arg(&delivery.id)
+            .arg(LONGEST_REJECTED)
+            .arg("")
+            .arg(0);
+        for (name, value) in fields {
+            call.arg(name).arg(value);
+        }
+        call.invoke_async(&mut self.connection()).await
+    }
+
+    /// Makes an entry a dead letter and remembers the failure of its order.
+    pub(super) async fn bury(
+        &self,
+        partition: Partition,
+        id: &str,
+        reason: DeadReason,
+        error: &str,
+        out_trade_no: Option<OutTradeNo>,
+        mut fields: Fields,
+    ) -> RedisResult<()> {
+        let attempts = fields
+            .remove("attempt")
+            .and_then(|text| text.parse::<u32>().ok())
+            .unwrap_or(0)
+            + 1;
+        fields.insert("attempts".to_owned(), attempts.to_string());
+        fields.insert("reason".to_owned(), reason.name().to_owned());
+        fields.insert("error".to_owned(), error.to_owned());
+        let script = Script::new(include_str!("lua/bury.lua"));
+        let mut call = script.prepare_invoke();
+        call.key(self.keys.notify(partition))
+            .key(self.keys.dead(partition));
+        if let Some(number) = out_trade_no.filter(|number| self.keys.partition(number) == partition)
+        {
+            call.key(self.keys.failed(&number));
+            fields.insert("out_trade_no".to_owned(), number.to_string());
+        }
+        call.arg(GROUP)
+            .arg(id)
+            .arg(0)
+            .arg(reason.name())
+            .arg(FAILED_TTL_SECONDS);
+        for (name, value) in fields {
+            call.arg(name).arg(value);
+        }
+        call.invoke_async(&mut self.connection()).await
+    }
+}

@@ -1,0 +1,248 @@
+//! Signs of life, and what becomes of the events of those who show none.
+
+use std::time::Duration;
+
+use redis::{
+    AsyncCommands, RedisResult, Script,
+    streams::{
+        StreamClaimOptions, StreamClaimReply, StreamInfoConsumersReply, StreamPendingCountReply,
+        StreamPendingId,
+    },
+};
+use tokio::time::Instant;
+
+use super::{Consumer, DeadReason, GROUP, Partition, Queue, event::fields_of};
+
+/// How long a sign of life lasts.
+const ALIVE_SECONDS: u64 = 10;
+const EVERY: Duration = Duration::from_secs(1);
+/// After Redis was away everybody's sign of life may have ended; others get this long to show a new one.
+const GRACE: Duration = Duration::from_secs(5);
+/// An event that somebody took a moment ago is not taken again.
+const LEAST_IDLE: Duration = Duration::from_secs(1);
+/// What this process was sent but does not know of was lost on the way when it is this old.
+const LOST_AFTER: Duration = Duration::from_secs(5);
+/// An event that was delivered this often to workers that died becomes a dead letter.
+const MOST_DELIVERIES: usize = 3;
+const SLICE: usize = 100;
+/// The consumer that holds what a worker gave back when it ended. It never lives, so all of it is taken over.
+const RELEASED: &str = "released";
+
+impl Consumer {
+    /// Shows signs of life and takes over what dead consumers hold, until told to stop.
+    pub async fn keep_alive(self) {
+        let mut healthy_since: Option<Instant> = None;
+        while !self.stop.is_cancelled() {
+            match self.show_life().await {
+                Ok(()) => {
+                    let since = *healthy_since.get_or_insert_with(Instant::now);
+                    if let Err(error) = self.sweep(since.elapsed() >= GRACE).await {
+                        tracing::warn!(error = %error, "cannot look for events of dead workers, trying again");
+                    }
+                }
+                Err(error) => {
+                    healthy_since = None;
+                    tracing::warn!(error = %error, "cannot show a sign of life, trying again");
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(EVERY) => {}
+                () = self.stop.cancelled() => {}
+            }
+        }
+    }
+
+    async fn show_life(&self) -> RedisResult<()> {
+        for partition in self.queue.keys.partitions() {
+            let key = self.queue.keys.alive(partition, &self.name);
+            let () = self
+                .queue
+                .connection()
+                .set_ex(key, 1, ALIVE_SECONDS)
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn sweep(&self, others: bool) -> RedisResult<()> {
+        for partition in self.queue.keys.partitions() {
+            self.queue.ensure_group(partition).await?;
+            self.recover_lost(partition).await?;
+            if others {
+                self.sweep_others(partition).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn sweep_others(&self, partition: Partition) -> RedisResult<()> {
+        let stream = self.queue.keys.notify(partition);
+        let group: StreamInfoConsumersReply = self
+            .queue
+            .connection()
+            .xinfo_consumers(&stream, GROUP)
+            .await?;
+        for consumer in group.consumers {
+            let sign = self.queue.keys.alive(partition, &consumer.name);
+            let lives: bool = self.queue.connection().exists(sign).await?;
+            if lives || *consumer.name == *self.name {
+                continue;
+            }
+            if consumer.pending == 0 {
+                self.queue
+                    .remove_consumer(partition, &consumer.name)
+                    .await?;
+            } else {
+                self.take_over(partition, &consumer.name).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn take_over(&self, partition: Partition, dead: &str) -> RedisResult<()> {
+        let pending = self.queue.pending(partition, dead, Duration::ZERO).await?;
+        tracing::info!(
+            consumer = dead,
+            events = pending.len(),
+            "taking over the events of a dead worker"
+        );
+        for one in pending {
+            let poisonous = one.times_delivered >= MOST_DELIVERIES && dead != RELEASED;
+            let claimed = self.claim(partition, &one, LEAST_IDLE, None).await?;
+            for entry in claimed.ids {
+                if poisonous {
+                    let error = format!("{} workers died while they held it", one.times_delivered);
+                    let fields = fields_of(&entry);
+                    let number = super::Event::from_fields(&fields)
+                        .ok()
+                        .and_then(|event| event.out_trade_no());
+                    self.queue
+                        .bury(
+                            partition,
+                            &entry.id,
+                            DeadReason::Poison,
+                            &error,
+                            number,
+                            fields,
+                        )
+                        .await?;
+                } else {
+                    self.deliver(partition, &entry).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Entries that Redis sent to this process but that never arrived, because a connection broke on the way.
+    async fn recover_lost(&self, partition: Partition) -> RedisResult<()> {
+        for one in self
+            .queue
+            .pending(partition, &self.name, LOST_AFTER)
+            .await?
+        {
+            if !self.held.contains(partition, &one.id) {
+                let claimed = self
+                    .claim(partition, &one, LOST_AFTER, Some(one.times_delivered))
+                    .await?;
+                for entry in claimed.ids {
+                    self.deliver(partition, &entry).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn claim(
+        &self,
+        partition: Partition,
+        pending: &StreamPendingId,
+        least_idle: Duration,
+        deliveries: Option<usize>,
+    ) -> RedisResult<StreamClaimReply> {
+        let mut options = StreamClaimOptions::default();
+        if let Some(deliveries) = deliveries {
+            options = options.retry(deliveries);
+        }
+        let stream = self.queue.keys.notify(partition);
+        let least_idle = u64::try_from(least_idle.as_millis()).unwrap_or(u64::MAX);
+        self.queue
+            .connection()
+            .xclaim_options(
+                stream,
+                GROUP,
+                &*self.name,
+                least_idle,
+                &[&pending.id],
+                options,
+            )
+            .await
+    }
+
+    /// Gives back everything this process still holds and leaves the group. For the end of the process, when no
+    /// handler runs any more.
+    pub async fn release(&self) -> RedisResult<()> {
+        for partition in self.queue.keys.partitions() {
+            loop {
+                let pending = self
+                    .queue
+                    .pending(partition, &self.name, Duration::ZERO)
+                    .await?;
+                if pending.is_empty() {
+                    break;
+                }
+                for one in pending {
+                    self.queue.give_back(partition, &one).await?;
+                }
+            }
+            let sign = self.queue.keys.alive(partition, &self.name);
+            let () = self.queue.connection().del(sign).await?;
+            self.queue.remove_consumer(partition, &self.name).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Queue {
+    async fn pending(
+        &self,
+        partition: Partition,
+        consumer: &str,
+        idle: Duration,
+    ) -> RedisResult<Vec<StreamPendingId>> {
+        let reply: StreamPendingCountReply = redis::cmd("XPENDING")
+            .arg(self.keys.notify(partition))
+            .arg(GROUP)
+            .arg("IDLE")
+            .arg(u64::try_from(idle.as_millis()).unwrap_or(u64::MAX))
+            .arg("-")
+            .arg("+")
+            .arg(SLICE)
+            .arg(consumer)
+            .query_async(&mut self.connection())
+            .await?;
+        Ok(reply.ids)
+    }
+
+    /// Moves a pending entry to the consumer that never lives, as if it had not been delivered.
+    async fn give_back(&self, partition: Partition, pending: &StreamPendingId) -> RedisResult<()> {
+        let options = StreamClaimOptions::default()
+            .idle(usize::try_from(LOST_AFTER.as_millis()).unwrap_or(usize::MAX))
+            .retry(pending.times_delivered.saturating_sub(1))
+            .with_justid();
+        let stream = self.keys.notify(partition);
+        self.connection()
+            .xclaim_options(stream, GROUP, RELEASED, 0, &[&pending.id], options)
+            .await
+    }
+
+    async fn remove_consumer(&self, partition: Partition, consumer: &str) -> RedisResult<()> {
+        Script::new(include_str!("lua/remove_consumer.lua"))
+            .key(self.keys.notify(partition))
+            .key(self.keys.alive(partition, consumer))
+            .arg(GROUP)
+            .arg(consumer)
+            .invoke_async(&mut self.connection())
+            .await
+    }
+}
