@@ -1,0 +1,116 @@
+//! What all parts of a sandbox share: the options, the books, and when to stop.
+
+use std::{
+    collections::{BTreeMap, HashSet, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use url::Url;
+
+use crate::{
+    knobs::Knobs,
+    ledger::{Check, Ledger, Login, Notify, Order},
+    options::Options,
+    refusal::Refusal,
+};
+
+/// The shared part of a sandbox.
+pub(crate) struct Context {
+    pub(crate) options: Options,
+    pub(crate) url: Url,
+    pub(crate) http: reqwest::Client,
+    pub(crate) stop: CancellationToken,
+    pub(crate) tasks: TaskTracker,
+    books: Mutex<Books>,
+}
+
+/// The handle on it that requests and tasks hold.
+pub(crate) type Shared = Arc<Context>;
+
+/// What changes while a sandbox runs.
+#[derive(Default)]
+pub(crate) struct Books {
+    pub(crate) knobs: Knobs,
+    pub(crate) orders: BTreeMap<String, Order>,
+    /// The `out_trade_no` of every order that was paid.
+    pub(crate) paid: HashSet<String>,
+    pub(crate) notifies: Vec<Notify>,
+    pub(crate) checks: Vec<Check>,
+    /// When `check` was called during the last second.
+    pub(crate) recent_checks: VecDeque<Instant>,
+    pub(crate) polled_too_fast: u64,
+    pub(crate) logins: Vec<Login>,
+    pub(crate) used_codes: HashSet<String>,
+    pub(crate) refused: Vec<crate::ledger::Refused>,
+    /// The last part of the last number given to an order.
+    pub(crate) serial: u64,
+}
+
+impl Context {
+    pub(crate) fn new(options: Options, url: Url, http: reqwest::Client) -> Self {
+        let books = Books {
+            // So that the numbers of one run are not those of the next.
+            serial: rand::random_range(0..10_000_000_000),
+            ..Books::default()
+        };
+        Self {
+            options,
+            url,
+            http,
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            books: Mutex::new(books),
+        }
+    }
+
+    pub(crate) fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for `time`, or until the sandbox stops.
+    pub(crate) async fn pause(&self, time: Duration) {
+        let _ = tokio::time::timeout(time, self.stop.cancelled()).await;
+    }
+
+    /// Runs `task` until it ends or the sandbox stops.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            stop.run_until_cancelled(task).await;
+        });
+    }
+}
+
+impl Books {
+    pub(crate) fn order(&self, payjs_order_id: &str) -> Result<&Order, Refusal> {
+        self.orders.get(payjs_order_id).ok_or(Refusal::UnknownOrder)
+    }
+
+    pub(crate) fn order_mut(&mut self, payjs_order_id: &str) -> Result<&mut Order, Refusal> {
+        self.orders
+            .get_mut(payjs_order_id)
+            .ok_or(Refusal::UnknownOrder)
+    }
+
+    pub(crate) fn ledger(&self) -> Ledger {
+        Ledger {
+            orders: self.orders.values().cloned().collect(),
+            notifies: self.notifies.clone(),
+            checks: self.checks.clone(),
+            logins: self.logins.clone(),
+            refused: self.refused.clone(),
+            polled_too_fast: self.polled_too_fast,
+        }
+    }
+
+    /// Forgets everything but the serial number.
+    pub(crate) fn reset(&mut self) {
+        *self = Self {
+            serial: self.serial,
+            ..Self::default()
+        };
+    }
+}

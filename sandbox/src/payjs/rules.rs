@@ -1,0 +1,114 @@
+//! Which parameters each interface takes, and the checks that all have in common.
+
+use heyi_common::sign::{self, Params, SIGN};
+
+use crate::{options::Options, refusal::Refusal};
+
+/// A parameter that an interface takes.
+pub(super) struct Rule {
+    name: &'static str,
+    /// In bytes, the stricter reading of the documents.
+    longest: usize,
+    needed: bool,
+}
+
+const fn needed(name: &'static str, longest: usize) -> Rule {
+    Rule {
+        name,
+        longest,
+        needed: true,
+    }
+}
+
+const fn optional(name: &'static str, longest: usize) -> Rule {
+    Rule {
+        name,
+        longest,
+        needed: false,
+    }
+}
+
+/// The mini-program's `extraData` (PayJS's page `wxa`).
+pub(super) const MINI_PROGRAM: &[Rule] = &[
+    needed("mchid", 16),
+    needed("total_fee", 16),
+    needed("out_trade_no", 32),
+    optional("body", 32),
+    optional("attach", 127),
+    optional("notify_url", 255),
+    needed("nonce", 128),
+    needed(SIGN, 32),
+];
+
+/// `POST native`.
+pub(super) const NATIVE: &[Rule] = &[
+    needed("mchid", 16),
+    needed("total_fee", 16),
+    needed("out_trade_no", 32),
+    optional("body", 32),
+    optional("attach", 127),
+    optional("notify_url", 255),
+    optional("type", 16),
+    optional("no_credit", 1),
+    optional("time_expire", 14),
+    needed(SIGN, 32),
+];
+
+/// `GET cashier`.
+pub(super) const CASHIER: &[Rule] = &[
+    needed("mchid", 16),
+    needed("total_fee", 16),
+    needed("out_trade_no", 32),
+    optional("body", 32),
+    optional("attach", 127),
+    optional("notify_url", 255),
+    optional("callback_url", 255),
+    optional("auto", 1),
+    optional("hide", 1),
+    optional("logo", 255),
+    needed(SIGN, 32),
+];
+
+/// `check`, `close` and `refund`.
+pub(super) const OF_ORDER: &[Rule] = &[
+    needed("payjs_order_id", 32),
+    optional("mchid", 16),
+    needed(SIGN, 32),
+];
+
+/// Checks names, lengths, merchant and signature.
+pub(super) fn check(options: &Options, rules: &[Rule], params: &Params) -> Result<(), Refusal> {
+    for (name, value) in params {
+        let Some(rule) = rules.iter().find(|rule| rule.name == name) else {
+            return Err(Refusal::UnknownParameter(name.clone()));
+        };
+        if value.is_empty() {
+            return Err(Refusal::Empty(name.clone()));
+        }
+        if too_long(rule, value) {
+            return Err(Refusal::TooLong(rule.name));
+        }
+    }
+    for rule in rules.iter().filter(|rule| rule.needed) {
+        if !params.contains_key(rule.name) {
+            return Err(Refusal::Missing(rule.name));
+        }
+    }
+    if params.get("mchid").is_some_and(|id| *id != options.mchid) {
+        return Err(Refusal::Merchant);
+    }
+    // To the letter: PayJS signs in upper case, and empty values were refused above.
+    if params.get(SIGN) != Some(&sign::sign(params, &options.key)) {
+        return Err(Refusal::Sign);
+    }
+    Ok(())
+}
+
+/// A title is counted in characters, but in no more bytes than twice that; all else in bytes.
+fn too_long(rule: &Rule, value: &str) -> bool {
+    if rule.name == "body" {
+        value.chars().count() > rule.longest || value.len() > 2 * rule.longest
+    } else {
+        value.len() > rule.longest
+    }
+}
