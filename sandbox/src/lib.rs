@@ -8,6 +8,8 @@
 
 mod sandbox;
 
+pub mod servers;
+
 mod knobs;
 mod ledger;
 mod options;

@@ -1,0 +1,105 @@
+//! Child processes: start, signal, stop.
+
+use std::{
+    env, fs,
+    net::{Ipv4Addr, TcpListener},
+    ops::Range,
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::LazyLock,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::{
+    process::{Child, Command},
+    time::timeout,
+};
+
+/// How long a process may take to end when asked; after that it is killed.
+const STOP_LIMIT: Duration = Duration::from_secs(30);
+/// Below what systems give to outgoing connections. A client that reconnects to a stopped server
+/// could otherwise be given that very port, reach itself, and keep the server from coming back.
+const PORTS: Range<u16> = 10_000..32_000;
+
+const TETHER: [&str; 3] = ["--pdeathsig", "KILL", "--"];
+/// Busybox has a `setpriv` too, which cannot do this.
+static HAS_SETPRIV: LazyLock<bool> = LazyLock::new(|| {
+    let mut probe = std::process::Command::new("setpriv");
+    probe.args(TETHER).arg("true");
+    probe.stdout(Stdio::null()).stderr(Stdio::null());
+    probe.status().is_ok_and(|status| status.success())
+});
+
+/// A command whose process ends with its owner, also when that is killed, and which the terminal's
+/// Ctrl-C does not reach, so that its owner decides when it ends.
+///
+/// The first needs `setpriv` of util-linux; without it (macOS) a killed owner leaves the process
+/// behind. The kernel counts the *thread* that started the process as its owner, so start it on the
+/// main thread or in a test's own runtime, never inside `spawn_blocking`.
+pub fn tethered(program: &Path) -> Command {
+    let mut command = if *HAS_SETPRIV {
+        let mut command = Command::new("setpriv");
+        command.args(TETHER).arg(program);
+        command
+    } else {
+        Command::new(program)
+    };
+    command
+        .process_group(0)
+        .kill_on_drop(true)
+        .stdin(Stdio::null());
+    command
+}
+
+/// Asks a process to end (SIGTERM), kills it when that takes too long, and waits for its end.
+pub async fn stop(child: &mut Child) -> Result<()> {
+    if child.try_wait()?.is_some() {
+        return Ok(());
+    }
+    signal(child, Signal::TERM)?;
+    // A paused process would not see the first signal.
+    signal(child, Signal::CONT)?;
+    match timeout(STOP_LIMIT, child.wait()).await {
+        Ok(ended) => ended.map(drop).context("cannot wait for the process"),
+        Err(_) => child.kill().await.context("cannot kill the process"),
+    }
+}
+
+/// The last `lines` lines of a log, for messages about its writer.
+pub fn tail(log: &Path, lines: usize) -> String {
+    let text = fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let mut end: Vec<&str> = text.lines().rev().take(lines).collect();
+    end.reverse();
+    end.join("\n")
+}
+
+/// A loopback port nobody listens on just now.
+pub fn free_port() -> Result<u16> {
+    for _ in 0..1_000 {
+        let port = rand::random_range(PORTS);
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no free port between {} and {}", PORTS.start, PORTS.end)
+}
+
+/// Where a program is on PATH.
+pub fn find(program: &str) -> Option<PathBuf> {
+    env::split_paths(&env::var_os("PATH")?)
+        .map(|dir| dir.join(program))
+        .find(|path| path.is_file())
+}
+
+/// Sends a signal to a process that was not waited for yet.
+pub(super) fn signal(child: &Child, signal: Signal) -> Result<()> {
+    let id = child.id().context("the process has ended")?;
+    let pid = i32::try_from(id)
+        .ok()
+        .and_then(Pid::from_raw)
+        .context("no process id")?;
+    kill_process(pid, signal).context("cannot signal the process")
+}

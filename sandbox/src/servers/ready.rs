@@ -1,0 +1,77 @@
+//! Whether a server that was just started serves yet.
+
+use std::{net::Ipv4Addr, time::Duration};
+
+use anyhow::{Context as _, Result, ensure};
+use mongodb::{
+    Client,
+    bson::{Document, doc},
+    options::{ClientOptions, ServerAddress},
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::timeout,
+};
+
+const ATTEMPT_LIMIT: Duration = Duration::from_secs(2);
+
+/// Redis refuses `PING` while it loads its data, so `PONG` is enough.
+pub(super) async fn redis(port: u16) -> Result<()> {
+    let mut answer = [0; 5];
+    timeout(ATTEMPT_LIMIT, async {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+        stream.write_all(b"PING\r\n").await?;
+        stream.read_exact(&mut answer).await
+    })
+    .await??;
+    ensure!(
+        &answer == b"+PONG",
+        "Redis answered {:?}",
+        String::from_utf8_lossy(&answer)
+    );
+    Ok(())
+}
+
+/// Forms the replica set where there is none yet; it serves once its only member is primary.
+pub(super) async fn mongo(port: u16) -> Result<()> {
+    // The driver looks for a server no more often than every half second; this does not.
+    timeout(
+        ATTEMPT_LIMIT,
+        TcpStream::connect((Ipv4Addr::LOCALHOST, port)),
+    )
+    .await??;
+    let options = ClientOptions::builder()
+        .hosts(vec![ServerAddress::Tcp {
+            host: "127.0.0.1".into(),
+            port: Some(port),
+        }])
+        .direct_connection(true)
+        .server_selection_timeout(ATTEMPT_LIMIT)
+        .build();
+    let client = Client::with_options(options)?;
+    let answer = form_replica_set(&client, port).await;
+    client.shutdown().immediate(true).await;
+    answer
+}
+
+async fn form_replica_set(client: &Client, port: u16) -> Result<()> {
+    let admin = client.database("admin");
+    let hello: Document = admin.run_command(doc! { "hello": 1 }).await?;
+    if !hello.contains_key("setName") {
+        let member = doc! { "_id": 0, "host": format!("127.0.0.1:{port}") };
+        let set = doc! { "_id": "rs0", "members": [member] };
+        // A set that exists and is only loading refuses this, and shows up in the next round.
+        admin
+            .run_command(doc! { "replSetInitiate": set })
+            .await
+            .context("no replica set yet")?;
+    }
+    ensure!(
+        hello
+            .get_bool("isWritablePrimary")
+            .is_ok_and(|primary| primary),
+        "MongoDB is not primary yet"
+    );
+    Ok(())
+}
