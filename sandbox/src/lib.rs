@@ -9,6 +9,7 @@
 mod sandbox;
 
 pub mod servers;
+pub mod world;
 
 mod knobs;
 mod ledger;

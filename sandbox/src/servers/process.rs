@@ -95,7 +95,7 @@ pub fn find(program: &str) -> Option<PathBuf> {
 }
 
 /// Sends a signal to a process that was not waited for yet.
-pub(super) fn signal(child: &Child, signal: Signal) -> Result<()> {
+pub(crate) fn signal(child: &Child, signal: Signal) -> Result<()> {
     let id = child.id().context("the process has ended")?;
     let pid = i32::try_from(id)
         .ok()

@@ -1,0 +1,285 @@
+//! A throw-away world for one test: stores, sandbox, and Heyi's own binaries as processes.
+
+mod client;
+mod process;
+mod samples;
+
+use std::{
+    collections::BTreeMap,
+    env,
+    net::{Ipv4Addr, TcpListener},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, ensure};
+use heyi_common::{
+    cache::Orders,
+    config::{Config, Process},
+    queue::Queue,
+    redis::Redis,
+    store::Store,
+};
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+
+pub use client::{Answer, Client, Person, params, signed};
+pub use process::Heyi;
+pub use samples::{data, payloads};
+
+use crate::{
+    Options, Sandbox,
+    servers::{Server, process::free_port},
+};
+
+const MCHID: &str = "1600000001";
+const KEY: &str = "SANDBOXKEY123456";
+const APPID: &str = "wx0000000000000000";
+const WECHAT_SECRET: &str = "sandbox-wechat-secret";
+const APP_KEY: &str = "sandbox-app-key";
+const SESSION_SECRET: &str = "sandbox-session-secret-0123456789";
+/// PayJS's schedule at a thousandth of its pace: 0, 15, 30, 180, 1800, 3600 ms.
+const NOTIFY_FACTOR: f64 = 0.001;
+const WAIT_LIMIT: Duration = Duration::from_secs(60);
+const WAIT_STEP: Duration = Duration::from_millis(10);
+
+/// Stores, a sandbox and settings of their own for one test.
+pub struct World {
+    /// PayJS and WeChat.
+    pub sandbox: Sandbox,
+    /// The Redis of this world alone, if it has one.
+    pub redis: Option<Server>,
+    /// The MongoDB of this world alone, if it has one.
+    pub mongo: Option<Server>,
+    settings: BTreeMap<String, String>,
+    api_port: u16,
+    dir: TempDir,
+}
+
+impl World {
+    /// A world in the stores of the whole test run, which `HEYI_REDIS__URL` and `HEYI_MONGO__URL` name, with a
+    /// key prefix and a database of its own.
+    pub async fn new() -> Result<Self> {
+        let store = |name: &str| {
+            env::var_os(name)
+                .and_then(|url| url.into_string().ok())
+                .with_context(|| {
+                    format!("{name} is not set: run the tests with `cargo xtask test`")
+                })
+        };
+        Self::build(
+            store("HEYI_REDIS__URL")?,
+            store("HEYI_MONGO__URL")?,
+            None,
+            None,
+            tempfile::tempdir()?,
+        )
+        .await
+    }
+
+    /// A world with its own Redis and MongoDB, for tests that stop or kill them.
+    pub async fn with_own_stores() -> Result<Self> {
+        let dir = tempfile::tempdir()?;
+        let (redis_dir, mongo_dir) = (dir.path().join("redis"), dir.path().join("mongo"));
+        std::fs::create_dir_all(&redis_dir)?;
+        std::fs::create_dir_all(&mongo_dir)?;
+        let (redis, mongo) = tokio::try_join!(
+            Server::redis(&redis_dir, None),
+            Server::mongo(&mongo_dir, None)
+        )?;
+        let (redis_url, mongo_url) = (redis.url(), mongo.url());
+        Self::build(redis_url, mongo_url, Some(redis), Some(mongo), dir).await
+    }
+
+    async fn build(
+        redis_url: String,
+        mongo_url: String,
+        redis: Option<Server>,
+        mongo: Option<Server>,
+        dir: TempDir,
+    ) -> Result<Self> {
+        let api_port = free_port()?;
+        let api = format!("http://127.0.0.1:{api_port}");
+        let options = Options {
+            mchid: MCHID.to_owned(),
+            key: KEY.into(),
+            appid: APPID.to_owned(),
+            secret: WECHAT_SECRET.into(),
+            api_url: Some(api.parse()?),
+            app_key: APP_KEY.into(),
+            notify_factor: NOTIFY_FACTOR,
+        };
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let sandbox = Sandbox::start(options, listener).await?;
+        let unique: [u8; 6] = rand::random();
+        let unique: String = unique.iter().map(|byte| format!("{byte:02x}")).collect();
+        let settings = [
+            ("HTTP__LISTEN", format!("127.0.0.1:{api_port}")),
+            ("HTTP__PUBLIC_URL", api.clone()),
+            ("HTTP__RATE_LIMIT", "0".to_owned()),
+            ("REDIS__URL", redis_url),
+            ("REDIS__PREFIX", format!("test-{unique}:")),
+            ("MONGO__URL", mongo_url),
+            ("MONGO__DATABASE", format!("heyi-test-{unique}")),
+            ("PAYJS__MCHID", MCHID.to_owned()),
+            ("PAYJS__KEY", KEY.to_owned()),
+            ("PAYJS__NOTIFY_URL", format!("{api}/notify")),
+            ("PAYJS__API_BASE", sandbox.payjs_url().to_string()),
+            ("WECHAT__APPID", APPID.to_owned()),
+            ("WECHAT__SECRET", WECHAT_SECRET.to_owned()),
+            ("WECHAT__API_BASE", sandbox.wechat_url().to_string()),
+            ("SIGN__APP_KEY", APP_KEY.to_owned()),
+            ("SIGN__SESSION_SECRET", SESSION_SECRET.to_owned()),
+        ];
+        let settings = settings
+            .into_iter()
+            .map(|(name, value)| (format!("HEYI_{name}"), value))
+            .collect();
+        Ok(Self {
+            sandbox,
+            redis,
+            mongo,
+            settings,
+            api_port,
+            dir,
+        })
+    }
+
+    /// Changes a setting, e.g. `HEYI_ORDERS__PRICES`, for what is started or read from now on.
+    pub fn set(&mut self, name: &str, value: impl Into<String>) {
+        self.settings.insert(name.to_owned(), value.into());
+    }
+
+    /// The settings as the configuration of a process.
+    pub fn config(&self, process: Process) -> Result<Config> {
+        Ok(Config::from_sources(process, None, self.settings.clone())?)
+    }
+
+    /// The queue, as the processes see it.
+    pub fn queue(&self) -> Result<Queue> {
+        let config = self.config(Process::Worker)?;
+        Ok(Queue::new(
+            Redis::new(&config.redis)?,
+            &config.redis,
+            &config.queue,
+        ))
+    }
+
+    /// The order cache.
+    pub fn orders(&self) -> Result<Orders> {
+        let queue = self.queue()?;
+        Ok(Orders::new(queue.redis().clone(), queue.keys().clone()))
+    }
+
+    /// The database.
+    pub async fn store(&self) -> Result<Store> {
+        Store::new(&self.config(Process::Worker)?.mongo).await
+    }
+
+    /// A client of this world's api.
+    pub fn client(&self) -> Result<Client> {
+        Client::new(
+            &format!("http://127.0.0.1:{}", self.api_port),
+            APP_KEY,
+            self.sandbox.clone(),
+        )
+    }
+
+    /// Starts `heyi-api` and waits until it is ready.
+    pub async fn api(&self) -> Result<Heyi> {
+        let api = self.start("heyi-api", &[], self.api_port)?;
+        api.ready().await
+    }
+
+    /// Starts `heyi-worker` and waits until it is ready.
+    pub async fn worker(&self) -> Result<Heyi> {
+        self.start_worker()?.ready().await
+    }
+
+    /// Starts `heyi-worker` without waiting for anything.
+    pub fn start_worker(&self) -> Result<Heyi> {
+        self.start("heyi-worker", &["run"], free_port()?)
+    }
+
+    /// Runs an operator command of `heyi-worker` to its end.
+    pub async fn operate(&self, arguments: &[&str]) -> Result<std::process::Output> {
+        process::run("heyi-worker", arguments, &self.settings).await
+    }
+
+    /// The public key prefix and database of this world, for looking into the stores directly.
+    pub fn setting(&self, name: &str) -> &str {
+        self.settings.get(name).map_or("", String::as_str)
+    }
+
+    /// A directory that goes with this world.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    fn start(&self, program: &str, arguments: &[&str], port: u16) -> Result<Heyi> {
+        Heyi::start(program, arguments, port, &self.settings, self.dir.path())
+    }
+
+    /// Ends the world. An event that still waits is an error; keys and database are dropped in any case.
+    pub async fn finish(self) -> Result<()> {
+        self.sandbox.stop().await;
+        let status = self.queue()?.status().await;
+        self.drop_stores().await?;
+        let status = status?;
+        ensure!(
+            status.waiting == 0 && status.retries == 0,
+            "the test leaves events behind: {status:?}"
+        );
+        Ok(())
+    }
+
+    async fn drop_stores(&self) -> Result<()> {
+        let queue = self.queue()?;
+        let mut connection = queue.redis().shared();
+        let pattern = format!("{}*", self.setting("HEYI_REDIS__PREFIX"));
+        let keys: Vec<String> = redis::cmd("KEYS")
+            .arg(pattern)
+            .query_async(&mut connection)
+            .await?;
+        if !keys.is_empty() {
+            let () = redis::cmd("DEL")
+                .arg(keys)
+                .query_async(&mut connection)
+                .await?;
+        }
+        self.store().await?.drop_database().await?;
+        Ok(())
+    }
+}
+
+/// Waits until `condition` holds, or fails with `what` after a minute.
+pub async fn eventually(
+    what: &str,
+    mut condition: impl AsyncFnMut() -> Result<bool>,
+) -> Result<()> {
+    let limit = Instant::now() + WAIT_LIMIT;
+    while !condition().await? {
+        ensure!(Instant::now() < limit, "waited in vain: {what}");
+        sleep(WAIT_STEP).await;
+    }
+    Ok(())
+}
+
+/// Where a binary of this workspace is, beside the test that runs.
+pub fn binary(name: &str) -> Result<PathBuf> {
+    let test = env::current_exe()?;
+    let found = test
+        .ancestors()
+        .skip(1)
+        .take(2)
+        .map(|dir| dir.join(name))
+        .find(|path| path.is_file());
+    found.with_context(|| {
+        format!("{name} is not built: run `cargo build --workspace --bins` or `cargo xtask test`")
+    })
+}
+
+/// Whether a port of loopback is free; for tests that restart something on it.
+pub fn is_free(port: u16) -> bool {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+}

@@ -1,0 +1,162 @@
+//! Heyi's own binaries as processes.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{ExitStatus, Output, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::Signal;
+use tokio::{
+    process::{Child, Command},
+    time::{Instant, sleep},
+};
+
+use super::binary;
+use crate::servers::process::{signal, stop, tail, tethered};
+
+const READY_LIMIT: Duration = Duration::from_secs(30);
+
+/// A running `heyi-api` or `heyi-worker`. Dropping it kills it.
+#[derive(Debug)]
+pub struct Heyi {
+    program: String,
+    child: Child,
+    port: u16,
+    log: PathBuf,
+}
+
+impl Heyi {
+    pub(super) fn start(
+        program: &str,
+        arguments: &[&str],
+        port: u16,
+        settings: &BTreeMap<String, String>,
+        dir: &Path,
+    ) -> Result<Self> {
+        let log = dir.join(format!("{program}-{port}.log"));
+        let output = File::options().create(true).append(true).open(&log)?;
+        let mut command = command(program, arguments, settings)?;
+        if program == "heyi-worker" {
+            command.env("HEYI_WORKER__LISTEN", format!("127.0.0.1:{port}"));
+        }
+        let child = command
+            .stdout(Stdio::null())
+            .stderr(output)
+            .spawn()
+            .with_context(|| format!("cannot start {program}"))?;
+        Ok(Self {
+            program: program.to_owned(),
+            child,
+            port,
+            log,
+        })
+    }
+
+    /// Waits until it says that it is ready.
+    pub async fn ready(mut self) -> Result<Self> {
+        self.answers("readyz").await?;
+        Ok(self)
+    }
+
+    /// Waits until it answers a path with success.
+    pub async fn answers(&mut self, path: &str) -> Result<()> {
+        let url = format!("{}/{path}", self.url());
+        let client = super::client::http()?;
+        let limit = Instant::now() + READY_LIMIT;
+        loop {
+            if client
+                .get(&url)
+                .send()
+                .await
+                .is_ok_and(|answer| answer.status().is_success())
+            {
+                return Ok(());
+            }
+            if let Some(status) = self.child.try_wait()? {
+                bail!(
+                    "{} ended with {status}:\n{}",
+                    self.program,
+                    tail(&self.log, 20)
+                );
+            }
+            if Instant::now() > limit {
+                bail!(
+                    "{} does not answer /{path}:\n{}",
+                    self.program,
+                    tail(&self.log, 20)
+                );
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Where it answers.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// All that it logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Ends it at once (SIGKILL), as a crash would.
+    pub async fn kill(&mut self) -> Result<()> {
+        self.child.kill().await.context("cannot kill it")
+    }
+
+    /// Ends it in good order (SIGTERM) and says how it ended.
+    pub async fn stop(mut self) -> Result<ExitStatus> {
+        stop(&mut self.child).await?;
+        self.child.wait().await.context("cannot wait for it")
+    }
+
+    /// Waits until it ends by itself.
+    pub async fn exited(&mut self) -> Result<ExitStatus> {
+        self.child.wait().await.context("cannot wait for it")
+    }
+
+    /// Freezes it (SIGSTOP).
+    pub fn pause(&self) -> Result<()> {
+        signal(&self.child, Signal::STOP)
+    }
+
+    /// Lets it go on after [`pause`](Self::pause).
+    pub fn resume(&self) -> Result<()> {
+        signal(&self.child, Signal::CONT)
+    }
+}
+
+/// Runs a program to its end.
+pub(super) async fn run(
+    program: &str,
+    arguments: &[&str],
+    settings: &BTreeMap<String, String>,
+) -> Result<Output> {
+    command(program, arguments, settings)?
+        .output()
+        .await
+        .with_context(|| format!("cannot run {program}"))
+}
+
+fn command(
+    program: &str,
+    arguments: &[&str],
+    settings: &BTreeMap<String, String>,
+) -> Result<Command> {
+    let mut command = tethered(&binary(program)?);
+    command
+        .args(arguments)
+        .env_remove("HEYI_CONFIG")
+        .envs(settings);
+    Ok(command)
+}
