@@ -122,11 +122,16 @@ function comeBack() {
 function showWait() {
   const order = recall("order");
   clearTimeout(waiting);
-  ids("wait").hidden = !order?.payjs_order_id;
-  if (ids("wait").hidden) return;
+  const isWaiting = Boolean(order?.payjs_order_id);
+  ids("wait").hidden = !isWaiting;
+  ids("order").hidden = isWaiting || !recall("user");
+  if (!isWaiting) return;
   ids("out-trade-no").textContent = order.out_trade_no;
   ids("payjs-order-id").textContent = order.payjs_order_id;
-  poll(order).catch((error) => fail(error));
+  poll(order).catch((error) => {
+    ids("state").textContent = error.message;
+    waiting = setTimeout(showWait, POLL_EVERY_MS);
+  });
 }
 
 async function poll(order) {
@@ -134,7 +139,7 @@ async function poll(order) {
   if (recall("order")?.out_trade_no !== order.out_trade_no) return;
   if (answer.errcode === 200) {
     remember("order", null);
-    ids("wait").hidden = true;
+    showWait();
     say("合成码好了 the code is ready", true);
     showCode(answer.order_id);
     await refresh();

@@ -1,11 +1,11 @@
 //! The notifies: their fields, their repeats, their end.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use heyi_common::sign;
 use heyi_sandbox::{SCHEDULE, Series};
 
-use crate::support::{Fixture, MCHID, key, sign_anew};
+use crate::support::{Fixture, MCHID, key, send, sign_anew};
 
 #[tokio::test]
 async fn a_notify_has_all_fields_of_the_documents_and_a_good_signature() {
@@ -89,8 +89,10 @@ async fn a_notify_is_repeated_on_schedule_until_it_is_answered_with_200() {
         .map(|notify| notify.acknowledged)
         .collect();
     assert_eq!(acknowledged, [false, false, false, true]);
-    // From 30 to 180 ms; the first two are too close to be told apart on a busy machine.
-    assert!(fixture.merchant.gaps()[2] > Duration::from_millis(100));
+    for (notify, due) in ledger.notifies.iter().zip([0, 15, 30, 180]) {
+        let after = notify.at.duration_since(ledger.orders[0].paid_at.unwrap());
+        assert!(after.as_millis() >= due, "{notify:?}");
+    }
     let notifies = fixture.merchant.received();
     assert!(notifies.iter().all(|notify| *notify == notifies[0]));
 }
@@ -106,8 +108,10 @@ async fn after_the_last_notify_payjs_gives_up() {
         })
         .await;
     assert_eq!(ledger.notifies.len(), SCHEDULE.len());
-    let took = ledger.notifies[5].at.duration_since(ledger.notifies[0].at);
-    assert!(took.as_millis() >= 3500, "{took:?}");
+    let took = ledger.notifies[5]
+        .at
+        .duration_since(ledger.orders[0].paid_at.unwrap());
+    assert!(took.as_millis() >= 3600, "{took:?}");
 }
 
 #[tokio::test]
@@ -122,7 +126,7 @@ async fn silence_counts_as_failure_after_3_seconds() {
         .await;
     let first = &ledger.notifies[0];
     assert_eq!(first.error.as_deref(), Some("no answer within 3 s"));
-    assert!((3000..4000).contains(&first.duration_ms), "{first:?}");
+    assert!(first.duration_ms >= 3000, "{first:?}");
     assert_eq!(ledger.notifies[1].attempt, 2);
 }
 
@@ -132,19 +136,19 @@ async fn a_check_that_saw_the_payment_ends_the_series() {
     fixture.merchant.answer(&[500; 10]);
     let id = fixture.paid("QR1");
     fixture
-        .until("the third notify", |ledger| ledger.notifies.len() == 3)
+        .until("the fourth notify", |ledger| ledger.notifies.len() == 4)
         .await;
     let reply = fixture.about("check", &id).await;
     assert_eq!(reply["status"], 1);
     let ledger = fixture.sandbox.ledger();
     assert_eq!(ledger.orders[0].series, Series::SeenByCheck);
-    // An order paid later is notified; meanwhile the fourth of the first order would have been due.
-    fixture.knobs(|knobs| knobs.notify_delay_ms = 400);
-    fixture.paid("QR2");
+    // By the time the other order is heard of, the fifth notify of this one would have come.
+    fixture.knobs(|knobs| knobs.notify_delay_ms = 1900);
+    let other = fixture.paid("QR2");
     let ledger = fixture
-        .until("the other order", |ledger| ledger.notifies.len() > 3)
+        .until("the other notify", |ledger| ledger.notifies.len() > 4)
         .await;
-    assert_ne!(ledger.notifies[3].payjs_order_id, id);
+    assert_eq!(ledger.notifies[4].payjs_order_id, other);
 }
 
 #[tokio::test]
@@ -155,7 +159,11 @@ async fn stopping_ends_series_and_server() {
     fixture
         .until("a notify", |ledger| !ledger.notifies.is_empty())
         .await;
+    // This leaves an idle connection, which must not hold things up.
+    send(fixture.http.get(fixture.url("healthz"))).await;
+    let start = Instant::now();
     fixture.sandbox.stop().await;
+    assert!(start.elapsed() < Duration::from_secs(2));
     assert_eq!(fixture.sandbox.ledger().orders[0].series, Series::Running);
     assert!(
         fixture

@@ -1,5 +1,6 @@
 //! PayJS's REST interface.
 
+use futures::future::join_all;
 use heyi_sandbox::OrderStatus;
 use serde_json::{Value, json};
 
@@ -43,14 +44,14 @@ async fn check_tells_a_paid_order_with_its_transaction() {
 async fn checking_more_than_twice_a_second_is_refused_and_counted() {
     let fixture = Fixture::new().await;
     let id = fixture.sandbox.order(&fixture.order("QR1")).unwrap();
-    let mut replies = Vec::new();
-    for _ in 0..3 {
-        replies.push(fixture.about("check", &id).await);
-    }
-    assert!(verifies(&replies[1]));
-    assert!(refused(&replies[2], "请求过于频繁"), "{}", replies[2]);
+    // Many at once, so that a slow machine still asks more than twice in some second.
+    let replies = join_all((0..30).map(|_| fixture.about("check", &id))).await;
+    let (answered, others): (Vec<_>, Vec<_>) = replies.iter().partition(|reply| verifies(reply));
+    assert!(others.iter().all(|reply| refused(reply, "请求过于频繁")));
+    assert!(answered.len() >= 2 && !others.is_empty(), "{replies:?}");
     let ledger = fixture.sandbox.ledger();
-    assert_eq!((ledger.checks.len(), ledger.polled_too_fast), (2, 1));
+    assert_eq!(ledger.checks.len(), answered.len());
+    assert_eq!(ledger.polled_too_fast, others.len() as u64);
     fixture.knobs(|knobs| knobs.checks_per_second = 0);
     assert!(verifies(&fixture.about("check", &id).await));
 }

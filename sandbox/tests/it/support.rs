@@ -35,7 +35,7 @@ pub(crate) struct Fixture {
 #[derive(Clone, Default)]
 pub(crate) struct Merchant {
     pub(crate) url: String,
-    received: Arc<Mutex<Vec<(Instant, Params)>>>,
+    received: Arc<Mutex<Vec<Params>>>,
     /// The statuses of the next answers; afterwards it is 200. 0 is silence.
     statuses: Arc<Mutex<VecDeque<u16>>>,
 }
@@ -152,7 +152,7 @@ impl Merchant {
 
     async fn take(&self, body: &[u8]) -> StatusCode {
         let params = form::parse(body).unwrap();
-        self.received.lock().unwrap().push((Instant::now(), params));
+        self.received.lock().unwrap().push(params);
         let status = self.statuses.lock().unwrap().pop_front().unwrap_or(200);
         if status == 0 {
             std::future::pending::<()>().await;
@@ -165,17 +165,7 @@ impl Merchant {
     }
 
     pub(crate) fn received(&self) -> Vec<Params> {
-        let received = self.received.lock().unwrap();
-        received.iter().map(|(_, params)| params.clone()).collect()
-    }
-
-    /// The times between the notifies.
-    pub(crate) fn gaps(&self) -> Vec<Duration> {
-        let received = self.received.lock().unwrap();
-        received
-            .windows(2)
-            .map(|pair| pair[1].0 - pair[0].0)
-            .collect()
+        self.received.lock().unwrap().clone()
     }
 }
 
