@@ -162,6 +162,8 @@ pub struct Queue {
     #[serde(with = "humantime_serde")]
     pub timeout: Duration,
     #[serde(with = "humantime_serde")]
+    pub missing_for: Duration,
+    #[serde(with = "humantime_serde")]
     pub drain_timeout: Duration,
 }
 

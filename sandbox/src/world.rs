@@ -111,8 +111,7 @@ impl World {
         };
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let sandbox = Sandbox::start(options, listener).await?;
-        let unique: [u8; 6] = rand::random();
-        let unique: String = unique.iter().map(|byte| format!("{byte:02x}")).collect();
+        let unique = format!("{:016x}", rand::random::<u64>());
         let settings = [
             ("HTTP__LISTEN", format!("127.0.0.1:{api_port}")),
             ("HTTP__PUBLIC_URL", api.clone()),

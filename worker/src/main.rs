@@ -1,3 +1,64 @@
-//! worker.
+//! The binary `heyi-worker`: the worker, and the commands of its operator.
 
-fn main() {}
+use std::process::ExitCode;
+
+use anyhow::bail;
+use clap::{Parser, Subcommand};
+use heyi_common::{
+    config::{Config, Process},
+    http, shutdown, telemetry,
+};
+use heyi_worker::operator;
+
+/// Promotes paid orders to codes. The README says how it is configured.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Work on the queue until told to stop (the default)
+    Run,
+    /// Exit with 0 when a worker on this machine is ready
+    Healthcheck,
+    #[command(flatten)]
+    Operate(operator::Command),
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<ExitCode> {
+    let arguments = Arguments::parse();
+    let config = Config::load(Process::Worker);
+    match arguments.command.unwrap_or(Command::Run) {
+        Command::Run => {
+            let config = config?;
+            telemetry::start(&config.log)?;
+            Box::pin(heyi_worker::run(config, shutdown::on_signal()?)).await?;
+        }
+        Command::Healthcheck => healthcheck(&config?).await?,
+        Command::Operate(command) => {
+            let fine = operator::run(command, config, arguments.json).await?;
+            return Ok(if fine {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            });
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn healthcheck(config: &Config) -> anyhow::Result<()> {
+    let url = format!("http://{}/readyz", config.worker.listen);
+    let answer = http::client()?.get(url).send().await?;
+    if !answer.status().is_success() {
+        bail!("not ready: {}", answer.text().await?);
+    }
+    Ok(())
+}

@@ -131,8 +131,11 @@ impl Consumer {
                     id: entry.id.clone(),
                     event,
                 };
-                // An error means that the worker has ended; the entry stays pending and is released.
-                let _ = self.deliveries.send(delivery).await;
+                // Not sent when the worker ends; the entry stays pending and is released.
+                tokio::select! {
+                    _ = self.deliveries.send(delivery) => {}
+                    () = self.stop.cancelled() => {}
+                }
                 Ok(())
             }
             Err(error) => {

@@ -10,6 +10,7 @@ use redis::{
     },
 };
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::{Consumer, DeadReason, GROUP, Partition, Queue, event::fields_of};
 
@@ -29,14 +30,16 @@ const SLICE: usize = 100;
 const RELEASED: &str = "released";
 
 impl Consumer {
-    /// Shows signs of life and takes over what dead consumers hold, until told to stop.
-    pub async fn keep_alive(self) {
+    /// Shows signs of life until `end`, and takes over what dead consumers hold while this one still reads.
+    pub async fn keep_alive(self, end: CancellationToken) {
         let mut healthy_since: Option<Instant> = None;
-        while !self.stop.is_cancelled() {
+        while !end.is_cancelled() {
             match self.show_life().await {
                 Ok(()) => {
                     let since = *healthy_since.get_or_insert_with(Instant::now);
-                    if let Err(error) = self.sweep(since.elapsed() >= GRACE).await {
+                    if !self.stop.is_cancelled()
+                        && let Err(error) = self.sweep(since.elapsed() >= GRACE).await
+                    {
                         tracing::warn!(error = %error, "cannot look for events of dead workers, trying again");
                     }
                 }
@@ -47,7 +50,7 @@ impl Consumer {
             }
             tokio::select! {
                 () = tokio::time::sleep(EVERY) => {}
-                () = self.stop.cancelled() => {}
+                () = end.cancelled() => {}
             }
         }
     }

@@ -1,0 +1,46 @@
+//! What every event needs.
+
+use anyhow::Context as _;
+use heyi_common::{
+    cache::Orders,
+    config::{self, Config},
+    http, payjs,
+    queue::Queue,
+    redis::Redis,
+    store::Store,
+};
+
+/// Handles to the stores and PayJS. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// Orders in Redis.
+    pub orders: Orders,
+    /// The queue.
+    pub queue: Queue,
+    /// Codes in MongoDB.
+    pub store: Store,
+    /// PayJS.
+    pub payjs: payjs::Client,
+    /// The merchant.
+    pub merchant: config::PayJs,
+    /// The settings of the queue.
+    pub settings: config::Queue,
+}
+
+impl Context {
+    /// Handles that connect when they are first used.
+    pub async fn new(config: &Config) -> anyhow::Result<Self> {
+        let redis = Redis::new(&config.redis)?;
+        let queue = Queue::new(redis.clone(), &config.redis, &config.queue);
+        Ok(Self {
+            orders: Orders::new(redis, queue.keys().clone()),
+            queue,
+            store: Store::new(&config.mongo)
+                .await
+                .context("set up the store")?,
+            payjs: payjs::Client::new(http::client()?, &config.payjs),
+            merchant: config.payjs.clone(),
+            settings: config.queue.clone(),
+        })
+    }
+}

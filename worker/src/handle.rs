@@ -1,0 +1,109 @@
+//! From an event to its outcome, and one line in the log.
+
+use std::time::Instant;
+
+use apalis::prelude::{BoxDynError, Data};
+use heyi_common::queue::{Cause, Delivery, Event, Outcome};
+
+use crate::{
+    Context, confirm,
+    intake::Intake,
+    promote::{self, Trouble},
+    retry_delay::retry_delay,
+};
+
+/// What [`handle`] is given beside the event.
+#[derive(Debug, Clone)]
+pub(crate) struct Handler {
+    pub(crate) context: Context,
+    pub(crate) intake: Intake,
+}
+
+/// The task of the apalis worker.
+pub(crate) async fn handle(
+    delivery: Delivery,
+    handler: Data<Handler>,
+) -> Result<Outcome, BoxDynError> {
+    let started = Instant::now();
+    let event = &delivery.event;
+    let outcome = match decide(&handler.context, event).await {
+        Ok(outcome) => outcome,
+        Err(trouble) => {
+            if trouble.is_of_the_store() {
+                handler.intake.close();
+            }
+            try_again(event, &trouble.to_string())
+        }
+    };
+    metrics::histogram!("heyi_event_seconds").record(started.elapsed());
+    log(&delivery, &outcome);
+    Ok(outcome)
+}
+
+/// What becomes of an event: the table of the design page. An error means that something was out of reach.
+pub async fn decide(context: &Context, event: &Event) -> Result<Outcome, Trouble> {
+    match &event.cause {
+        Cause::Notify { form } => promote::notify(context, event, form).await,
+        Cause::Confirm {
+            out_trade_no,
+            payjs_order_id,
+        } => confirm::confirm(context, event, out_trade_no, payjs_order_id).await,
+    }
+}
+
+/// What a failure of the handler itself means: it took too long, so try again.
+pub(crate) fn after_failure(delivery: &Delivery, error: &BoxDynError) -> Outcome {
+    let outcome = try_again(
+        &delivery.event,
+        &format!("the handler did not finish: {error}"),
+    );
+    log(delivery, &outcome);
+    outcome
+}
+
+fn try_again(event: &Event, error: &str) -> Outcome {
+    let delay = retry_delay(event.attempt);
+    let event = Event {
+        attempt: event.attempt.saturating_add(1),
+        ..event.clone()
+    };
+    Outcome::Retry {
+        event,
+        delay,
+        error: error.to_owned(),
+    }
+}
+
+fn log(delivery: &Delivery, outcome: &Outcome) {
+    let number = delivery
+        .event
+        .out_trade_no()
+        .map(String::from)
+        .unwrap_or_default();
+    let (id, attempt) = (&delivery.id, delivery.event.attempt);
+    match outcome {
+        Outcome::Promoted(_) => tracing::info!(
+            event.id = id,
+            event.attempt = attempt,
+            order.out_trade_no = number,
+            "promoted"
+        ),
+        Outcome::Nothing => tracing::info!(
+            event.id = id,
+            order.out_trade_no = number,
+            "nothing to promote"
+        ),
+        Outcome::Retry { delay, error, .. } => tracing::warn!(
+            event.id = id,
+            event.attempt = attempt,
+            order.out_trade_no = number,
+            error,
+            delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
+            "to be tried again"
+        ),
+        Outcome::Dead { reason, error } => tracing::error!(
+            event.id = id, event.attempt = attempt, order.out_trade_no = number, %reason, error, "dead letter"
+        ),
+        Outcome::Rejected { error } => tracing::warn!(event.id = id, error, "rejected"),
+    }
+}

@@ -1,0 +1,104 @@
+//! The queue worker: it verifies notifies, promotes paid orders to codes, and retries what fails.
+//!
+//! [`run`] is the worker itself; [`operator`] holds the commands for the person who runs it.
+
+mod confirm;
+mod context;
+mod handle;
+mod intake;
+mod monitor;
+mod promote;
+mod retry_delay;
+
+pub mod operator;
+
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use apalis::{layers::WorkerBuilderExt, prelude::WorkerBuilder};
+use heyi_common::{
+    config::Config,
+    queue::{Consumer, backend::StreamBackend, due},
+    shutdown,
+};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+pub use context::Context;
+pub use handle::decide;
+
+/// Works on the queue until `stop`, then finishes what it holds within `queue.drain_timeout`.
+pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
+    let context = Context::new(&config).await?;
+    let ended = CancellationToken::new();
+    let mut tasks = JoinSet::new();
+    let (intake, open) = intake::Intake::new(context.store.clone());
+    let (consumer, deliveries) = Consumer::new(
+        context.queue.clone(),
+        config.queue.concurrency,
+        open,
+        stop.clone(),
+    );
+    for partition in context.queue.keys().partitions() {
+        tasks.spawn(consumer.clone().read(partition));
+    }
+    tasks.spawn(consumer.clone().keep_alive(ended.clone()));
+    tasks.spawn(due::watch(context.queue.clone(), stop.clone()));
+    tasks.spawn(intake.clone().watch(stop.clone()));
+    tasks.spawn(monitor::warn_of_risks(context.clone(), stop.clone()));
+    let server = monitor::Server::bind(&config.worker, context.clone()).await?;
+    tasks.spawn(server.serve(ended.clone()));
+    shutdown::announce_ready(ended.clone());
+    tracing::info!(consumer = consumer.name(), "working");
+
+    let name = consumer.name().to_owned();
+    let worker = WorkerBuilder::new(name.as_str())
+        .backend(StreamBackend::new(
+            consumer,
+            deliveries,
+            handle::after_failure,
+        ))
+        .data(handle::Handler { context, intake })
+        .catch_panic()
+        .timeout(config.queue.timeout)
+        .concurrency(config.queue.concurrency)
+        .build(handle::handle);
+    let work = worker.run_until(wait_for(stop.clone()));
+    let result = until_drained(work, tasks, &stop, config.queue.drain_timeout).await;
+    ended.cancel();
+    result
+}
+
+async fn wait_for(stop: CancellationToken) -> std::io::Result<()> {
+    stop.cancelled().await;
+    Ok(())
+}
+
+/// Drives the worker. A side task that ends by itself, or a drain that takes too long, is a failure.
+async fn until_drained(
+    work: impl Future<Output = Result<(), apalis::prelude::WorkerError>>,
+    mut tasks: JoinSet<()>,
+    stop: &CancellationToken,
+    drain_timeout: Duration,
+) -> anyhow::Result<()> {
+    let too_long = async {
+        stop.cancelled().await;
+        tokio::time::sleep(drain_timeout).await;
+    };
+    let side_task_ended = async {
+        while let Some(ended) = tasks.join_next().await {
+            if ended.is_err() || !stop.is_cancelled() {
+                return ended;
+            }
+        }
+        std::future::pending().await
+    };
+    tokio::select! {
+        done = work => done.context("the worker ended"),
+        () = too_long => bail!("events were still being worked on after {drain_timeout:?}; others take them over"),
+        ended = side_task_ended => {
+            ended.context("a task of the worker failed")?;
+            bail!("a task of the worker ended by itself")
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Health and metrics of the worker, and warnings about risky settings.
+
+use std::{net::SocketAddr, time::Duration};
+
+use anyhow::Context as _;
+use axum::{
+    Router,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use heyi_common::{backoff::Backoff, config, queue::status::Status, telemetry};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::{net::TcpListener, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::Context;
+
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The worker's own HTTP server: `/healthz`, `/readyz`, `/metrics`.
+pub(crate) struct Server {
+    listener: TcpListener,
+    context: Context,
+    metrics: PrometheusHandle,
+}
+
+impl Server {
+    pub(crate) async fn bind(config: &config::Worker, context: Context) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .with_context(|| format!("cannot listen on worker.listen {}", config.listen))?;
+        let address: SocketAddr = listener.local_addr().context("no address")?;
+        tracing::info!(http.address = %address, "listening");
+        Ok(Self {
+            listener,
+            context,
+            metrics: telemetry::metrics(),
+        })
+    }
+
+    pub(crate) async fn serve(self, end: CancellationToken) {
+        let routes = Router::new()
+            .route("/healthz", get(|| async { "ok" }))
+            .route("/readyz", get(readyz))
+            .route("/metrics", get(metrics))
+            .with_state((self.context, self.metrics));
+        if let Err(error) = axum::serve(self.listener, routes)
+            .with_graceful_shutdown(end.cancelled_owned())
+            .await
+        {
+            tracing::error!(error = %error, "cannot serve health and metrics");
+        }
+    }
+}
+
+type Shared = State<(Context, PrometheusHandle)>;
+
+/// 200 when Redis and MongoDB answer, else 503 with what does not.
+async fn readyz(State((context, _)): Shared) -> Response {
+    let mut trouble = Vec::new();
+    if !matches!(
+        timeout(PATIENCE, context.queue.redis().ping()).await,
+        Ok(Ok(()))
+    ) {
+        trouble.push("Redis does not answer");
+    }
+    if !matches!(timeout(PATIENCE, context.store.ping()).await, Ok(Ok(()))) {
+        trouble.push("MongoDB does not answer");
+    }
+    if trouble.is_empty() {
+        "ok".into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, trouble.join("; ")).into_response()
+    }
+}
+
+async fn metrics(State((context, metrics)): Shared) -> String {
+    match context.queue.status().await {
+        Ok(status) => gauge(&status),
+        Err(error) => tracing::warn!(error = %error, "cannot read the state of the queue"),
+    }
+    metrics.run_upkeep();
+    metrics.render()
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "gauges are floating; these numbers are far below 2^52"
+)]
+fn gauge(status: &Status) {
+    metrics::gauge!("heyi_queue_waiting").set(status.waiting as f64);
+    metrics::gauge!("heyi_queue_oldest_seconds").set(status.oldest_ms.unwrap_or(0) as f64 / 1000.0);
+    metrics::gauge!("heyi_queue_pending").set(status.pending.values().sum::<u64>() as f64);
+    metrics::gauge!("heyi_queue_retries").set(status.retries as f64);
+    metrics::gauge!("heyi_queue_dead").set(status.dead as f64);
+    metrics::gauge!("heyi_queue_rejected").set(status.rejected as f64);
+}
+
+/// Says loudly at start what could lose a payment.
+pub(crate) async fn warn_of_risks(context: Context, stop: CancellationToken) {
+    let mut backoff = Backoff::reconnect();
+    while !stop.is_cancelled() {
+        if let Ok(persistence) = context.queue.redis().persistence().await {
+            for warning in persistence.warnings() {
+                tracing::warn!("{warning}");
+            }
+            break;
+        }
+        backoff.wait().await;
+    }
+    stop.cancelled().await;
+}

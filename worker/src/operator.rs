@@ -1,0 +1,70 @@
+//! Commands for the person who runs the worker. Each prints for people, or JSON with `--json`.
+
+mod code;
+mod dead;
+mod doctor;
+mod queue;
+
+use clap::Subcommand;
+use heyi_common::config::{Config, Mistakes, Process};
+use serde::Serialize;
+
+use crate::Context;
+
+/// What an operator can ask for.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show the state of the queue: lengths, the oldest event, what each worker holds, rates
+    Queue,
+    /// Dead letters: events that ended without a promotion
+    #[command(subcommand)]
+    Dead(dead::Dead),
+    /// Events whose signature is false
+    #[command(subcommand)]
+    Rejected(dead::Rejected),
+    /// Take the page of a code down, or put it back
+    #[command(subcommand)]
+    Code(code::Code),
+    /// Check settings, Redis, MongoDB and the public address, and say what to change
+    Doctor,
+}
+
+/// Runs a command. False when it found something wrong.
+pub async fn run(
+    command: Command,
+    config: Result<Config, Mistakes>,
+    json: bool,
+) -> anyhow::Result<bool> {
+    let out = Out { json };
+    if matches!(command, Command::Doctor) {
+        return doctor::run(config, Config::load(Process::Api).err(), &out).await;
+    }
+    let context = Context::new(&config?).await?;
+    match command {
+        Command::Queue => queue::run(&context, &out).await?,
+        Command::Dead(command) => dead::run(command, &context, &out).await?,
+        Command::Rejected(command) => dead::run_rejected(&command, &context, &out).await?,
+        Command::Code(command) => code::run(&command, &context, &out).await?,
+        Command::Doctor => {}
+    }
+    Ok(true)
+}
+
+/// Where commands print.
+#[derive(Debug, Clone, Copy)]
+struct Out {
+    json: bool,
+}
+
+impl Out {
+    /// Prints `value` as JSON, or the text for people.
+    #[expect(clippy::print_stdout, reason = "the output of a command is its result")]
+    fn show(self, value: &impl Serialize, text: impl FnOnce() -> String) -> anyhow::Result<()> {
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(value)?);
+        } else {
+            println!("{}", text().trim_end());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,179 @@
+//! `heyi-worker dead` and `heyi-worker rejected`
+
+use std::fmt::Write as _;
+
+use anyhow::{Context as _, bail, ensure};
+use clap::Subcommand;
+use heyi_common::{
+    form, order::OutTradeNo, payjs::Refund, queue::dead::Letter, store::RefundRecord,
+};
+use mongodb::bson::DateTime;
+use serde_json::json;
+
+use super::Out;
+use crate::Context;
+
+#[derive(Debug, Subcommand)]
+pub enum Dead {
+    /// List the newest dead letters
+    List {
+        /// The most to list
+        #[arg(long, default_value_t = 50)]
+        most: usize,
+    },
+    /// Show one whole
+    Show {
+        /// The id that `dead list` shows
+        id: String,
+    },
+    /// Put one back into the queue
+    Retry {
+        /// The id that `dead list` shows
+        id: String,
+    },
+    /// Forget one
+    Drop {
+        /// The id that `dead list` shows
+        id: String,
+    },
+    /// Give the payment back through PayJS, record that, and forget the letter
+    Refund {
+        /// The id that `dead list` shows
+        id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Rejected {
+    /// List the newest rejected events
+    List {
+        /// The most to list
+        #[arg(long, default_value_t = 50)]
+        most: usize,
+    },
+}
+
+pub(super) async fn run(command: Dead, context: &Context, out: &Out) -> anyhow::Result<()> {
+    match command {
+        Dead::List { most } => {
+            let letters = context.queue.dead_letters(most).await?;
+            out.show(&letters, || table(&letters, "no dead letters"))
+        }
+        Dead::Show { id } => {
+            let letter = find(context, &id).await?;
+            out.show(&letter, || whole(&letter))
+        }
+        Dead::Retry { id } => {
+            let letter = find(context, &id).await?;
+            ensure!(
+                context.queue.replay(&letter).await?,
+                "dead letter {id} is gone"
+            );
+            out.show(&json!({ "id": id, "done": "queued" }), || {
+                format!("{id} is in the queue again")
+            })
+        }
+        Dead::Drop { id } => {
+            let letter = find(context, &id).await?;
+            ensure!(
+                context.queue.drop_letter(&letter).await?,
+                "dead letter {id} is gone"
+            );
+            out.show(&json!({ "id": id, "done": "dropped" }), || {
+                format!("{id} is forgotten")
+            })
+        }
+        Dead::Refund { id } => refund(context, &find(context, &id).await?, out).await,
+    }
+}
+
+pub(super) async fn run_rejected(
+    command: &Rejected,
+    context: &Context,
+    out: &Out,
+) -> anyhow::Result<()> {
+    let Rejected::List { most } = command;
+    let letters = context.queue.rejected(*most).await?;
+    out.show(&letters, || table(&letters, "no rejected events"))
+}
+
+async fn find(context: &Context, id: &str) -> anyhow::Result<Letter> {
+    let found = context.queue.dead_letter(id).await?;
+    found.with_context(|| {
+        format!("there is no dead letter {id}; `heyi-worker dead list` shows them")
+    })
+}
+
+/// Refunds the payment of a letter. Each step may be repeated, so a crash between them does no harm.
+async fn refund(context: &Context, letter: &Letter, out: &Out) -> anyhow::Result<()> {
+    let (payjs_order_id, out_trade_no) = payment(letter)?;
+    if let Some(mapping) = context.store.mapping(&out_trade_no).await?
+        && mapping.payjs_order_id == payjs_order_id
+    {
+        bail!(
+            "payment {payjs_order_id} has become code {}; it is not refunded. `dead drop` forgets the letter",
+            mapping.code_id
+        );
+    }
+    let granted = context.payjs.refund(&payjs_order_id).await?;
+    let record = RefundRecord {
+        payjs_order_id: payjs_order_id.clone(),
+        out_trade_no,
+        reason: letter.field("reason").to_owned(),
+        refunded_at: DateTime::now(),
+    };
+    context.store.record_refund(&record).await?;
+    context.queue.drop_letter(letter).await?;
+    let when = match granted {
+        Refund::Now => "refunded",
+        Refund::Before => "had been refunded before",
+    };
+    let shown = json!({ "id": letter.id, "payjs_order_id": payjs_order_id, "done": when });
+    out.show(&shown, || {
+        format!("payment {payjs_order_id} {when}; recorded in the collection refunds")
+    })
+}
+
+/// PayJS's and our number of the payment that a letter is about.
+fn payment(letter: &Letter) -> anyhow::Result<(String, OutTradeNo)> {
+    let params = form::parse(letter.field("form").as_bytes())?;
+    let field = |name: &str, confirm: &str| match params.get(name) {
+        Some(value) => value.clone(),
+        None => letter.field(confirm).to_owned(),
+    };
+    let payjs_order_id = field("payjs_order_id", "confirm");
+    ensure!(!payjs_order_id.is_empty(), "the letter names no payment");
+    let out_trade_no = field("out_trade_no", "out_trade_no")
+        .parse()
+        .context("the letter names no order")?;
+    Ok((payjs_order_id, out_trade_no))
+}
+
+fn table(letters: &[Letter], none: &str) -> String {
+    if letters.is_empty() {
+        return none.to_owned();
+    }
+    let mut text = format!("{:<22}{:<34}{:<15}error\n", "id", "out_trade_no", "reason");
+    for letter in letters {
+        let number = letter.field("out_trade_no");
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "{:<22}{:<34}{:<15}{}",
+            letter.id,
+            if number.is_empty() { "-" } else { number },
+            letter.field("reason"),
+            letter.field("error")
+        );
+    }
+    text
+}
+
+fn whole(letter: &Letter) -> String {
+    let mut text = format!("{:<16}{}\n", "id", letter.id);
+    for (name, value) in &letter.fields {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{name:<16}{value}");
+    }
+    text
+}

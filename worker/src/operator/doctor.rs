@@ -1,0 +1,175 @@
+//! `heyi-worker doctor`
+
+use heyi_common::{
+    config::{Config, Mistakes},
+    http,
+};
+use serde::Serialize;
+
+use super::Out;
+use crate::Context;
+
+const OLDEST_REDIS: (u32, u32) = (6, 2);
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+struct Finding {
+    check: &'static str,
+    ok: bool,
+    /// What was seen, or what to change.
+    detail: String,
+}
+
+/// Looks at everything. False when something should be changed.
+pub(super) async fn run(
+    config: Result<Config, Mistakes>,
+    for_api: Option<Mistakes>,
+    out: &Out,
+) -> anyhow::Result<bool> {
+    let mut findings = Vec::new();
+    match config {
+        Err(mistakes) => findings.push(bad("settings", mistakes.to_string())),
+        Ok(config) => {
+            findings.push(good("settings", "complete for the worker"));
+            findings.extend(
+                config
+                    .warnings()
+                    .into_iter()
+                    .map(|warning| bad("settings", warning)),
+            );
+            let context = Context::new(&config).await?;
+            redis(&context, &mut findings).await;
+            mongo(&context, &mut findings).await;
+            findings.push(public_url(&config).await);
+        }
+    }
+    if let Some(mistakes) = for_api {
+        findings.push(bad("settings", format!("for the api, {mistakes}")));
+    }
+    out.show(&findings, || text(&findings))?;
+    Ok(findings.iter().all(|finding| finding.ok))
+}
+
+async fn redis(context: &Context, findings: &mut Vec<Finding>) {
+    let redis = context.queue.redis();
+    let info: Result<redis::InfoDict, _> =
+        redis::cmd("INFO").query_async(&mut redis.shared()).await;
+    match info {
+        Err(error) => findings.push(bad(
+            "redis",
+            format!("does not answer at redis.url: {error}"),
+        )),
+        Ok(info) => {
+            let version: String = info.get("redis_version").unwrap_or_default();
+            let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
+            let known = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+            findings.push(if known >= OLDEST_REDIS {
+                good("redis", format!("version {version}"))
+            } else {
+                bad("redis", format!("version {version}: use 6.2 or newer"))
+            });
+        }
+    }
+    match redis.persistence().await {
+        Err(error) => findings.push(bad("redis persistence", format!("cannot be read: {error}"))),
+        Ok(persistence) if persistence.warnings().is_empty() => {
+            findings.push(good(
+                "redis persistence",
+                "appendonly yes, appendfsync always, noeviction",
+            ));
+        }
+        Ok(persistence) => {
+            findings.extend(
+                persistence
+                    .warnings()
+                    .into_iter()
+                    .map(|warning| bad("redis persistence", warning)),
+            );
+        }
+    }
+}
+
+async fn mongo(context: &Context, findings: &mut Vec<Finding>) {
+    match context.store.is_replica_set().await {
+        Err(error) => {
+            let cause = std::error::Error::source(&error)
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            findings.push(bad(
+                "mongodb",
+                format!("does not answer at mongo.url: {error}: {cause}"),
+            ));
+            return;
+        }
+        Ok(true) => findings.push(good(
+            "mongodb",
+            "a replica set; writes wait for w: majority, j: true",
+        )),
+        Ok(false) => findings.push(bad(
+            "mongodb",
+            "not a replica set: a majority is this one server; run it with --replSet",
+        )),
+    }
+    let names = context.store.index_names().await.unwrap_or_default();
+    findings.push(if names.iter().any(|name| name == "out_trade_no_1") {
+        good("mongodb indexes", names.join(", "))
+    } else {
+        bad("mongodb indexes", "the unique index on codes.out_trade_no is missing; starting the api or the worker makes it")
+    });
+}
+
+async fn public_url(config: &Config) -> Finding {
+    const CHECK: &str = "public address";
+    let Some(url) = &config.http.public_url else {
+        return bad(
+            CHECK,
+            "http.public_url is not set here, so it was not asked",
+        );
+    };
+    let health = match url.join("healthz") {
+        Ok(health) => health,
+        Err(error) => return bad(CHECK, format!("http.public_url cannot be asked: {error}")),
+    };
+    let answer = match http::client() {
+        Ok(client) => client.get(health.clone()).send().await,
+        Err(error) => return bad(CHECK, error.to_string()),
+    };
+    match answer {
+        Ok(answer) if answer.status().is_success() => good(CHECK, format!("{health} answers")),
+        Ok(answer) => bad(
+            CHECK,
+            format!(
+                "{health} answers HTTP {}; is the api behind it?",
+                answer.status()
+            ),
+        ),
+        Err(error) => bad(
+            CHECK,
+            format!("{health} does not answer: {error}; check DNS, proxy and that the api runs"),
+        ),
+    }
+}
+
+fn good(check: &'static str, detail: impl Into<String>) -> Finding {
+    Finding {
+        check,
+        ok: true,
+        detail: detail.into(),
+    }
+}
+
+fn bad(check: &'static str, detail: impl Into<String>) -> Finding {
+    Finding {
+        check,
+        ok: false,
+        detail: detail.into(),
+    }
+}
+
+fn text(findings: &[Finding]) -> String {
+    let lines = findings.iter().map(|finding| {
+        let mark = if finding.ok { "ok  " } else { "MEND" };
+        format!("{mark}  {:<18}{}\n", finding.check, finding.detail)
+    });
+    lines.collect()
+}

@@ -1,0 +1,46 @@
+//! How long a failed event waits.
+
+use std::time::Duration;
+
+use heyi_common::backoff::jitter;
+
+const FIRST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(300);
+
+/// The wait before the next attempt, with a jitter of 20 % up or down so that many do not come back at once.
+///
+/// | attempts before | 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 and more |
+/// |---|---|---|---|---|---|---|---|---|---|---|
+/// | seconds | 1 | 2 | 4 | 8 | 16 | 32 | 64 | 128 | 256 | 300 |
+pub(crate) fn retry_delay(attempt: u32) -> Duration {
+    jitter(base(attempt))
+}
+
+fn base(attempt: u32) -> Duration {
+    2_u32
+        .checked_pow(attempt)
+        .and_then(|factor| FIRST.checked_mul(factor))
+        .map_or(LONGEST, |delay| delay.min(LONGEST))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_table_of_the_documentation_holds() {
+        let seconds: Vec<u64> = (0..=10).map(|attempt| base(attempt).as_secs()).collect();
+        assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
+    }
+
+    proptest! {
+        #[test]
+        fn every_delay_is_within_its_bounds(attempt: u32) {
+            let delay = retry_delay(attempt);
+            prop_assert!(delay >= base(attempt).mul_f64(0.799) && delay <= base(attempt).mul_f64(1.201));
+            prop_assert!(delay >= FIRST.mul_f64(0.799) && delay <= LONGEST.mul_f64(1.201));
+        }
+    }
+}
