@@ -5,20 +5,19 @@
 
 use std::{
     fs,
-    net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     process::ExitStatus,
     time::Duration,
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::Signal;
 use tokio::{
     process::{Child, Command},
     time::{Instant, sleep},
 };
 
-use self::process::{find, free_port, signal, tail, tethered};
+use self::process::{find, free_port, is_free, signal, tail, tethered};
 
 pub mod process;
 mod ready;
@@ -195,8 +194,7 @@ fn spawn(kind: Kind, dir: &Path, port: u16) -> Result<Child> {
         format!("{name} is not on PATH: run the tests with `cargo xtask test`, or install it")
     })?;
     // Else whoever is there would be taken for our server.
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-        .with_context(|| format!("{name} cannot have port {port}"))?;
+    ensure!(is_free(port), "{name} cannot have port {port}: it is taken");
     let log = fs::File::options()
         .create(true)
         .append(true)

@@ -80,11 +80,16 @@ pub fn tail(log: &Path, lines: usize) -> String {
 pub fn free_port() -> Result<u16> {
     for _ in 0..1_000 {
         let port = rand::random_range(PORTS);
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+        if is_free(port) {
             return Ok(port);
         }
     }
     bail!("no free port between {} and {}", PORTS.start, PORTS.end)
+}
+
+/// Whether nobody listens on a loopback port.
+pub fn is_free(port: u16) -> bool {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
 /// Where a program is on PATH.
