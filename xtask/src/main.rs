@@ -1,3 +1,37 @@
-//! xtask.
+//! The two commands of the README: `cargo xtask up` and `cargo xtask test`.
+#![expect(clippy::print_stdout, reason = "these commands talk to a person")]
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+
+mod checkout;
+mod install;
+mod test;
+mod up;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Command {
+    /// Run everything on this machine: Redis, MongoDB, sandbox, api, worker.
+    Up(up::Options),
+    /// Check everything that must hold. This is what CI runs.
+    Test(test::Options),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let command = Command::parse();
+    run(command).await.unwrap_or_else(|error| {
+        println!("{error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    let checkout = checkout::enter()?;
+    match command {
+        Command::Up(options) => up::run(&checkout, &options).await,
+        Command::Test(options) => test::run(&checkout, &options).await,
+    }
+}

