@@ -5,6 +5,7 @@
 
 pub mod backoff;
 pub mod config;
+pub mod crash;
 pub mod shutdown;
 pub mod telemetry;
 

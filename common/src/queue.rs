@@ -50,9 +50,12 @@ pub use event::{Cause, Delivery, Event, EventError};
 pub use keys::{Keys, Partition};
 pub use outcome::{DeadReason, Outcome};
 
-use redis::{RedisResult, aio::ConnectionManager};
+use redis::RedisResult;
 
-use crate::{config, redis::Redis};
+use crate::{
+    config,
+    redis::{Redis, Shared},
+};
 
 /// The consumer group of the workers.
 pub const GROUP: &str = "promoters";
@@ -85,7 +88,7 @@ impl Queue {
         &self.redis
     }
 
-    fn connection(&self) -> ConnectionManager {
+    fn connection(&self) -> Shared {
         self.redis.shared()
     }
 

@@ -1,5 +1,7 @@
 //! Connections to Redis.
 
+mod shared;
+
 use std::time::Duration;
 
 use anyhow::Context;
@@ -8,6 +10,7 @@ use redis::{
     aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection},
 };
 use secrecy::ExposeSecret;
+pub use shared::Shared;
 
 use crate::{config, http};
 
@@ -20,7 +23,7 @@ const RECONNECT_ATTEMPTS: usize = 1;
 #[derive(Clone)]
 pub struct Redis {
     client: Client,
-    shared: ConnectionManager,
+    shared: Shared,
 }
 
 impl std::fmt::Debug for Redis {
@@ -74,11 +77,14 @@ impl Redis {
             .set_number_of_retries(RECONNECT_ATTEMPTS);
         let shared = ConnectionManager::new_lazy_with_config(client.clone(), settings)
             .context("set up Redis")?;
-        Ok(Self { client, shared })
+        Ok(Self {
+            client,
+            shared: Shared(shared),
+        })
     }
 
     /// The connection that every command but blocking ones shares.
-    pub fn shared(&self) -> ConnectionManager {
+    pub fn shared(&self) -> Shared {
         self.shared.clone()
     }
 

@@ -3,7 +3,10 @@
 use std::time::Instant;
 
 use apalis::prelude::{BoxDynError, Data};
-use heyi_common::queue::{Cause, Delivery, Event, Outcome};
+use heyi_common::{
+    crash,
+    queue::{Cause, Delivery, Event, Outcome},
+};
 
 use crate::{
     Context, confirm,
@@ -26,6 +29,7 @@ pub(crate) async fn handle(
 ) -> Result<Outcome, BoxDynError> {
     let started = Instant::now();
     let event = &delivery.event;
+    crash::point("handle.before");
     let outcome = match decide(&handler.context, event).await {
         Ok(outcome) => outcome,
         Err(trouble) => {

@@ -60,8 +60,8 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
         ))
         .data(handle::Handler { context, intake })
         .catch_panic()
-        .timeout(config.queue.timeout)
         .concurrency(config.queue.concurrency)
+        .timeout(config.queue.timeout)
         .build(handle::handle);
     let work = worker.run_until(wait_for(stop.clone()));
     let result = until_drained(work, tasks, &stop, config.queue.drain_timeout).await;

@@ -6,7 +6,7 @@ use redis::{RedisResult, Script};
 use tokio_util::sync::CancellationToken;
 
 use super::{Partition, Queue};
-use crate::backoff::Backoff;
+use crate::{backoff::Backoff, crash};
 
 /// How often to look.
 const EVERY: Duration = Duration::from_millis(250);
@@ -19,12 +19,16 @@ impl Queue {
         let script = Script::new(include_str!("lua/move_due.lua"));
         let mut moved = 0;
         loop {
+            crash::point("due.before");
             let slice: usize = script
                 .key(self.keys.retry(partition))
                 .key(self.keys.notify(partition))
                 .arg(SLICE)
                 .invoke_async(&mut self.connection())
                 .await?;
+            if slice > 0 {
+                crash::point("due.after");
+            }
             moved += slice;
             if slice < SLICE {
                 return Ok(moved);

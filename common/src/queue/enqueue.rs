@@ -5,7 +5,10 @@ use std::time::Duration;
 use redis::{RedisError, Script};
 
 use super::{Cause, Event, Queue};
-use crate::order::{OutTradeNo, PAID_TTL};
+use crate::{
+    crash,
+    order::{OutTradeNo, PAID_TTL},
+};
 
 /// At most one confirm per order in this time.
 const CONFIRM_EVERY: Duration = Duration::from_secs(30);
@@ -47,8 +50,10 @@ impl Queue {
             )
             .ignore();
         pipeline.xadd_map(stream, "*", event.fields()).ignore();
+        crash::point("enqueue.before");
         if self.wait_replicas == 0 {
             pipeline.exec_async(&mut self.connection()).await?;
+            crash::point("enqueue.after");
             return Ok(());
         }
         // WAIT speaks of the writes of its own connection, and must not hold up others.

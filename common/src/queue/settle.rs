@@ -6,7 +6,7 @@ use redis::{RedisResult, Script};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{DeadReason, Delivery, GROUP, Outcome, Partition, Queue, event::Fields};
-use crate::{backoff::Backoff, order::OutTradeNo};
+use crate::{backoff::Backoff, crash, order::OutTradeNo};
 
 /// How long an order's failure is remembered for `/checkOrder`: 30 days.
 const FAILED_TTL_SECONDS: u64 = 30 * 24 * 3600;
@@ -43,6 +43,12 @@ impl Settler {
 
     /// Carries out an outcome, trying again until Redis took it.
     pub async fn settle(&self, delivery: &Delivery, outcome: Outcome) {
+        crash::point("settle.before");
+        self.carry_out(delivery, outcome).await;
+        crash::point("settle.after");
+    }
+
+    async fn carry_out(&self, delivery: &Delivery, outcome: Outcome) {
         let mut backoff = Backoff::reconnect();
         let promoted = match outcome {
             Outcome::Promoted(out_trade_no) => Some(out_trade_no),

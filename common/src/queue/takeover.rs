@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Consumer, DeadReason, GROUP, Partition, Queue, event::fields_of};
+use crate::crash;
 
 /// How long a sign of life lasts.
 const ALIVE_SECONDS: u64 = 10;
@@ -112,6 +113,7 @@ impl Consumer {
         for one in pending {
             let poisonous = one.times_delivered >= MOST_DELIVERIES && dead != RELEASED;
             let claimed = self.claim(partition, &one, LEAST_IDLE, None).await?;
+            crash::point("takeover.claimed");
             for entry in claimed.ids {
                 if poisonous {
                     let error = format!("{} workers died while they held it", one.times_delivered);

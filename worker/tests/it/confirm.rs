@@ -1,0 +1,165 @@
+//! Confirm events: PayJS is asked.
+
+use anyhow::{Result, anyhow};
+use heyi_common::order::Order;
+use heyi_sandbox::{Knobs, Refuse, world::eventually};
+
+use crate::support::Shop;
+
+/// Opens and pays an order in the sandbox without any notify arriving.
+async fn paid_in_silence(shop: &Shop) -> Result<(Order, String)> {
+    shop.world.sandbox.set_knobs(Knobs {
+        lose_notifies: u32::MAX,
+        ..Knobs::default()
+    });
+    let order = shop.order("小店").await?;
+    let payjs_order_id = shop
+        .world
+        .sandbox
+        .order(&order.params)
+        .map_err(|refusal| anyhow!("{refusal:?}"))?;
+    shop.world
+        .sandbox
+        .pay(&payjs_order_id)
+        .map_err(|refusal| anyhow!("{refusal:?}"))?;
+    eventually("the payment", async || {
+        Ok(shop
+            .world
+            .sandbox
+            .ledger()
+            .orders
+            .iter()
+            .all(|order| order.paid_at.is_some()))
+    })
+    .await?;
+    Ok((order, payjs_order_id))
+}
+
+#[tokio::test]
+async fn a_payment_without_a_notify_is_confirmed_and_promoted() -> Result<()> {
+    let shop = Shop::new().await?;
+    let _worker = shop.world.worker().await?;
+    let (order, payjs_order_id) = paid_in_silence(&shop).await?;
+    assert!(
+        shop.queue
+            .enqueue_confirm(&order.out_trade_no, &payjs_order_id)
+            .await?
+    );
+    assert!(
+        !shop
+            .queue
+            .enqueue_confirm(&order.out_trade_no, &payjs_order_id)
+            .await?,
+        "one per order and 30 s"
+    );
+    shop.quiet().await?;
+    let code = shop.the_code(&order).await?;
+    assert_eq!(code.payjs_order_id, payjs_order_id);
+    shop.close().await
+}
+
+#[tokio::test]
+async fn an_answer_about_another_order_promotes_that_one_only() -> Result<()> {
+    let mut shop = Shop::new().await?;
+    shop.world.set("HEYI_QUEUE__PARTITIONS", "7");
+    let shop = Shop::open(shop.world).await?;
+    let _worker = shop.world.worker().await?;
+    let (paid, payjs_order_id) = paid_in_silence(&shop).await?;
+    let mut asking = shop.order("another").await?;
+    while shop.queue.keys().partition(&asking.out_trade_no)
+        == shop.queue.keys().partition(&paid.out_trade_no)
+    {
+        asking = shop.order("another").await?;
+    }
+    shop.queue
+        .enqueue_confirm(&asking.out_trade_no, &payjs_order_id)
+        .await?;
+    shop.quiet().await?;
+    shop.the_code(&paid).await?;
+    assert!(shop.store.code(asking.code_id).await?.is_none());
+    assert!(shop.orders.get(&asking.out_trade_no).await?.is_some());
+    shop.close().await
+}
+
+#[tokio::test]
+async fn an_unpaid_order_stays_an_order() -> Result<()> {
+    let shop = Shop::new().await?;
+    let _worker = shop.world.worker().await?;
+    let order = shop.order("小店").await?;
+    let payjs_order_id = shop
+        .world
+        .sandbox
+        .order(&order.params)
+        .map_err(|refusal| anyhow!("{refusal:?}"))?;
+    shop.queue
+        .enqueue_confirm(&order.out_trade_no, &payjs_order_id)
+        .await?;
+    shop.quiet().await?;
+    assert_eq!(shop.world.sandbox.ledger().checks.len(), 1);
+    assert!(shop.orders.get(&order.out_trade_no).await?.is_some());
+    assert_eq!(shop.queue.status().await?.dead, 0);
+    shop.close().await
+}
+
+#[tokio::test]
+async fn payjs_is_asked_again_until_it_answers_and_signs() -> Result<()> {
+    for trouble in [
+        Refuse::Http500,
+        Refuse::BrokenJson,
+        Refuse::WrongSign,
+        Refuse::ReturnCode,
+    ] {
+        let shop = Shop::new().await?;
+        let _worker = shop.world.worker().await?;
+        let (order, payjs_order_id) = paid_in_silence(&shop).await?;
+        shop.world.sandbox.set_knobs(Knobs {
+            refuse: trouble,
+            ..Knobs::default()
+        });
+        shop.queue
+            .enqueue_confirm(&order.out_trade_no, &payjs_order_id)
+            .await?;
+        eventually("a parked event", async || {
+            Ok(shop.queue.status().await?.retries == 1)
+        })
+        .await?;
+        assert!(
+            shop.store.code(order.code_id).await?.is_none(),
+            "{trouble:?}"
+        );
+        shop.world.sandbox.set_knobs(Knobs::default());
+        shop.quiet().await?;
+        shop.the_code(&order).await?;
+        shop.close().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn many_confirms_ask_payjs_at_most_once_a_second() -> Result<()> {
+    let shop = Shop::new().await?;
+    let _workers = tokio::try_join!(shop.world.worker(), shop.world.worker())?;
+    for _ in 0..4 {
+        let order = shop.order("小店").await?;
+        let payjs_order_id = shop
+            .world
+            .sandbox
+            .order(&order.params)
+            .map_err(|refusal| anyhow!("{refusal:?}"))?;
+        shop.queue
+            .enqueue_confirm(&order.out_trade_no, &payjs_order_id)
+            .await?;
+    }
+    shop.quiet().await?;
+    let ledger = shop.world.sandbox.ledger();
+    assert_eq!(ledger.checks.len(), 4);
+    for pair in ledger.checks.windows(2) {
+        let gap = pair[1].at.duration_since(pair[0].at);
+        assert!(
+            gap.as_millis() >= 900,
+            "PayJS was asked again after {gap:?}"
+        );
+    }
+    assert_eq!(ledger.polled_too_fast, 0);
+    shop.close().await
+}

@@ -1,0 +1,17 @@
+//! The worker as a process, on real stores.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+mod backlog;
+mod confirm;
+mod consumers;
+mod crash;
+mod operator;
+mod outage;
+mod promotion;
+mod retry;

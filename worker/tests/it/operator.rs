@@ -1,0 +1,217 @@
+//! The commands of the operator.
+
+use anyhow::{Result, anyhow, ensure};
+use heyi_sandbox::{Knobs, OrderStatus, world::eventually};
+use serde_json::Value;
+
+use crate::support::Shop;
+
+async fn json(shop: &Shop, arguments: &[&str]) -> Result<Value> {
+    let mut all = arguments.to_vec();
+    all.push("--json");
+    let output = shop.world.operate(&all).await?;
+    let error = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{arguments:?}: {error}");
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+async fn text(shop: &Shop, arguments: &[&str]) -> Result<String> {
+    let output = shop.world.operate(arguments).await?;
+    Ok(String::from_utf8(output.stdout)? + &String::from_utf8(output.stderr)?)
+}
+
+/// A dead letter about a payment that the sandbox knows, for an order that is missing.
+async fn missing_order(shop: &Shop) -> Result<(heyi_common::order::Order, String)> {
+    let order = shop.order("小店").await?;
+    let payjs_order_id = shop
+        .world
+        .sandbox
+        .order(&order.params)
+        .map_err(|refusal| anyhow!("{refusal:?}"))?;
+    shop.orders.remove(&order.out_trade_no).await?;
+    shop.world.sandbox.set_knobs(Knobs {
+        lose_notifies: u32::MAX,
+        ..Knobs::default()
+    });
+    shop.world
+        .sandbox
+        .pay(&payjs_order_id)
+        .map_err(|refusal| anyhow!("{refusal:?}"))?;
+    let mut params = shop.notify_params(&order, 1);
+    params.insert("payjs_order_id".to_owned(), payjs_order_id.clone());
+    shop.enqueue(&order, shop.signed(params)).await?;
+    Ok((order, payjs_order_id))
+}
+
+#[tokio::test]
+async fn a_dead_letter_is_listed_shown_and_replayed() -> Result<()> {
+    let mut shop = Shop::new().await?;
+    shop.world.set("HEYI_QUEUE__MISSING_FOR", "1s");
+    let (order, _) = missing_order(&shop).await?;
+    let _worker = shop.world.worker().await?;
+    let letter = shop.the_dead_letter().await?;
+
+    let list = json(&shop, &["dead", "list"]).await?;
+    assert_eq!(list[0]["reason"], "order_missing");
+    assert_eq!(list[0]["out_trade_no"], order.out_trade_no.as_str());
+    let shown = text(&shop, &["dead", "show", &letter.id]).await?;
+    assert!(shown.contains("payjs_order_id"), "{shown}");
+
+    shop.orders
+        .put(&order, std::time::Duration::from_secs(60))
+        .await?;
+    json(&shop, &["dead", "retry", &letter.id]).await?;
+    shop.quiet().await?;
+    shop.the_code(&order).await?;
+    assert_eq!(
+        shop.queue.failure(&order.out_trade_no).await?,
+        None,
+        "the mark of the failure is gone"
+    );
+    let gone = text(&shop, &["dead", "retry", &letter.id]).await?;
+    assert!(gone.contains("there is no dead letter"), "{gone}");
+    assert!(
+        text(&shop, &["dead", "list"])
+            .await?
+            .contains("no dead letters")
+    );
+    shop.close().await
+}
+
+#[tokio::test]
+async fn a_refund_goes_through_payjs_once_and_is_recorded() -> Result<()> {
+    let mut shop = Shop::new().await?;
+    shop.world.set("HEYI_QUEUE__MISSING_FOR", "1s");
+    let (_, payjs_order_id) = missing_order(&shop).await?;
+    let _worker = shop.world.worker().await?;
+    let letter = shop.the_dead_letter().await?;
+    let done = json(&shop, &["dead", "refund", &letter.id]).await?;
+    assert_eq!(done["done"], "refunded");
+    let ledger = shop.world.sandbox.ledger();
+    assert!(ledger.orders.iter().any(|order| {
+        order.payjs_order_id == payjs_order_id && order.status == OrderStatus::Refunded
+    }));
+    assert_eq!(shop.queue.status().await?.dead, 0);
+    shop.close().await
+}
+
+#[tokio::test]
+async fn a_payment_that_became_a_code_is_not_refunded() -> Result<()> {
+    let mut shop = Shop::new().await?;
+    shop.world.set("HEYI_QUEUE__MISSING_FOR", "1s");
+    let (order, payjs_order_id) = missing_order(&shop).await?;
+    let _worker = shop.world.worker().await?;
+    let letter = shop.the_dead_letter().await?;
+    shop.orders
+        .put(&order, std::time::Duration::from_secs(60))
+        .await?;
+    let mut params = shop.notify_params(&order, 1);
+    params.insert("payjs_order_id".to_owned(), payjs_order_id);
+    shop.enqueue(&order, shop.signed(params)).await?;
+    shop.quiet().await?;
+    let refused = text(&shop, &["dead", "refund", &letter.id]).await?;
+    assert!(refused.contains("has become code"), "{refused}");
+    json(&shop, &["dead", "drop", &letter.id]).await?;
+    assert_eq!(shop.queue.status().await?.dead, 0);
+    shop.close().await
+}
+
+#[tokio::test]
+async fn the_queue_and_rejected_events_are_shown() -> Result<()> {
+    let shop = Shop::new().await?;
+    let order = shop.order("小店").await?;
+    shop.enqueue(&order, shop.notify(&order, 1).replace("990", "991"))
+        .await?;
+    let before = json(&shop, &["queue"]).await?;
+    assert_eq!(before["waiting"], 1);
+    assert!(before["oldest_ms"].as_u64().unwrap() > 0);
+    let _worker = shop.world.worker().await?;
+    eventually("a rejected event", async || {
+        Ok(shop.queue.status().await?.rejected == 1)
+    })
+    .await?;
+    let rejected = json(&shop, &["rejected", "list"]).await?;
+    assert!(
+        rejected[0]["error"].as_str().unwrap().contains("signature"),
+        "{rejected}"
+    );
+    let shown = text(&shop, &["queue"]).await?;
+    assert!(shown.contains("rejected      1"), "{shown}");
+    shop.close().await
+}
+
+#[tokio::test]
+async fn a_code_is_disabled_and_enabled() -> Result<()> {
+    let shop = Shop::new().await?;
+    let _worker = shop.world.worker().await?;
+    let order = shop.paid_orders(1).await?.remove(0);
+    shop.quiet().await?;
+    let id = order.code_id.to_hex();
+    json(&shop, &["code", "disable", &id]).await?;
+    assert!(!shop.the_code(&order).await?.is_shown());
+    json(&shop, &["code", "enable", &id]).await?;
+    assert!(shop.the_code(&order).await?.is_shown());
+    assert!(
+        text(&shop, &["code", "disable", "nonsense"])
+            .await?
+            .contains("24 hex digits")
+    );
+    let unknown = text(&shop, &["code", "disable", "000000000000000000000000"]).await?;
+    assert!(unknown.contains("there is no code"), "{unknown}");
+    shop.close().await
+}
+
+#[tokio::test]
+async fn the_doctor_finds_what_to_change() -> Result<()> {
+    let mut shop = Shop::new().await?;
+    shop.world.set("HEYI_ORDERS__REQUIRE_SIGN", "false");
+    let sick = shop.world.operate(&["doctor", "--json"]).await?;
+    assert!(!sick.status.success());
+    let findings: Value = serde_json::from_slice(&sick.stdout)?;
+    let bad: Vec<&str> = findings
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|finding| finding["ok"] == false)
+        .filter_map(|finding| finding["detail"].as_str())
+        .collect();
+    assert!(
+        bad.iter().any(|detail| detail.contains("require_sign")),
+        "{bad:?}"
+    );
+    assert!(
+        bad.iter().any(|detail| detail.contains("does not answer")),
+        "{bad:?}"
+    );
+    assert!(
+        bad.iter()
+            .any(|detail| detail.contains("out_trade_no is missing")),
+        "{bad:?}"
+    );
+    let good = findings
+        .as_array()
+        .unwrap()
+        .iter()
+        .any(|finding| finding["check"] == "redis persistence" && finding["ok"] == true);
+    assert!(good, "{findings}");
+    shop.close().await
+}
+
+#[tokio::test]
+async fn wrong_settings_are_listed_at_once() -> Result<()> {
+    let mut shop = Shop::new().await?;
+    shop.world.set("HEYI_QUEUE__CONCURRENCY", "0");
+    shop.world.set("HEYI_QUEUE__SPEED", "11");
+    let output = text(&shop, &["queue"]).await?;
+    assert!(
+        output.contains("2 mistake(s)") && output.contains("queue.concurrency"),
+        "{output}"
+    );
+    assert!(
+        output.contains("HEYI_QUEUE__SPEED: there is no such setting"),
+        "{output}"
+    );
+    shop.world.set("HEYI_QUEUE__CONCURRENCY", "1");
+    drop(shop);
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! The stores go away and come back.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use heyi_sandbox::world::{World, eventually};
+use tokio::time::Instant;
+
+use crate::support::Shop;
+
+/// After MongoDB's return, promotions must flow within this.
+const FLOWS_WITHIN: Duration = Duration::from_secs(2);
+
+#[tokio::test]
+async fn mongodb_away_for_30_seconds_under_load_loses_and_kills_nothing() -> Result<()> {
+    let mut shop = Shop::open(World::with_own_stores().await?).await?;
+    let worker = shop.world.worker().await?;
+    let mut orders = shop.paid_orders(50).await?;
+    shop.world.mongo.as_mut().unwrap().stop().await?;
+    let away = Instant::now();
+    while away.elapsed() < Duration::from_secs(30) {
+        orders.extend(shop.paid_orders(10).await?);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(
+        shop.queue.status().await?.waiting > 0,
+        "events wait in the stream"
+    );
+    shop.world.mongo.as_mut().unwrap().restart().await?;
+    let back = Instant::now();
+    eventually("the first promotion after MongoDB's return", async || {
+        for order in &orders[50..] {
+            if shop.store.mapping(&order.out_trade_no).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    })
+    .await?;
+    let took = back.elapsed();
+    assert!(took < FLOWS_WITHIN, "it took {took:?}");
+    shop.quiet().await?;
+    for order in &orders {
+        shop.the_code(order).await?;
+    }
+    assert_eq!(shop.queue.status().await?.dead, 0);
+    assert!(worker.stop().await?.success());
+    shop.close().await
+}
+
+#[tokio::test]
+async fn a_worker_survives_redis_and_goes_on_by_itself() -> Result<()> {
+    let mut shop = Shop::open(World::with_own_stores().await?).await?;
+    let worker = shop.world.worker().await?;
+    let before = shop.paid_orders(100).await?;
+    shop.world.redis.as_mut().unwrap().kill().await?;
+    assert!(shop.queue.status().await.is_err());
+    shop.world.redis.as_mut().unwrap().restart().await?;
+    eventually("Redis", async || Ok(shop.queue.status().await.is_ok())).await?;
+    let after = shop.paid_orders(20).await?;
+    shop.quiet().await?;
+    for order in before.iter().chain(&after) {
+        shop.the_code(order).await?;
+    }
+    assert_eq!(shop.queue.status().await?.dead, 0);
+    assert!(worker.stop().await?.success());
+    shop.close().await
+}
+
+#[tokio::test]
+async fn a_worker_that_starts_before_its_stores_waits_for_them() -> Result<()> {
+    let mut shop = Shop::open(World::with_own_stores().await?).await?;
+    let order = shop.paid_orders(1).await?.remove(0);
+    shop.world.redis.as_mut().unwrap().stop().await?;
+    shop.world.mongo.as_mut().unwrap().stop().await?;
+    let mut worker = shop.world.start_worker()?;
+    worker.answers("healthz").await?;
+    shop.world.redis.as_mut().unwrap().restart().await?;
+    shop.world.mongo.as_mut().unwrap().restart().await?;
+    worker.answers("readyz").await?;
+    eventually("Redis", async || Ok(shop.queue.status().await.is_ok())).await?;
+    shop.quiet().await?;
+    shop.the_code(&order).await?;
+    shop.close().await
+}

@@ -1,0 +1,212 @@
+//! The promotion table of the design, row by row.
+
+use anyhow::Result;
+use heyi_sandbox::world::eventually;
+
+use crate::support::{Shop, payment_id};
+
+#[tokio::test]
+async fn a_paid_order_becomes_a_code() -> Result<()> {
+    let shop = Shop::new().await?;
+    let worker = shop.world.worker().await?;
+    let order = shop.order("小店").await?;
+    shop.enqueue(&order, shop.notify(&order, 1)).await?;
+    shop.quiet().await?;
+    let code = shop.the_code(&order).await?;
+    assert_eq!(code.payjs_order_id, payment_id(1));
+    assert!(code.is_shown());
+    assert!(worker.stop().await?.success());
+    shop.close().await
+}
+
+#[tokio::test]
+async fn the_same_notify_fifty_times_at_once_promotes_once() -> Result<()> {
+    let shop = Shop::new().await?;
+    let (_one, _two) = tokio::try_join!(shop.world.worker(), shop.world.worker())?;
+    let order = shop.order("小店").await?;
+    let body = shop.notify(&order, 1);
+    let copies = (0..50).map(|_| shop.queue.enqueue_notify(&order.out_trade_no, body.clone()));
+    futures::future::try_join_all(copies).await?;
+    shop.quiet().await?;
+    shop.the_code(&order).await?;
+    assert_eq!(shop.store.codes_of(order.openid.as_str()).await?.len(), 1);
+    assert_eq!(shop.queue.status().await?.dead, 0);
+    shop.close().await
+}
+
+#[tokio::test]
+async fn a_second_payment_is_a_dead_letter_to_refund() -> Result<()> {
+    let shop = Shop::new().await?;
+    let _worker = shop.world.worker().await?;
+    let order = shop.order("小店").await?;
+    shop.enqueue(&order, shop.notify(&order, 1)).await?;
+    shop.quiet().await?;
+    shop.enqueue(&order, shop.notify(&order, 2)).await?;
+    let letter = shop.the_dead_letter().await?;
+    assert_eq!(letter.field("reason"), "paid_twice");
+    assert!(letter.field("error").contains(&payment_id(1)), "{letter:?}");
+    assert_eq!(shop.the_code(&order).await?.payjs_order_id, payment_id(1));
+    shop.close().await
+}
+
+#[tokio::test]
+async fn two_payments_at_once_give_one_code_and_one_dead_letter() -> Result<()> {
+    let shop = Shop::new().await?;
+    let order = shop.order("小店").await?;
+    shop.enqueue(&order, shop.notify(&order, 1)).await?;
+    shop.enqueue(&order, shop.notify(&order, 2)).await?;
+    let _workers = tokio::try_join!(shop.world.worker(), shop.world.worker())?;
+    let letter = shop.the_dead_letter().await?;
+    shop.quiet().await?;
+    let kept = shop.the_code(&order).await?.payjs_order_id;
+    let other = if kept == payment_id(1) {
+        payment_id(2)
+    } else {
+        payment_id(1)
+    };
+    assert_eq!(letter.field("reason"), "paid_twice");
+    assert!(letter.field("form").contains(&other), "{letter:?}");
+    shop.close().await
+}
+
+#[tokio::test]
+async fn another_amount_is_a_mismatch() -> Result<()> {
+    let shop = Shop::new().await?;
+    let _worker = shop.world.worker().await?;
+    let order = shop.order("小店").await?;
+    let mut params = shop.notify_params(&order, 1);
+    params.insert("total_fee".to_owned(), "1".to_owned());
+    shop.enqueue(&order, shop.signed(params)).await?;
+    let letter = shop.the_dead_letter().await?;
+    assert_eq!(letter.field("reason"), "mismatch");
+    assert_eq!(
+        shop.queue.failure(&order.out_trade_no).await?.as_deref(),
+        Some("mismatch")
+    );
+    assert!(shop.store.code(order.code_id).await?.is_none());
+    assert!(
+        shop.orders.get(&order.out_trade_no).await?.is_some(),
+        "an operator may still promote it"
+    );
+    shop.close().await
+}
+
+#[tokio::test]
+async fn another_merchant_is_a_mismatch_when_signed_and_rejected_when_not() -> Result<()> {
+    let shop = Shop::new().await?;
+    let _worker = shop.world.worker().await?;
+    let order = shop.order("小店").await?;
+    let mut params = shop.notify_params(&order, 1);
+    params.insert("mchid".to_owned(), "1600000002".to_owned());
+    shop.enqueue(&order, shop.signed(params.clone())).await?;
+    assert_eq!(shop.the_dead_letter().await?.field("reason"), "mismatch");
+    params.insert("sign".to_owned(), "0".repeat(32));
+    shop.enqueue(&order, heyi_common::form::write(&params))
+        .await?;
+    eventually("a rejected event", async || {
+        Ok(shop.queue.status().await?.rejected == 1)
+    })
+    .await?;
+    shop.close().await
+}
+
+#[tokio::test]
+async fn what_is_forged_or_no_notify_is_rejected_and_never_tried_again() -> Result<()> {
+    let shop = Shop::new().await?;
+    let _worker = shop.world.worker().await?;
+    let order = shop.order("小店").await?;
+    let honest = shop.notify(&order, 1);
+    let forged = honest.replace("total_fee=990", "total_fee=991");
+    let order_params = heyi_common::form::write(&order.params);
+    let mut create_reply = shop.notify_params(&order, 1);
+    create_reply.insert(
+        "code_url".to_owned(),
+        "weixin://wxpay/bizpayurl?pr=x".to_owned(),
+    );
+    let mut unpaid_check = shop.notify_params(&order, 1);
+    unpaid_check.insert("transaction_id".to_owned(), "0".to_owned());
+    let twice = format!("{honest}&total_fee=990");
+    let bodies = [
+        forged,
+        order_params,
+        shop.signed(create_reply),
+        shop.signed(unpaid_check),
+        twice,
+    ];
+    let count = bodies.len() as u64;
+    for body in bodies {
+        shop.enqueue(&order, body).await?;
+    }
+    eventually("every one rejected", async || {
+        Ok(shop.queue.status().await?.rejected == count)
+    })
+    .await?;
+    shop.quiet().await?;
+    assert!(shop.store.code(order.code_id).await?.is_none());
+    assert_eq!(shop.queue.status().await?.dead, 0);
+    shop.close().await
+}
+
+#[tokio::test]
+async fn an_order_that_comes_late_into_sight_is_promoted() -> Result<()> {
+    let shop = Shop::new().await?;
+    let _worker = shop.world.worker().await?;
+    let order = shop.unsaved_order("小店");
+    shop.enqueue(&order, shop.notify(&order, 1)).await?;
+    eventually("a parked event", async || {
+        Ok(shop.queue.status().await?.retries == 1)
+    })
+    .await?;
+    shop.orders
+        .put(&order, std::time::Duration::from_secs(60))
+        .await?;
+    shop.quiet().await?;
+    shop.the_code(&order).await?;
+    shop.close().await
+}
+
+#[tokio::test]
+async fn an_order_that_stays_missing_is_a_dead_letter_to_refund() -> Result<()> {
+    let mut shop = Shop::new().await?;
+    shop.world.set("HEYI_QUEUE__MISSING_FOR", "2s");
+    let _worker = shop.world.worker().await?;
+    let order = shop.unsaved_order("小店");
+    shop.enqueue(&order, shop.notify(&order, 1)).await?;
+    let letter = shop.the_dead_letter().await?;
+    assert_eq!(letter.field("reason"), "order_missing");
+    assert!(letter.field("attempts").parse::<u32>()? >= 3, "{letter:?}");
+    assert_eq!(
+        shop.queue.failure(&order.out_trade_no).await?.as_deref(),
+        Some("order_missing")
+    );
+    shop.close().await
+}
+
+#[tokio::test]
+async fn an_entry_that_is_no_event_or_an_order_that_cannot_be_read_is_poison() -> Result<()> {
+    let shop = Shop::new().await?;
+    let _worker = shop.world.worker().await?;
+    let order = shop.order("小店").await?;
+    let mut redis = shop.queue.redis().shared();
+    let keys = shop.queue.keys();
+    let () = redis::cmd("SET")
+        .arg(keys.order(&order.out_trade_no))
+        .arg("{")
+        .query_async(&mut redis)
+        .await?;
+    shop.enqueue(&order, shop.notify(&order, 1)).await?;
+    assert_eq!(shop.the_dead_letter().await?.field("reason"), "poison");
+    let stream = keys.notify(keys.partition(&order.out_trade_no));
+    let _: String = redis::cmd("XADD")
+        .arg(stream)
+        .arg("*")
+        .arg("strange")
+        .arg("1")
+        .query_async(&mut redis)
+        .await?;
+    eventually("two dead letters", async || {
+        Ok(shop.queue.status().await?.dead == 2)
+    })
+    .await?;
+    shop.close().await
+}

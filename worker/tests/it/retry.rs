@@ -1,0 +1,126 @@
+//! Events that wait for their next attempt.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use heyi_common::queue::{Cause, Delivery, Event, Outcome, settle::Settler};
+use heyi_sandbox::world::eventually;
+
+use crate::support::Shop;
+
+/// Reads one event as a consumer would, without a worker.
+async fn take(shop: &Shop, consumer: &str) -> Result<Delivery> {
+    let partition = shop.queue.keys().partitions().next().unwrap();
+    let stream = shop.queue.keys().notify(partition);
+    shop.queue.ensure_group(partition).await?;
+    let read = redis::streams::StreamReadOptions::default()
+        .group("promoters", consumer)
+        .count(1);
+    let reply: redis::streams::StreamReadReply =
+        redis::Cmd::xread_options(&[&stream], &[">"], &read)
+            .query_async(&mut shop.queue.redis().shared())
+            .await?;
+    let entry = &reply.keys[0].ids[0];
+    let form: String = entry.get("form").unwrap();
+    Ok(Delivery {
+        partition,
+        id: entry.id.clone(),
+        event: Event::new(Cause::Notify { form }),
+    })
+}
+
+#[tokio::test]
+async fn a_transition_acts_only_on_an_event_that_is_still_held() -> Result<()> {
+    let shop = Shop::new().await?;
+    let order = shop.order("小店").await?;
+    shop.enqueue(&order, shop.notify(&order, 1)).await?;
+    let delivery = take(&shop, "one").await?;
+    let settler = Settler::start(shop.queue.clone());
+    let parked = Outcome::Retry {
+        event: delivery.event.clone(),
+        delay: Duration::from_secs(3600),
+        error: "not yet".to_owned(),
+    };
+    settler.settle(&delivery, parked.clone()).await;
+    settler.settle(&delivery, parked).await;
+    let dead = Outcome::Dead {
+        reason: heyi_common::queue::DeadReason::Poison,
+        error: "late".to_owned(),
+    };
+    settler.settle(&delivery, dead).await;
+    settler
+        .settle(
+            &delivery,
+            Outcome::Rejected {
+                error: "late".to_owned(),
+            },
+        )
+        .await;
+    let status = shop.queue.status().await?;
+    assert_eq!(
+        (status.waiting, status.retries, status.dead, status.rejected),
+        (0, 1, 0, 0)
+    );
+
+    let key = shop.queue.keys().retry(delivery.partition);
+    let () = redis::cmd("DEL")
+        .arg(key)
+        .query_async(&mut shop.queue.redis().shared())
+        .await?;
+    shop.close().await
+}
+
+#[tokio::test]
+async fn twenty_thousand_retries_that_are_due_at_once_drain() -> Result<()> {
+    let shop = Shop::new().await?;
+    let partition = shop.queue.keys().partitions().next().unwrap();
+    let retry = shop.queue.keys().retry(partition);
+    let mut redis = shop.queue.redis().shared();
+    for slice in 0..20_u32 {
+        let mut pipeline = redis::pipe();
+        for number in 0..1000 {
+            let id = slice * 1000 + number;
+            let event = serde_json::json!({ "id": id.to_string(), "form": "a=1", "attempt": "3", "received_at": "0" });
+            pipeline.zadd(&retry, event.to_string(), 1).ignore();
+        }
+        pipeline.exec_async(&mut redis).await?;
+    }
+    assert_eq!(shop.queue.status().await?.retries_due, 20_000);
+    let _worker = shop.world.worker().await?;
+    shop.quiet().await?;
+    let rejected = shop.queue.status().await?.rejected;
+    assert!(
+        (10_000..10_200).contains(&rejected),
+        "the rejected stream is capped: {rejected}"
+    );
+    shop.close().await
+}
+
+#[tokio::test]
+async fn a_parked_event_keeps_everything_and_counts_its_attempts() -> Result<()> {
+    let shop = Shop::new().await?;
+    let order = shop.unsaved_order("小店");
+    let body = shop.notify(&order, 1);
+    shop.enqueue(&order, body.clone()).await?;
+    let worker = shop.world.worker().await?;
+    eventually("a parked event", async || {
+        Ok(shop.queue.status().await?.retries == 1)
+    })
+    .await?;
+    assert!(worker.stop().await?.success());
+    let partition = shop.queue.keys().partition(&order.out_trade_no);
+    let parked: Vec<String> = redis::cmd("ZRANGE")
+        .arg(shop.queue.keys().retry(partition))
+        .arg(0)
+        .arg(-1)
+        .query_async(&mut shop.queue.redis().shared())
+        .await?;
+    let event: serde_json::Value = serde_json::from_str(&parked[0])?;
+    assert_eq!(event["form"], body);
+    assert!(event["attempt"].as_str().unwrap().parse::<u32>()? >= 1);
+    shop.orders.put(&order, Duration::from_secs(60)).await?;
+    let _worker = shop.world.worker().await?;
+    shop.quiet().await?;
+    shop.the_code(&order).await?;
+    shop.close().await
+}

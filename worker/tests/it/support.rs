@@ -1,0 +1,167 @@
+//! A shop: orders and notifies without the api, straight into the stores.
+
+use anyhow::Result;
+use heyi_common::{
+    cache::Orders,
+    config::Process,
+    form,
+    order::{Fee, Order, OrderData},
+    payjs,
+    queue::{Queue, dead::Letter},
+    sign::{self, Params},
+    store::{Code, Store},
+};
+use heyi_sandbox::world::{World, data, eventually};
+use jiff::{Timestamp, ToSpan};
+
+/// The price of everything.
+pub(crate) const FEN: u32 = 990;
+
+pub(crate) struct Shop {
+    pub(crate) world: World,
+    pub(crate) queue: Queue,
+    pub(crate) orders: Orders,
+    pub(crate) store: Store,
+    config: heyi_common::config::Config,
+}
+
+impl Shop {
+    pub(crate) async fn open(world: World) -> Result<Self> {
+        Ok(Self {
+            queue: world.queue()?,
+            orders: world.orders()?,
+            store: world.store().await?,
+            config: world.config(Process::Api)?,
+            world,
+        })
+    }
+
+    pub(crate) async fn new() -> Result<Self> {
+        Self::open(World::new().await?).await
+    }
+
+    /// An order in the cache.
+    pub(crate) async fn order(&self, name: &str) -> Result<Order> {
+        let order = self.unsaved_order(name);
+        self.orders.put(&order, self.config.orders.ttl).await?;
+        Ok(order)
+    }
+
+    /// An order that nobody stored.
+    pub(crate) fn unsaved_order(&self, name: &str) -> Order {
+        let json = data("oAlice0000000000000000000000", name).to_string();
+        let data = OrderData::parse(&json, &self.config.orders.payloads).unwrap();
+        let notify_url = self.config.payjs.notify_url.clone().unwrap();
+        let fee = Fee::new(FEN).unwrap();
+        Order::new(data, fee, |number| {
+            payjs::order_params(&self.config.payjs, &notify_url, number, fee)
+        })
+    }
+
+    /// The fields of the notify that PayJS would send for an order, without a signature.
+    pub(crate) fn notify_params(&self, order: &Order, payment: u32) -> Params {
+        let time_end = Timestamp::now()
+            .checked_add(8.hours())
+            .unwrap()
+            .strftime("%Y-%m-%d %H:%M:%S")
+            .to_string();
+        [
+            ("return_code", "1".to_owned()),
+            ("total_fee", order.total_fee.to_string()),
+            ("out_trade_no", order.out_trade_no.to_string()),
+            ("payjs_order_id", payment_id(payment)),
+            (
+                "transaction_id",
+                format!("42000000002025010100000{payment:05}"),
+            ),
+            ("time_end", time_end),
+            ("openid", "oPAYJS00000000000000000000000".to_owned()),
+            ("mchid", self.config.payjs.mchid.clone()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
+    }
+
+    /// A signed notify as it would arrive.
+    pub(crate) fn notify(&self, order: &Order, payment: u32) -> String {
+        self.signed(self.notify_params(order, payment))
+    }
+
+    pub(crate) fn signed(&self, mut params: Params) -> String {
+        let signature = sign::sign(&params, &self.config.payjs.key);
+        params.insert("sign".to_owned(), signature);
+        form::write(&params)
+    }
+
+    pub(crate) async fn enqueue(&self, order: &Order, body: String) -> Result<()> {
+        Ok(self.queue.enqueue_notify(&order.out_trade_no, body).await?)
+    }
+
+    /// Makes `count` orders and queues a notify for each.
+    pub(crate) async fn paid_orders(&self, count: u32) -> Result<Vec<Order>> {
+        let mut orders = Vec::new();
+        for number in 0..count {
+            let order = self.order(&format!("order {number}")).await?;
+            self.enqueue(&order, self.notify(&order, number)).await?;
+            orders.push(order);
+        }
+        Ok(orders)
+    }
+
+    /// Waits until nothing waits in the stream or for a retry.
+    pub(crate) async fn quiet(&self) -> Result<()> {
+        eventually("a quiet queue", async || {
+            let status = self.queue.status().await?;
+            Ok(status.waiting == 0 && status.retries == 0)
+        })
+        .await
+    }
+
+    /// The code of an order, which must have exactly one, with its mapping, and no cache any more.
+    pub(crate) async fn the_code(&self, order: &Order) -> Result<Code> {
+        let code = self
+            .store
+            .code(order.code_id)
+            .await?
+            .expect("the order has no code");
+        let mapping = self
+            .store
+            .mapping(&order.out_trade_no)
+            .await?
+            .expect("the order has no mapping");
+        assert_eq!(mapping.code_id, code.id);
+        assert_eq!(mapping.payjs_order_id, code.payjs_order_id);
+        assert_eq!((&code.name, &code.payloads), (&order.name, &order.payloads));
+        assert_eq!(
+            (&code.out_trade_no, code.total_fee),
+            (&order.out_trade_no, order.total_fee)
+        );
+        assert_eq!(
+            self.orders.get(&order.out_trade_no).await?,
+            None,
+            "the order is still cached"
+        );
+        Ok(code)
+    }
+
+    /// Waits for the only dead letter.
+    pub(crate) async fn the_dead_letter(&self) -> Result<Letter> {
+        eventually("a dead letter", async || {
+            Ok(self.queue.status().await?.dead > 0)
+        })
+        .await?;
+        let letters = self.queue.dead_letters(10).await?;
+        assert_eq!(letters.len(), 1, "{letters:?}");
+        Ok(letters.into_iter().next().unwrap())
+    }
+
+    /// Ends the world; the queue must be empty.
+    pub(crate) async fn close(self) -> Result<()> {
+        self.world.finish().await
+    }
+}
+
+/// PayJS's number of a payment.
+pub(crate) fn payment_id(payment: u32) -> String {
+    format!("20250101123456{payment:011}")
+}
