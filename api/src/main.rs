@@ -1,3 +1,22 @@
-//! api.
+//! `heyi-api` serves; `heyi-api healthcheck` asks a running one whether it is ready.
 
-fn main() {}
+use anyhow::bail;
+use heyi_common::{
+    config::{Config, Process},
+    shutdown, telemetry,
+};
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let config = Config::load(Process::Api)?;
+    match std::env::args().nth(1).as_deref() {
+        None => {
+            telemetry::start(&config.log)?;
+            heyi_api::serve(config, shutdown::on_signal()?).await
+        }
+        Some("healthcheck") => heyi_api::check(config.http.listen).await,
+        Some(other) => {
+            bail!("there is no command {other:?}: say `heyi-api` or `heyi-api healthcheck`")
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! What a client wants to read: JSON or a page.
+
+use std::cmp::Ordering;
+
+use axum::http::{HeaderMap, header};
+
+/// Compares how much the client wants HTML with how much it wants JSON.
+pub(crate) fn html_over_json(headers: &HeaderMap) -> Ordering {
+    let ranges: Vec<Range<'_>> = headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(Range::parse)
+        .collect();
+    quality(&ranges, "text", "html").cmp(&quality(&ranges, "application", "json"))
+}
+
+/// A media range, and its quality in thousandths.
+struct Range<'a> {
+    kind: &'a str,
+    subtype: &'a str,
+    quality: u16,
+}
+
+impl<'a> Range<'a> {
+    fn parse(text: &'a str) -> Option<Self> {
+        let mut parts = text.split(';').map(str::trim);
+        let (kind, subtype) = parts.next()?.split_once('/')?;
+        let quality = parts
+            .filter_map(|part| part.split_once('='))
+            .find(|(name, _)| name.trim().eq_ignore_ascii_case("q"))
+            .map_or(Some(1000), |(_, value)| thousandths(value.trim()))?;
+        Some(Self {
+            kind,
+            subtype,
+            quality,
+        })
+    }
+
+    /// How closely the range names a type: 2 exactly, 1 by its kind, 0 as anything.
+    fn closeness(&self, kind: &str, subtype: &str) -> Option<u8> {
+        let same = |range: &str, name: &str| range.eq_ignore_ascii_case(name);
+        if same(self.kind, kind) && same(self.subtype, subtype) {
+            Some(2)
+        } else if same(self.kind, kind) && self.subtype == "*" {
+            Some(1)
+        } else if self.kind == "*" && self.subtype == "*" {
+            Some(0)
+        } else {
+            None
+        }
+    }
+}
+
+/// `0`, `1`, or either with up to three decimals, as RFC 9110 has it.
+fn thousandths(text: &str) -> Option<u16> {
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+    let plain = decimals.bytes().all(|byte| byte.is_ascii_digit());
+    if !matches!(whole, "0" | "1") || !plain || decimals.len() > 3 {
+        return None;
+    }
+    let value: u16 = format!("{whole}{decimals:0<3}").parse().ok()?;
+    Some(value.min(1000))
+}
+
+fn quality(ranges: &[Range<'_>], kind: &str, subtype: &str) -> u16 {
+    ranges
+        .iter()
+        .filter_map(|range| Some((range.closeness(kind, subtype)?, range.quality)))
+        .max()
+        .map_or(0, |(_, quality)| quality)
+}
+
+#[cfg(test)]
+mod tests {
+    use Ordering::{Equal, Greater, Less};
+
+    use super::*;
+
+    #[test]
+    fn qualities_and_closeness_decide() {
+        const BROWSER: &str =
+            "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8";
+        for (accept, expected) in [
+            ("", Equal),
+            ("*/*", Equal),
+            (BROWSER, Greater),
+            ("text/html", Greater),
+            ("TEXT/HTML", Greater),
+            ("text/*", Greater),
+            ("application/json", Less),
+            ("application/*, text/html;q=0.9", Less),
+            ("text/html;q=0.5, application/json;q=0.4", Greater),
+            ("text/html;q=0.5, application/json", Less),
+            ("text/html; charset=utf-8; q=0.2, */*;q=0.3", Less),
+            ("text/html, application/json", Equal),
+            ("text/html;q=0, */*", Less),
+            ("text/html;q=0", Equal),
+            ("text/html;q=nonsense", Equal),
+            ("text/html;q=1.5", Greater),
+            ("nonsense,,;q=1", Equal),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT, accept.parse().unwrap());
+            assert_eq!(html_over_json(&headers), expected, "{accept}");
+        }
+    }
+
+    #[test]
+    fn several_headers_count_as_one() {
+        let mut headers = HeaderMap::new();
+        headers.append(header::ACCEPT, "application/json;q=0.1".parse().unwrap());
+        headers.append(header::ACCEPT, "text/html".parse().unwrap());
+        assert_eq!(html_over_json(&headers), Greater);
+    }
+}

@@ -1,0 +1,79 @@
+//! Who asks: the client's address behind proxies.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::http::HeaderMap;
+use ipnet::IpNet;
+
+const FORWARDED_FOR: &str = "x-forwarded-for";
+
+/// The address of the client: the peer's, or where that is a trusted proxy, the rightmost address of
+/// `X-Forwarded-For` that is not. Everything left of it may be made up.
+pub(crate) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+    let mut address = peer.to_canonical();
+    let hops = headers
+        .get_all(FORWARDED_FOR)
+        .iter()
+        .rev()
+        .flat_map(|value| value.to_str().unwrap_or_default().rsplit(','));
+    for hop in hops {
+        if !trusted.iter().any(|network| network.contains(&address)) {
+            break;
+        }
+        let Some(named) = parse(hop.trim()) else {
+            break;
+        };
+        address = named.to_canonical();
+    }
+    address
+}
+
+/// An address, which some proxies write with a port.
+fn parse(text: &str) -> Option<IpAddr> {
+    text.parse()
+        .or_else(|_| text.parse().map(|socket: SocketAddr| socket.ip()))
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_trusted_proxies_are_believed() {
+        let trusted: Vec<IpNet> = ["10.0.0.0/8", "fd00::/8"]
+            .map(|network| network.parse().unwrap())
+            .to_vec();
+        for (peer, forwarded, expected) in [
+            ("203.0.113.9", "198.51.100.1", "203.0.113.9"),
+            ("10.0.0.1", "198.51.100.1", "198.51.100.1"),
+            ("::ffff:10.0.0.1", "198.51.100.1", "198.51.100.1"),
+            ("10.0.0.1", "6.6.6.6, 198.51.100.1", "198.51.100.1"),
+            (
+                "10.0.0.1",
+                "6.6.6.6, 198.51.100.1, 10.0.0.2",
+                "198.51.100.1",
+            ),
+            ("10.0.0.1", "198.51.100.1:4711", "198.51.100.1"),
+            ("fd00::1", "[2001:db8::1]:4711", "2001:db8::1"),
+            ("10.0.0.1", "10.0.0.3, 10.0.0.2", "10.0.0.3"),
+            ("10.0.0.1", "6.6.6.6, nonsense", "10.0.0.1"),
+            ("10.0.0.1", "", "10.0.0.1"),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(FORWARDED_FOR, forwarded.parse().unwrap());
+            let client = client(peer.parse().unwrap(), &headers, &trusted);
+            assert_eq!(client.to_string(), expected, "{peer}, {forwarded}");
+        }
+    }
+
+    #[test]
+    fn later_headers_are_nearer() {
+        let mut headers = HeaderMap::new();
+        headers.append(FORWARDED_FOR, "6.6.6.6".parse().unwrap());
+        headers.append(FORWARDED_FOR, "198.51.100.1".parse().unwrap());
+        let trusted = ["10.0.0.0/8".parse().unwrap()];
+        let client = client("10.0.0.1".parse().unwrap(), &headers, &trusted);
+        assert_eq!(client.to_string(), "198.51.100.1");
+    }
+}

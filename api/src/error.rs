@@ -1,0 +1,181 @@
+//! Every way in which a request fails.
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use heyi_common::{cache::CacheError, queue::enqueue::EnqueueError, store::StoreError};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A failure, a variant per answer. Its text is the `errmsg`; a source is logged and never shown.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// 400: a parameter is missing or not what it should be.
+    #[error("{0}")]
+    Invalid(String),
+    /// 400: the signature is missing or false.
+    #[error("sign is missing or false: sign all parameters as they are sent, with the right key")]
+    BadSign,
+    /// 400: the one answer of `/del`, so that it tells nobody which codes there are.
+    #[error("there is no such code of yours: check id and sign")]
+    NotYours,
+    /// 404: no such route.
+    #[error("there is no such address: see /openapi.json")]
+    NotFound,
+    /// 405: the route has another method.
+    #[error("this address does not take this method: see /openapi.json")]
+    MethodNotAllowed,
+    /// 408: the request or its answer took too long.
+    #[error("the request took too long: send it again")]
+    TimedOut,
+    /// 410: no page of this id, or none any more.
+    #[error("this code does not exist, or no longer: ask its owner for a new one")]
+    Gone,
+    /// 413: the body is too long.
+    #[error("the body is longer than 16 KiB: send less")]
+    TooLarge,
+    /// 429: too many requests from one address.
+    #[error("too many requests: wait {retry_after} s")]
+    TooManyRequests {
+        /// Seconds until the next request is taken.
+        retry_after: u64,
+    },
+    /// 500: the order has no code (yet).
+    #[error("{errmsg}")]
+    NoCode {
+        /// What became of the order.
+        state: OrderState,
+        /// What to do.
+        errmsg: String,
+    },
+    /// 500: a mistake of ours.
+    #[error("something is wrong on our side: try again later")]
+    Internal(#[source] anyhow::Error),
+    /// 500: a handler panicked.
+    #[error("something is wrong on our side: try again later")]
+    Panicked,
+    /// 502: WeChat is out of reach; the reason is logged.
+    #[error("WeChat is out of reach: log in again later, with a new code")]
+    WeChat(#[source] anyhow::Error),
+    /// 503: a store is out of reach.
+    #[error("{what} is out of reach: try again later")]
+    Unavailable {
+        /// Which.
+        what: &'static str,
+        /// Why.
+        #[source]
+        source: anyhow::Error,
+    },
+}
+
+/// What became of an order that has no code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum OrderState {
+    /// Not paid, or paid a moment ago.
+    Pending,
+    /// Never made, or expired.
+    Unknown,
+    /// Paid, but it cannot become a code by itself.
+    Failed,
+}
+
+/// The body of a failure. Kept with its response until [`present`](crate::present) knows the client's format.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct Failure {
+    /// The HTTP status.
+    pub(crate) errcode: u16,
+    /// What to do about it.
+    pub(crate) errmsg: String,
+    /// Of `/checkOrder` only: what became of the order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) state: Option<OrderState>,
+}
+
+impl Error {
+    /// The HTTP status.
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::Invalid(_) | Self::BadSign | Self::NotYours => StatusCode::BAD_REQUEST,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TimedOut => StatusCode::REQUEST_TIMEOUT,
+            Self::Gone => StatusCode::GONE,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::NoCode { .. } | Self::Internal(_) | Self::Panicked => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+            Self::WeChat(_) => StatusCode::BAD_GATEWAY,
+            Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn log(&self) {
+        match self {
+            Self::Internal(error) => {
+                tracing::error!(error = format!("{error:#}"), "request failed");
+            }
+            Self::WeChat(error) | Self::Unavailable { source: error, .. } => {
+                tracing::warn!(error = format!("{error:#}"), "{self}");
+            }
+            _ => {}
+        }
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        self.log();
+        let status = self.status();
+        let failure = Failure {
+            errcode: status.as_u16(),
+            errmsg: self.to_string(),
+            state: match &self {
+                Self::NoCode { state, .. } => Some(*state),
+                _ => None,
+            },
+        };
+        let mut response = (status, Json(&failure)).into_response();
+        response.extensions_mut().insert(failure);
+        if let Self::TooManyRequests { retry_after } = self {
+            let seconds = HeaderValue::from(retry_after);
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        }
+        response
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        Self::Unavailable {
+            what: "MongoDB",
+            source: error.into(),
+        }
+    }
+}
+
+impl From<CacheError> for Error {
+    fn from(error: CacheError) -> Self {
+        match error {
+            CacheError::Redis(error) => redis_away(error),
+            CacheError::Broken(_) => Self::Internal(error.into()),
+        }
+    }
+}
+
+impl From<EnqueueError> for Error {
+    fn from(error: EnqueueError) -> Self {
+        redis_away(error)
+    }
+}
+
+/// Redis is out of reach.
+pub(crate) fn redis_away(error: impl Into<anyhow::Error>) -> Error {
+    Error::Unavailable {
+        what: "Redis",
+        source: error.into(),
+    }
+}

@@ -1,0 +1,25 @@
+//! Heyi's HTTP process: from a request to an answer.
+//!
+//! [`serve`] listens; [`router`] is the whole API as one value. A handler reads its parameters from [`params`],
+//! and answers or returns an [`error::Error`], which [`present`] turns into JSON or a page.
+
+mod serve;
+
+mod routes;
+
+mod accept;
+mod address;
+mod error;
+mod health;
+mod limit;
+mod openapi;
+mod pages;
+mod params;
+mod present;
+mod state;
+mod track;
+
+pub use health::check;
+pub use routes::router;
+pub use serve::serve;
+pub use state::AppState;

@@ -1,0 +1,132 @@
+//! So many requests a second for each client address.
+
+use std::{
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    num::NonZeroU32,
+};
+
+use axum::{
+    extract::{ConnectInfo, MatchedPath, Request, State},
+    middleware::Next,
+    response::Response,
+};
+use governor::{
+    DefaultKeyedRateLimiter, Quota,
+    clock::{Clock, DefaultClock},
+};
+use heyi_common::config;
+
+use crate::{address, error::Error, state::AppState};
+
+/// How many seconds' worth of requests may come at once.
+const BURST: u32 = 4;
+/// PayJS and those who watch over us must get through.
+const EXEMPT: [&str; 4] = ["/notify", "/healthz", "/readyz", "/metrics"];
+
+/// Counts requests by client address; an IPv6 network of a household (/64) counts as one.
+pub(crate) struct RateLimit {
+    limiter: Option<DefaultKeyedRateLimiter<IpAddr>>,
+    clock: DefaultClock,
+}
+
+impl RateLimit {
+    /// The limit of `config`; a rate of 0 is none.
+    pub(crate) fn new(config: &config::Http) -> Self {
+        let quota = NonZeroU32::new(config.rate_limit).map(|rate| {
+            let burst = rate.saturating_mul(NonZeroU32::MIN.saturating_add(BURST - 1));
+            Quota::per_second(rate).allow_burst(burst)
+        });
+        Self {
+            limiter: quota.map(DefaultKeyedRateLimiter::keyed),
+            clock: DefaultClock::default(),
+        }
+    }
+
+    fn check(&self, client: IpAddr) -> Result<(), Error> {
+        let Some(limiter) = &self.limiter else {
+            return Ok(());
+        };
+        limiter.check_key(&network(client)).map_err(|until| {
+            let wait = until.wait_time_from(self.clock.now());
+            Error::TooManyRequests {
+                retry_after: wait.as_secs() + 1,
+            }
+        })
+    }
+
+    /// Forgets the addresses whose whole burst is free again, so that memory stays bounded.
+    pub(crate) fn sweep(&self) {
+        if let Some(limiter) = &self.limiter {
+            limiter.retain_recent();
+            limiter.shrink_to_fit();
+        }
+    }
+}
+
+/// Refuses clients that ask too often.
+pub(crate) async fn limit(
+    State(state): State<AppState>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Error> {
+    let exempt = request
+        .extensions()
+        .get::<MatchedPath>()
+        .is_some_and(|path| EXEMPT.contains(&path.as_str()));
+    if !exempt {
+        let trusted = &state.config.http.trusted_proxies;
+        let client = address::client(peer.ip(), request.headers(), trusted);
+        state.limit.check(client)?;
+    }
+    Ok(next.run(request).await)
+}
+
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use heyi_common::config::DEFAULTS;
+
+    use super::*;
+
+    fn limit(rate: u32) -> RateLimit {
+        let table: toml::Table = DEFAULTS.parse().unwrap();
+        let mut config: config::Http = table["http"].clone().try_into().unwrap();
+        config.rate_limit = rate;
+        RateLimit::new(&config)
+    }
+
+    fn passed(limit: &RateLimit, client: &str) -> bool {
+        limit.check(client.parse().unwrap()).is_ok()
+    }
+
+    #[test]
+    fn a_burst_is_four_seconds_worth_and_each_network_has_its_own() {
+        let limit = limit(1);
+        for _ in 0..4 {
+            assert!(passed(&limit, "2001:db8::1"));
+        }
+        assert!(!passed(&limit, "2001:db8::2"));
+        assert!(passed(&limit, "2001:db8:0:1::1"));
+        assert!(passed(&limit, "198.51.100.1"));
+        assert!(matches!(
+            limit.check("2001:db8::1".parse().unwrap()),
+            Err(Error::TooManyRequests { retry_after: 1 | 2 })
+        ));
+    }
+
+    #[test]
+    fn no_rate_is_no_limit() {
+        let limit = limit(0);
+        assert!((0..1000).all(|_| passed(&limit, "198.51.100.1")));
+    }
+}

@@ -1,0 +1,125 @@
+//! The OpenAPI document: its head, and what all routes share.
+
+use axum::{
+    http::header,
+    response::{IntoResponse, Response},
+};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        ContentBuilder, Info, ObjectBuilder, OpenApi, OpenApiBuilder, RefOr, Required,
+        ResponseBuilder, Schema,
+        path::{Operation, Parameter, ParameterIn},
+        request_body::{RequestBody, RequestBodyBuilder},
+    },
+};
+
+use crate::error::{Failure, OrderState};
+
+const BODIES: [&str; 2] = ["application/json", "application/x-www-form-urlencoded"];
+
+/// What the document begins with.
+pub(crate) fn head() -> OpenApi {
+    let info = Info::builder()
+        .title("Heyi")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(
+            "Receive codes merged into one. Parameters travel in the query of a GET, or in the form or JSON body of a \
+             POST. `sign` is PayJS's signature: MD5, in hex, over the sorted `name=value` of all parameters that have a \
+             value, joined with `&`, and `&key=` and the key.",
+        ))
+        .build();
+    OpenApiBuilder::new().info(info).build()
+}
+
+/// Adds what all routes share: a POST's parameters are its body, and failures look alike.
+pub(crate) fn finish(mut document: OpenApi) -> OpenApi {
+    let schemas = &mut document.components.get_or_insert_default().schemas;
+    schemas.insert(Failure::name().into_owned(), Failure::schema());
+    schemas.insert(OrderState::name().into_owned(), OrderState::schema());
+    for item in document.paths.paths.values_mut() {
+        let both = item.get.is_some();
+        if let Some(post) = &mut item.post
+            && both
+        {
+            take_parameters_from_body(post);
+        }
+        for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+            add_responses(operation);
+        }
+    }
+    document
+}
+
+/// Answers the document.
+pub(crate) fn answer(json: String) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], json).into_response()
+}
+
+fn take_parameters_from_body(post: &mut Operation) {
+    let parameters = post.parameters.take().unwrap_or_default();
+    post.request_body = Some(RefOr::T(body(parameters)));
+    post.operation_id = post.operation_id.take().map(|id| format!("{id}_post"));
+}
+
+fn body(parameters: Vec<RefOr<Parameter>>) -> RequestBody {
+    let mut object = ObjectBuilder::new();
+    for parameter in parameters {
+        let RefOr::T(parameter) = parameter else {
+            continue;
+        };
+        if parameter.parameter_in != ParameterIn::Query {
+            continue;
+        }
+        if parameter.required == Required::True {
+            object = object.required(parameter.name.clone());
+        }
+        if let Some(schema) = parameter.schema {
+            object = object.property(parameter.name, described(schema, parameter.description));
+        }
+    }
+    let schema = Schema::from(object.build());
+    BODIES
+        .into_iter()
+        .fold(RequestBodyBuilder::new(), |body, kind| {
+            let content = ContentBuilder::new().schema(Some(schema.clone())).build();
+            body.content(kind, content)
+        })
+        .required(Some(Required::True))
+        .build()
+}
+
+fn described(schema: RefOr<Schema>, description: Option<String>) -> RefOr<Schema> {
+    match schema {
+        RefOr::T(Schema::Object(mut object)) => {
+            object.description = description;
+            RefOr::T(Schema::Object(object))
+        }
+        other => other,
+    }
+}
+
+fn add_responses(operation: &mut Operation) {
+    for response in operation.responses.responses.values_mut() {
+        if let RefOr::T(response) = response
+            && response.description.is_empty()
+        {
+            "Success.".clone_into(&mut response.description);
+        }
+    }
+    let json = ContentBuilder::new()
+        .schema(Some(
+            utoipa::openapi::Ref::from_schema_name(Failure::name()),
+        ))
+        .build();
+    let html = ContentBuilder::new().schema(Some(String::schema())).build();
+    let response = ResponseBuilder::new()
+        .description("A failure; as a page for clients whose Accept prefers text/html.")
+        .content("application/json", json)
+        .content("text/html", html)
+        .build();
+    operation
+        .responses
+        .responses
+        .insert("default".to_owned(), RefOr::T(response));
+}

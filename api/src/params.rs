@@ -1,0 +1,213 @@
+//! The one extractor: parameters from a query, a form or a JSON object.
+
+use std::fmt;
+
+use axum::{
+    body::{Body, to_bytes},
+    extract::{FromRequest, Request},
+    http::{Method, header},
+};
+use heyi_common::{
+    config::Config,
+    form,
+    sign::{self, SIGN},
+};
+use http_body_util::LengthLimitError;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error as _, MapAccess, Visitor},
+};
+use serde_json::Value;
+
+use crate::error::Error;
+
+/// The longest body, in bytes.
+pub(crate) const BODY_LIMIT: usize = 16 * 1024;
+/// The one parameter that may be an object.
+const DATA: &str = "data";
+
+/// The parameters of a request, as they were sent: the query of a GET, the body of a POST.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Params(sign::Params);
+
+impl Params {
+    /// One parameter.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// The parameters as a request of a route.
+    pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        let values = self
+            .0
+            .iter()
+            .map(|(name, value)| (name.clone(), Value::String(value.clone())))
+            .collect();
+        serde_json::from_value(Value::Object(values))
+            .map_err(|error| Error::Invalid(error.to_string()))
+    }
+
+    /// Whether there is a `sign`, right or wrong.
+    pub(crate) fn are_signed(&self) -> bool {
+        self.0.contains_key(SIGN)
+    }
+
+    /// Checks that they are signed with `key`.
+    pub(crate) fn signed_with(&self, key: &SecretString) -> Result<(), Error> {
+        if sign::verify(&self.0, key) {
+            Ok(())
+        } else {
+            Err(Error::BadSign)
+        }
+    }
+
+    /// Checks that they are signed by the person, with the key of today's or the previous session secret.
+    pub(crate) fn signed_by(&self, openid: &str, config: &Config) -> Result<(), Error> {
+        let previous = &config.sign.previous_session_secret;
+        let by = |secret| self.signed_with(&sign::person_key(secret, openid));
+        by(&config.sign.session_secret).or_else(|error| {
+            if previous.expose_secret().is_empty() {
+                Err(error)
+            } else {
+                by(previous)
+            }
+        })
+    }
+}
+
+impl<S: Sync> FromRequest<S> for Params {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Error> {
+        if request.method() != Method::POST {
+            return from_form(request.uri().query().unwrap_or_default().as_bytes());
+        }
+        let kind = request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.split(';').next())
+            .map(|value| value.trim().to_ascii_lowercase())
+            .unwrap_or_default();
+        let body = read_body(request.into_body()).await?;
+        match kind.as_str() {
+            "application/json" => from_json(&body),
+            "application/x-www-form-urlencoded" => from_form(&body),
+            "" if body.is_empty() => from_form(&body),
+            _ => Err(Error::Invalid(
+                "send the body as application/json or application/x-www-form-urlencoded, and say so in Content-Type"
+                    .to_owned(),
+            )),
+        }
+    }
+}
+
+/// Reads a whole body of at most [`BODY_LIMIT`].
+pub(crate) async fn read_body(body: Body) -> Result<Vec<u8>, Error> {
+    match to_bytes(body, BODY_LIMIT).await {
+        Ok(bytes) => Ok(bytes.into()),
+        Err(error) if is_too_long(&error) => Err(Error::TooLarge),
+        Err(_) => Err(Error::Invalid(
+            "the body did not arrive whole: send it again".to_owned(),
+        )),
+    }
+}
+
+fn is_too_long(error: &axum::Error) -> bool {
+    std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |error| {
+        error.source()
+    })
+    .any(<dyn std::error::Error>::is::<LengthLimitError>)
+}
+
+fn from_form(text: &[u8]) -> Result<Params, Error> {
+    form::parse(text)
+        .map(Params)
+        .map_err(|error| Error::Invalid(error.to_string()))
+}
+
+fn from_json(text: &[u8]) -> Result<Params, Error> {
+    serde_json::from_slice(text)
+        .map_err(|error| Error::Invalid(format!("the body is not the JSON it should be: {error}")))
+}
+
+/// A flat JSON object, no name of which stands twice.
+impl<'de> Deserialize<'de> for Params {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Flat)
+    }
+}
+
+struct Flat;
+
+impl<'de> Visitor<'de> for Flat {
+    type Value = Params;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of strings and integers")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Params, A::Error> {
+        let mut params = sign::Params::new();
+        while let Some((name, value)) = map.next_entry::<String, Value>()? {
+            let text = match value {
+                Value::String(text) => text,
+                Value::Number(number) if !number.is_f64() => number.to_string(),
+                // Written compactly, and sorted because serde_json's maps are.
+                Value::Object(_) if name == DATA => value.to_string(),
+                _ => {
+                    return Err(A::Error::custom(format_args!(
+                        "{name:?} must be a string or an integer"
+                    )));
+                }
+            };
+            if params.contains_key(&name) {
+                return Err(A::Error::custom(format_args!("{name:?} stands twice")));
+            }
+            params.insert(name, text);
+        }
+        Ok(Params(params))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_as_data_is_signed_compact_and_sorted() {
+        let body = br#"{"data": {"openId": "o", "name": "b", "a": {"z": 1, "b": [1, 2]}}, "totalFee": 990}"#;
+        let params = from_json(body).unwrap();
+        assert_eq!(
+            params.get("data"),
+            Some(r#"{"a":{"b":[1,2],"z":1},"name":"b","openId":"o"}"#)
+        );
+        assert_eq!(params.get("totalFee"), Some("990"));
+    }
+
+    #[test]
+    fn a_string_is_taken_as_it_is() {
+        let params = from_json(br#"{"data": "{ \"b\": 1, \"a\": 2 }"}"#).unwrap();
+        assert_eq!(params.get("data"), Some(r#"{ "b": 1, "a": 2 }"#));
+    }
+
+    #[test]
+    fn anything_else_is_refused_with_its_name() {
+        for (body, expected) in [
+            (r#"{"id": {"$ne": 1}}"#, "\"id\" must be a string"),
+            (r#"{"data": [1]}"#, "\"data\" must be a string"),
+            (r#"{"totalFee": 9.9}"#, "\"totalFee\" must be a string"),
+            (r#"{"totalFee": 1e3}"#, "\"totalFee\" must be a string"),
+            (r#"{"sign": null}"#, "\"sign\" must be a string"),
+            (r#"{"sign": true}"#, "\"sign\" must be a string"),
+            (r#"{"id": "1", "id": "2"}"#, "\"id\" stands twice"),
+            ("[]", "an object of strings"),
+            ("", "EOF"),
+            ("{} {}", "trailing"),
+        ] {
+            let error = from_json(body.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(expected), "{body}: {error}");
+        }
+    }
+}

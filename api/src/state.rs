@@ -1,0 +1,59 @@
+//! What every handler needs.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use heyi_common::{
+    cache::Orders, config::Config, http, queue::Queue, redis::Redis, store::Store, telemetry,
+    wechat,
+};
+use metrics_exporter_prometheus::PrometheusHandle;
+use url::Url;
+
+use crate::{limit::RateLimit, pages::Pages};
+
+/// Handles to everything, cheap to clone.
+#[derive(Clone)]
+pub struct AppState {
+    pub(crate) config: Arc<Config>,
+    pub(crate) notify_url: Url,
+    pub(crate) redis: Redis,
+    pub(crate) orders: Orders,
+    pub(crate) queue: Queue,
+    pub(crate) store: Store,
+    pub(crate) wechat: wechat::Client,
+    pub(crate) pages: Arc<Pages>,
+    pub(crate) limit: Arc<RateLimit>,
+    pub(crate) metrics: PrometheusHandle,
+}
+
+impl AppState {
+    /// Sets everything up. Nothing is connected to before it is used, so that the process starts while a store
+    /// is away.
+    pub async fn new(config: Config) -> anyhow::Result<Self> {
+        let redis = Redis::new(&config.redis)?;
+        let queue = Queue::new(redis.clone(), &config.redis, &config.queue);
+        Ok(Self {
+            notify_url: config
+                .payjs
+                .notify_url
+                .clone()
+                .context("payjs.notify_url is not set")?,
+            orders: Orders::new(redis.clone(), queue.keys().clone()),
+            store: Store::new(&config.mongo).await?,
+            wechat: wechat::Client::new(http::client()?, &config.wechat),
+            pages: Arc::new(Pages::new()?),
+            limit: Arc::new(RateLimit::new(&config.http)),
+            metrics: telemetry::metrics(),
+            redis,
+            queue,
+            config: Arc::new(config),
+        })
+    }
+
+    /// The address of a code's page, which the composite code holds.
+    pub(crate) fn page_url(&self, id: &str) -> String {
+        let base = self.config.http.public_url.as_ref().map_or("", Url::as_str);
+        format!("{}/qr?id={id}", base.trim_end_matches('/'))
+    }
+}
