@@ -18,6 +18,7 @@ mod params;
 mod present;
 mod state;
 mod track;
+mod user;
 
 pub use health::check;
 pub use routes::router;

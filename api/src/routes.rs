@@ -1,6 +1,9 @@
 //! The route table, and what is around every route.
 
+mod del;
+mod login;
 mod ops;
+mod reflash;
 
 use std::any::Any;
 
@@ -19,6 +22,9 @@ use crate::{error::Error, limit::limit, openapi, present, state::AppState, track
 /// The whole API as one value. It wants to be told the peer's address (`ConnectInfo<SocketAddr>`).
 pub fn router(state: AppState) -> Router {
     let (routes, document) = OpenApiRouter::with_openapi(openapi::head())
+        .routes(routes!(login::login))
+        .routes(routes!(reflash::reflash))
+        .routes(routes!(del::del))
         .routes(routes!(ops::healthz))
         .routes(routes!(ops::readyz))
         .routes(routes!(ops::metrics))

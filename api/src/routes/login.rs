@@ -1,0 +1,85 @@
+//! `/login`: a code of `wx.login` for an openid and the key that goes with it.
+
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use heyi_common::{sign::person_key, wechat::WeChatError};
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    error::Error,
+    params::Params,
+    state::AppState,
+    user::{CodeItem, codes_of},
+};
+
+/// The longest code that WeChat is asked about, in bytes.
+const LONGEST_CODE: usize = 256;
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Request {
+    /// The code that `wx.login` gave.
+    code: String,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct Login {
+    /// The person's codes, newest first.
+    #[serde(rename = "userInfo")]
+    user_info: Vec<CodeItem>,
+    /// The person.
+    openid: String,
+    /// The key with which the person signs everything else.
+    #[serde(rename = "signKey")]
+    sign_key: String,
+    errcode: u16,
+}
+
+/// WeChat's own words, with its own number.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Refusal {
+    errcode: i64,
+    errmsg: String,
+}
+
+/// Logs a person in.
+///
+/// When WeChat refuses the code, the answer is still 200 and carries WeChat's `errcode` and `errmsg`.
+#[utoipa::path(
+    method(get, post),
+    path = "/login",
+    params(Request, ("sign" = String, Query, description = "Signature with the app key.")),
+    responses((status = 200, body = Login))
+)]
+pub(super) async fn login(
+    State(state): State<AppState>,
+    params: Params,
+) -> Result<Response, Error> {
+    params.signed_with(&state.config.sign.app_key)?;
+    let Request { code } = params.read()?;
+    if code.is_empty() || code.len() > LONGEST_CODE {
+        let advice = "code must be the code that wx.login gave".to_owned();
+        return Err(Error::Invalid(advice));
+    }
+    let openid = match state.wechat.openid(&code).await {
+        Ok(openid) => openid,
+        Err(WeChatError::Refused { errcode, errmsg }) => {
+            tracing::info!(wechat.errcode = errcode, "WeChat refused a login");
+            return Ok(Json(Refusal { errcode, errmsg }).into_response());
+        }
+        Err(error) => return Err(Error::WeChat(error.into())),
+    };
+    let key = person_key(&state.config.sign.session_secret, openid.as_str());
+    let answer = Login {
+        user_info: codes_of(&state, openid.as_str()).await?,
+        openid: openid.into(),
+        sign_key: key.expose_secret().to_owned(),
+        errcode: 200,
+    };
+    Ok(Json(answer).into_response())
+}
