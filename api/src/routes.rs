@@ -1,7 +1,10 @@
 //! The route table, and what is around every route.
 
+mod check_order;
 mod del;
 mod login;
+mod new_order;
+mod notify;
 mod ops;
 mod reflash;
 
@@ -25,6 +28,9 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(login::login))
         .routes(routes!(reflash::reflash))
         .routes(routes!(del::del))
+        .routes(routes!(new_order::new_order))
+        .routes(routes!(notify::notify))
+        .routes(routes!(check_order::check_order))
         .routes(routes!(ops::healthz))
         .routes(routes!(ops::readyz))
         .routes(routes!(ops::metrics))

@@ -1,0 +1,100 @@
+//! `/notify`: PayJS says that an order was paid.
+
+use std::time::Duration;
+
+use axum::{
+    body::Body,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use heyi_common::{
+    order::OutTradeNo,
+    payjs::{Notify, NotifyError},
+    queue::enqueue::EnqueueError,
+};
+use metrics::counter;
+use tokio::time::timeout;
+
+use crate::{error::Error, params::read_body, state::AppState};
+
+/// PayJS gives up after 3 s.
+const LIMIT: Duration = Duration::from_millis(2500);
+/// How much of an error that may quote the body is logged, in characters.
+const LOGGED: usize = 120;
+
+/// Why a notify was not taken.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error("the body cannot be read")]
+    Body(#[source] Error),
+    #[error(transparent)]
+    NotOurs(#[from] NotifyError),
+    #[error("the body is not UTF-8")]
+    NotUtf8,
+    #[error(transparent)]
+    Queue(#[from] EnqueueError),
+    #[error("it took too long")]
+    TimedOut,
+}
+
+/// Takes a notify of PayJS into the queue.
+///
+/// Only its shape and merchant are checked here, its signature by the worker. Any answer but 200 makes PayJS
+/// send it again.
+#[utoipa::path(
+    post,
+    path = "/notify",
+    request_body(content = String, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 200, body = String, content_type = "text/plain", description = "`success`: durably queued"),
+        (status = 400, body = String, content_type = "text/plain", description = "`fail`: not a notify of this merchant"),
+        (status = 503, body = String, content_type = "text/plain", description = "`fail`: could not be queued")
+    )
+)]
+pub(super) async fn notify(State(state): State<AppState>, body: Body) -> Response {
+    let received = timeout(LIMIT, receive(&state, body))
+        .await
+        .unwrap_or(Err(Refusal::TimedOut));
+    match received {
+        Ok(out_trade_no) => {
+            counter!("heyi_notify_total", "outcome" => "queued").increment(1);
+            tracing::info!(order.out_trade_no = %out_trade_no, "notify queued");
+            "success".into_response()
+        }
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn receive(state: &AppState, body: Body) -> Result<OutTradeNo, Refusal> {
+    let body = read_body(body).await.map_err(Refusal::Body)?;
+    let notify = Notify::parse(&body, &state.config.payjs.mchid)?;
+    let form = String::from_utf8(body).map_err(|_| Refusal::NotUtf8)?;
+    state
+        .queue
+        .enqueue_notify(&notify.out_trade_no, form)
+        .await?;
+    Ok(notify.out_trade_no)
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let status = match &self {
+            Self::Body(error) => error.status(),
+            Self::NotOurs(_) | Self::NotUtf8 => StatusCode::BAD_REQUEST,
+            Self::Queue(_) | Self::TimedOut => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        let error: String = format!("{:#}", anyhow::Error::from(self))
+            .chars()
+            .take(LOGGED)
+            .collect();
+        if status.is_server_error() {
+            counter!("heyi_notify_total", "outcome" => "unavailable").increment(1);
+            tracing::error!(error, "notify not queued, PayJS will send it again");
+        } else {
+            counter!("heyi_notify_total", "outcome" => "refused").increment(1);
+            tracing::warn!(error, "notify refused");
+        }
+        (status, "fail").into_response()
+    }
+}
