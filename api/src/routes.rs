@@ -6,6 +6,8 @@ mod login;
 mod new_order;
 mod notify;
 mod ops;
+mod qr;
+mod qr_picture;
 mod reflash;
 
 use std::any::Any;
@@ -26,6 +28,8 @@ use crate::{error::Error, limit::limit, openapi, present, state::AppState, track
 pub fn router(state: AppState) -> Router {
     let (routes, document) = OpenApiRouter::with_openapi(openapi::head())
         .routes(routes!(login::login))
+        .routes(routes!(qr::qr))
+        .routes(routes!(qr_picture::qr_picture))
         .routes(routes!(reflash::reflash))
         .routes(routes!(del::del))
         .routes(routes!(new_order::new_order))

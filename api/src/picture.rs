@@ -1,0 +1,158 @@
+//! A text as a QR code, as SVG and PNG.
+
+use std::fmt::Write as _;
+
+use qrcode::{Color, EcLevel, QrCode, types::QrError};
+
+/// White modules on each side, which scanners need.
+const QUIET_ZONE: u32 = 4;
+
+/// A QR code, with error correction for 15 % of it.
+pub(crate) struct Picture {
+    dark: Vec<bool>,
+    width: u32,
+}
+
+/// Why there is no PNG.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PngError {
+    /// A module would be smaller than a pixel.
+    #[error("size is too small for this code: ask for {0} or more")]
+    TooSmall(u32),
+    /// The encoder failed.
+    #[error("cannot write a PNG")]
+    Encoding(#[from] png::EncodingError),
+}
+
+impl Picture {
+    /// The QR code that holds `text`, which may be too long for one.
+    pub(crate) fn new(text: &str) -> Result<Self, QrError> {
+        let code = QrCode::with_error_correction_level(text, EcLevel::M)?;
+        let width = u32::try_from(code.width()).map_err(|_| QrError::DataTooLong)?;
+        let dark = code.into_colors().into_iter();
+        Ok(Self {
+            dark: dark.map(|color| color == Color::Dark).collect(),
+            width,
+        })
+    }
+
+    /// An SVG of any size: a unit a module, dark modules of a row joined.
+    pub(crate) fn svg(&self) -> String {
+        let side = self.side();
+        let mut path = String::new();
+        for (y, row) in (QUIET_ZONE..).zip(self.rows()) {
+            let mut x = QUIET_ZONE;
+            for run in row.chunk_by(|one, other| one == other) {
+                let length = u32::try_from(run.len()).unwrap_or_default();
+                if run.first() == Some(&true) {
+                    // Writing to a string cannot fail.
+                    let _ = write!(path, "M{x} {y}h{length}v1h-{length}z");
+                }
+                x += length;
+            }
+        }
+        format!(
+            r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {side} {side}" shape-rendering="crispEdges"><path fill="#fff" d="M0 0h{side}v{side}H0z"/><path d="{path}"/></svg>"##
+        )
+    }
+
+    /// A black-and-white PNG of `size` times `size` pixels. Modules have a whole number of pixels; what is
+    /// left over is white margin.
+    pub(crate) fn png(&self, size: u32) -> Result<Vec<u8>, PngError> {
+        let scale = size / self.side();
+        if scale == 0 {
+            return Err(PngError::TooSmall(self.side()));
+        }
+        let margin = (size - self.width * scale) / 2;
+        let bytes_a_row = size.div_ceil(8) as usize;
+        let white = vec![0xFF; bytes_a_row];
+        let mut data = white.repeat(margin as usize);
+        for row in self.rows() {
+            let mut line = white.clone();
+            let dark = (0u32..).zip(row).filter(|(_, dark)| **dark);
+            for pixel in dark.flat_map(|(x, _)| {
+                let start = margin + x * scale;
+                start..start + scale
+            }) {
+                line[pixel as usize / 8] &= !(0x80 >> (pixel % 8));
+            }
+            data.extend(line.repeat(scale as usize));
+        }
+        data.resize(bytes_a_row * size as usize, 0xFF);
+        encode(size, &data)
+    }
+
+    /// Modules of a side, with the quiet zone.
+    fn side(&self) -> u32 {
+        self.width + 2 * QUIET_ZONE
+    }
+
+    fn rows(&self) -> impl Iterator<Item = &[bool]> {
+        self.dark.chunks(self.width as usize)
+    }
+}
+
+fn encode(size: u32, data: &[u8]) -> Result<Vec<u8>, PngError> {
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, size, size);
+    encoder.set_color(png::ColorType::Grayscale);
+    encoder.set_depth(png::BitDepth::One);
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(data)?;
+    writer.finish()?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "https://heyi.example.com/qr?id=0123456789abcdef01234567";
+
+    fn read(file: &[u8]) -> String {
+        let mut decoder = png::Decoder::new(std::io::Cursor::new(file));
+        decoder.set_transformations(png::Transformations::normalize_to_color8());
+        let mut reader = decoder.read_info().unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        let info = reader.next_frame(&mut pixels).unwrap();
+        let side = info.width as usize;
+        let at = |x: usize, y: usize| pixels[y * side + x];
+        let mut image = rqrr::PreparedImage::prepare_from_greyscale(side, side, at);
+        image.detect_grids()[0].decode().unwrap().1
+    }
+
+    #[test]
+    fn pngs_of_all_sizes_can_be_read() {
+        let picture = Picture::new(TEXT).unwrap();
+        for size in [picture.side(), 128, 333, 512, 2048] {
+            assert_eq!(read(&picture.png(size).unwrap()), TEXT, "{size}");
+        }
+    }
+
+    #[test]
+    fn a_png_with_less_than_a_pixel_a_module_is_refused() {
+        let picture = Picture::new(TEXT).unwrap();
+        let least = picture.side();
+        assert!(matches!(picture.png(least - 1), Err(PngError::TooSmall(n)) if n == least));
+    }
+
+    #[test]
+    fn an_svg_has_the_dark_modules_and_a_quiet_zone() {
+        let picture = Picture::new(TEXT).unwrap();
+        let svg = picture.svg();
+        let area: u32 = svg
+            .split("h-")
+            .skip(1)
+            .map(|rest| rest.split('z').next().unwrap().parse::<u32>().unwrap())
+            .sum();
+        let dark = picture.dark.iter().filter(|dark| **dark).count();
+        assert_eq!(area as usize, dark);
+        // The finder pattern begins right behind the quiet zone.
+        assert!(svg.contains(r#"d="M4 4h7v1h-7z"#), "{svg}");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_an_error() {
+        assert!(Picture::new(&"a".repeat(3000)).is_err());
+    }
+}

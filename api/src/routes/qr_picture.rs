@@ -1,0 +1,86 @@
+//! `/qr/<id>.svg` and `/qr/<id>.png`: the composite code as a picture.
+
+use axum::{
+    extract::{Path, State},
+    http::header,
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::qr::shown_code;
+use crate::{
+    error::Error,
+    params::Params,
+    picture::{Picture, PngError},
+    state::AppState,
+};
+
+const SIZES: std::ops::RangeInclusive<u32> = 64..=2048;
+const DEFAULT_SIZE: u32 = 512;
+/// Short, because a code may be deleted.
+const CACHE: &str = "public, max-age=300";
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Request {
+    /// Of a PNG only: its side in pixels, from 64 to 2048.
+    #[param(value_type = Option<i32>, minimum = 64, maximum = 2048)]
+    size: Option<String>,
+}
+
+/// Draws the composite code: `<id>.svg` or `<id>.png`.
+#[utoipa::path(
+    get,
+    path = "/qr/{file}",
+    params(("file" = String, Path, description = "`<id>.svg` or `<id>.png`"), Request),
+    responses(
+        (status = 200, description = "The picture", content(
+            (String = "image/svg+xml"),
+            (Vec<u8> = "image/png"),
+        ))
+    )
+)]
+pub(super) async fn qr_picture(
+    State(state): State<AppState>,
+    Path(file): Path<String>,
+    params: Params,
+) -> Result<Response, Error> {
+    let (id, kind) = file.rsplit_once('.').ok_or(Error::NotFound)?;
+    if !matches!(kind, "svg" | "png") {
+        return Err(Error::NotFound);
+    }
+    let size = size(&params.read::<Request>()?)?;
+    let code = shown_code(&state, id).await?;
+    let picture = Picture::new(&state.page_url(&code.id.to_hex()))
+        .map_err(|error| Error::Internal(error.into()))?;
+    if kind == "svg" {
+        Ok(image("image/svg+xml", picture.svg()))
+    } else {
+        Ok(image("image/png", picture.png(size)?))
+    }
+}
+
+fn size(request: &Request) -> Result<u32, Error> {
+    let Some(text) = request.size.as_deref() else {
+        return Ok(DEFAULT_SIZE);
+    };
+    text.parse()
+        .ok()
+        .filter(|size| SIZES.contains(size))
+        .ok_or_else(|| Error::Invalid("size must be from 64 to 2048 pixels".to_owned()))
+}
+
+fn image(kind: &'static str, body: impl IntoResponse) -> Response {
+    let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, CACHE)];
+    (headers, body).into_response()
+}
+
+impl From<PngError> for Error {
+    fn from(error: PngError) -> Self {
+        match error {
+            PngError::TooSmall(_) => Self::Invalid(error.to_string()),
+            PngError::Encoding(error) => Self::Internal(error.into()),
+        }
+    }
+}
