@@ -186,8 +186,12 @@ impl World {
 
     /// Starts `heyi-api` and waits until it is ready.
     pub async fn api(&self) -> Result<Heyi> {
-        let api = self.start("heyi-api", &[], self.api_port)?;
-        api.ready().await
+        self.start_api()?.ready().await
+    }
+
+    /// Starts `heyi-api` without waiting for anything.
+    pub fn start_api(&self) -> Result<Heyi> {
+        self.start("heyi-api", &[], self.api_port)
     }
 
     /// Starts `heyi-worker` and waits until it is ready.
