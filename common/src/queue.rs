@@ -9,7 +9,7 @@
 //! 3. The worker decides on an [`Outcome`] and [`settle`] carries it out, each in one atomic transition:
 //!    done, parked for a retry, a dead letter, rejected, or nothing more to do.
 //! 4. [`due`] puts parked events back into the stream when their time has come.
-//! 5. [`takeover`] gives what dead consumers held to live ones. An event that was delivered too often to
+//! 5. [`alive`] shows signs of life, and [`takeover`] gives what dead consumers held to live ones. An event that was delivered too often to
 //!    workers that died becomes a dead letter.
 //! 6. [`dead`] lists dead letters and puts them back for an operator.
 //!
@@ -36,6 +36,7 @@ mod event;
 mod keys;
 mod outcome;
 
+pub mod alive;
 pub mod backend;
 pub mod consume;
 pub mod dead;

@@ -42,7 +42,8 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     for partition in context.queue.keys().partitions() {
         tasks.spawn(consumer.clone().read(partition));
     }
-    tasks.spawn(consumer.clone().keep_alive(ended.clone()));
+    tasks.spawn(consumer.clone().keep_alive());
+    tasks.spawn(consumer.clone().take_over());
     tasks.spawn(due::watch(context.queue.clone(), stop.clone()));
     tasks.spawn(intake.clone().watch(stop.clone()));
     tasks.spawn(monitor::warn_of_risks(context.clone(), stop.clone()));
@@ -63,7 +64,7 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
         .concurrency(config.queue.concurrency)
         .timeout(config.queue.timeout)
         .build(handle::handle);
-    let work = worker.run_until(wait_for(stop.clone()));
+    let work = Box::pin(worker.run_until(wait_for(stop.clone())));
     let result = until_drained(work, tasks, &stop, config.queue.drain_timeout).await;
     ended.cancel();
     result

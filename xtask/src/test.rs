@@ -12,6 +12,8 @@ mod advisories;
 mod counted;
 mod steps;
 
+const TEST_THREADS: &str = "8";
+
 /// What can be chosen about `test`.
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -102,6 +104,8 @@ async fn tests(
         cargo
             .args(["test", "--locked", "--no-fail-fast"])
             .args(arguments);
+        // Tests wait for processes more than they compute.
+        cargo.env("RUST_TEST_THREADS", TEST_THREADS);
         cargo.env("HEYI_REDIS__URL", redis.url());
         cargo.env("HEYI_MONGO__URL", mongo.url());
         counted::run(&mut cargo, count)

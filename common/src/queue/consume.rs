@@ -10,7 +10,10 @@ use redis::{
     RedisResult,
     streams::{StreamId, StreamReadOptions, StreamReadReply},
 };
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -32,6 +35,10 @@ pub struct Consumer {
     deliveries: mpsc::Sender<Delivery>,
     intake: watch::Receiver<bool>,
     pub(super) stop: CancellationToken,
+    /// Cancelled when this consumer has left the group.
+    pub(super) left: CancellationToken,
+    /// Since when signs of life get through; none while they do not.
+    pub(super) healthy_since: Arc<watch::Sender<Option<Instant>>>,
 }
 
 impl Consumer {
@@ -54,6 +61,8 @@ impl Consumer {
                 deliveries,
                 intake,
                 stop,
+                left: CancellationToken::new(),
+                healthy_since: Arc::new(watch::Sender::new(None)),
             },
             receiver,
         )
@@ -110,7 +119,7 @@ impl Consumer {
     }
 
     /// Waits until there is room and the worker takes events. False when told to stop.
-    async fn is_ready_for_more(&self) -> bool {
+    pub(super) async fn is_ready_for_more(&self) -> bool {
         let mut intake = self.intake.clone();
         tokio::select! {
             ready = async { intake.wait_for(|open| *open).await.is_ok() && self.deliveries.reserve().await.is_ok() } => ready,

@@ -1,4 +1,4 @@
-//! Signs of life, and what becomes of the events of those who show none.
+//! What becomes of the events of those who show no sign of life.
 
 use std::time::Duration;
 
@@ -9,14 +9,10 @@ use redis::{
         StreamPendingId,
     },
 };
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use super::{Consumer, DeadReason, GROUP, Partition, Queue, event::fields_of};
 use crate::crash;
 
-/// How long a sign of life lasts.
-const ALIVE_SECONDS: u64 = 10;
 const EVERY: Duration = Duration::from_secs(1);
 /// After Redis was away everybody's sign of life may have ended; others get this long to show a new one.
 const GRACE: Duration = Duration::from_secs(5);
@@ -31,41 +27,20 @@ const SLICE: usize = 100;
 const RELEASED: &str = "released";
 
 impl Consumer {
-    /// Shows signs of life until `end`, and takes over what dead consumers hold while this one still reads.
-    pub async fn keep_alive(self, end: CancellationToken) {
-        let mut healthy_since: Option<Instant> = None;
-        while !end.is_cancelled() {
-            match self.show_life().await {
-                Ok(()) => {
-                    let since = *healthy_since.get_or_insert_with(Instant::now);
-                    if !self.stop.is_cancelled()
-                        && let Err(error) = self.sweep(since.elapsed() >= GRACE).await
-                    {
-                        tracing::warn!(error = %error, "cannot look for events of dead workers, trying again");
-                    }
-                }
-                Err(error) => {
-                    healthy_since = None;
-                    tracing::warn!(error = %error, "cannot show a sign of life, trying again");
-                }
+    /// Takes over what dead consumers hold, and what never reached this one, until told to stop.
+    pub async fn take_over(self) {
+        while !self.stop.is_cancelled() {
+            let healthy_since = *self.healthy_since.borrow();
+            if let Some(since) = healthy_since
+                && let Err(error) = self.sweep(since.elapsed() >= GRACE).await
+            {
+                tracing::warn!(error = %error, "cannot look for events of dead workers, trying again");
             }
             tokio::select! {
                 () = tokio::time::sleep(EVERY) => {}
-                () = end.cancelled() => {}
+                () = self.stop.cancelled() => {}
             }
         }
-    }
-
-    async fn show_life(&self) -> RedisResult<()> {
-        for partition in self.queue.keys.partitions() {
-            let key = self.queue.keys.alive(partition, &self.name);
-            let () = self
-                .queue
-                .connection()
-                .set_ex(key, 1, ALIVE_SECONDS)
-                .await?;
-        }
-        Ok(())
     }
 
     async fn sweep(&self, others: bool) -> RedisResult<()> {
@@ -97,13 +72,16 @@ impl Consumer {
                     .remove_consumer(partition, &consumer.name)
                     .await?;
             } else {
-                self.take_over(partition, &consumer.name).await?;
+                self.take_over_from(partition, &consumer.name).await?;
             }
         }
         Ok(())
     }
 
-    async fn take_over(&self, partition: Partition, dead: &str) -> RedisResult<()> {
+    async fn take_over_from(&self, partition: Partition, dead: &str) -> RedisResult<()> {
+        if !self.is_ready_for_more().await {
+            return Ok(());
+        }
         let pending = self.queue.pending(partition, dead, Duration::ZERO).await?;
         tracing::info!(
             consumer = dead,
@@ -187,6 +165,7 @@ impl Consumer {
     /// Gives back everything this process still holds and leaves the group. For the end of the process, when no
     /// handler runs any more.
     pub async fn release(&self) -> RedisResult<()> {
+        self.left.cancel();
         for partition in self.queue.keys.partitions() {
             loop {
                 let pending = self

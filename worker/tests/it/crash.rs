@@ -24,14 +24,14 @@ async fn a_death_at_any_step_leaves_one_code_and_one_mapping() -> Result<()> {
     Ok(())
 }
 
-/// A worker dies at `point`, the next one too, and the third finishes, while a duplicate is in flight.
+/// A worker dies at `point`, the next one too, and the third finishes, while duplicates are in flight.
 async fn dies_at(point: &str) -> Result<()> {
     let mut shop = Shop::new().await?;
     let order = shop.order("小店").await?;
-    shop.enqueue(&order, shop.notify(&order, 1)).await?;
-    shop.enqueue(&order, shop.notify(&order, 1)).await?;
     shop.world.set("HEYI_CRASH_AT", point);
     for _ in 0..2 {
+        shop.enqueue(&order, shop.notify(&order, 1)).await?;
+        shop.enqueue(&order, shop.notify(&order, 1)).await?;
         let mut worker = shop.world.start_worker()?;
         let ended = tokio::time::timeout(Duration::from_secs(30), worker.exited()).await;
         assert!(
