@@ -60,7 +60,7 @@ pub(crate) enum Error {
     #[error("WeChat is out of reach: log in again later, with a new code")]
     WeChat(#[source] anyhow::Error),
     /// 503: a store is out of reach.
-    #[error("{what} is out of reach: try again later")]
+    #[error("cannot reach {what}: try again later")]
     Unavailable {
         /// Which.
         what: &'static str,
@@ -82,7 +82,8 @@ pub(crate) enum OrderState {
     Failed,
 }
 
-/// The body of a failure. Kept with its response until [`present`](crate::present) knows the client's format.
+/// The body of a failure.
+// Kept with its response as well, until `present` knows the client's format.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Failure {
     /// The HTTP status.

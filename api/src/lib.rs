@@ -1,7 +1,7 @@
 //! Heyi's HTTP process: from a request to an answer.
 //!
-//! [`serve`] listens; [`router`] is the whole API as one value. A handler reads its parameters from [`params`],
-//! and answers or returns an [`error::Error`], which [`present`] turns into JSON or a page.
+//! [`serve`] listens; [`router`] is the whole API as one value. A handler reads its `params`, and answers or
+//! returns an `error`, which `present` shows as JSON or as a page.
 
 mod serve;
 

@@ -1,10 +1,6 @@
 //! `/login`: a code of `wx.login` for an openid and the key that goes with it.
 
-use axum::{
-    Json,
-    extract::State,
-    response::{IntoResponse, Response},
-};
+use axum::{Json, extract::State};
 use heyi_common::{sign::person_key, wechat::WeChatError};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
@@ -25,6 +21,13 @@ const LONGEST_CODE: usize = 256;
 pub(super) struct Request {
     /// The code that `wx.login` gave.
     code: String,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum Answer {
+    Login(Login),
+    Refusal(Refusal),
 }
 
 #[derive(Serialize, ToSchema)]
@@ -54,12 +57,12 @@ pub(super) struct Refusal {
     method(get, post),
     path = "/login",
     params(Request, ("sign" = String, Query, description = "Signature with the app key.")),
-    responses((status = 200, body = Login))
+    responses((status = 200, body = Answer))
 )]
 pub(super) async fn login(
     State(state): State<AppState>,
     params: Params,
-) -> Result<Response, Error> {
+) -> Result<Json<Answer>, Error> {
     params.signed_with(&state.config.sign.app_key)?;
     let Request { code } = params.read()?;
     if code.is_empty() || code.len() > LONGEST_CODE {
@@ -70,16 +73,16 @@ pub(super) async fn login(
         Ok(openid) => openid,
         Err(WeChatError::Refused { errcode, errmsg }) => {
             tracing::info!(wechat.errcode = errcode, "WeChat refused a login");
-            return Ok(Json(Refusal { errcode, errmsg }).into_response());
+            return Ok(Json(Answer::Refusal(Refusal { errcode, errmsg })));
         }
         Err(error) => return Err(Error::WeChat(error.into())),
     };
     let key = person_key(&state.config.sign.session_secret, openid.as_str());
-    let answer = Login {
+    let login = Login {
         user_info: codes_of(&state, openid.as_str()).await?,
         openid: openid.into(),
         sign_key: key.expose_secret().to_owned(),
         errcode: 200,
     };
-    Ok(Json(answer).into_response())
+    Ok(Json(Answer::Login(login)))
 }

@@ -1,10 +1,11 @@
 //! `/newOrder`: checks the uploaded data and answers what PayJS's mini-program needs.
 
+use std::collections::BTreeMap;
+
 use axum::{Json, extract::State};
 use heyi_common::{
     order::{Fee, Order, OrderData},
     payjs::order_params,
-    sign,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -25,7 +26,7 @@ pub(super) struct Request {
 #[derive(Serialize, ToSchema)]
 pub(super) struct Ordered {
     /// The signed parameters for PayJS's mini-program, to be handed on as they are.
-    params: sign::Params,
+    params: BTreeMap<String, String>,
     errcode: u16,
 }
 
