@@ -70,3 +70,6 @@ fn panicked(_: Box<dyn Any + Send>) -> Response {
     tracing::error!("a handler panicked");
     Error::Panicked.into_response()
 }
+
+#[cfg(test)]
+mod tests;

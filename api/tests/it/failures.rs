@@ -1,0 +1,136 @@
+use anyhow::Result;
+use reqwest::Method;
+
+use crate::support::{TestApp, assert_fails, header};
+
+const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+const JSON: &str = "application/json";
+const FORM: &str = "application/x-www-form-urlencoded";
+
+#[tokio::test]
+async fn failures_are_json_or_the_page_of_their_status() -> Result<()> {
+    let app = TestApp::start().await?;
+    for (path, status, title) in [
+        ("/nowhere", 404, "页面不存在"),
+        ("/login", 400, "请求无法处理"),
+        ("/notify", 405, "请求无法处理"),
+        ("/qr", 410, "收款码已失效"),
+        ("/qr/0.png", 410, "收款码已失效"),
+        ("/checkOrder?out_trade_no=A", 500, "服务暂时不可用"),
+    ] {
+        let page = app.get_with(path, &[("accept", BROWSER)]).await?;
+        assert_eq!(page.status, status, "{path}");
+        assert_eq!(header(&page, "content-type"), "text/html; charset=utf-8");
+        assert!(header(&page, "content-security-policy").starts_with("default-src 'none'"));
+        assert!(
+            page.body.contains(&format!("<h1>{title}</h1>")),
+            "{path}: {}",
+            page.body
+        );
+        assert_eq!(header(&page, "vary"), "accept");
+
+        let json = app.get_with(path, &[("accept", JSON)]).await?;
+        assert_fails(&json, status, "");
+        assert_eq!(header(&json, "content-type"), JSON);
+        assert_eq!(header(&json, "vary"), "accept");
+    }
+    app.finish().await
+}
+
+#[tokio::test]
+async fn the_wish_for_a_page_is_weighed() -> Result<()> {
+    let app = TestApp::start().await?;
+    for (accept, is_page) in [
+        ("*/*", false),
+        ("", false),
+        ("text/html", true),
+        ("text/html;q=0.4, application/json;q=0.5", false),
+        ("application/json;q=0.4, text/html;q=0.5", true),
+        ("text/html, application/json", false),
+    ] {
+        let answer = app.get_with("/nowhere", &[("accept", accept)]).await?;
+        assert_eq!(
+            answer.body.starts_with("<!doctype html>"),
+            is_page,
+            "{accept}"
+        );
+    }
+    app.finish().await
+}
+
+#[tokio::test]
+async fn what_a_page_quotes_of_a_request_is_text() -> Result<()> {
+    let app = TestApp::start().await?;
+    let path = "/login?%3Cscript%3E=1&%3Cscript%3E=2";
+    let page = app.get_with(path, &[("accept", BROWSER)]).await?;
+    assert_eq!(page.status, 400);
+    assert!(!page.body.contains("<script"), "{}", page.body);
+    assert!(page.body.contains("&lt;script"), "{}", page.body);
+    app.finish().await
+}
+
+#[tokio::test]
+async fn a_method_that_a_route_does_not_have_is_405() -> Result<()> {
+    let app = TestApp::start().await?;
+    for (method, path) in [
+        (Method::GET, "/notify"),
+        (Method::PUT, "/login"),
+        (Method::DELETE, "/del"),
+        (Method::POST, "/healthz"),
+        (Method::POST, "/qr/0.png"),
+    ] {
+        let answer = app.client.send(app.client.request(method, path)).await?;
+        assert_fails(&answer, 405, "/openapi.json");
+        assert!(!header(&answer, "allow").is_empty(), "{path}");
+    }
+    app.finish().await
+}
+
+#[tokio::test]
+async fn a_body_must_say_what_it_is_and_be_it() -> Result<()> {
+    let app = TestApp::start().await?;
+    for (kind, body, words) in [
+        ("", "code=1", "Content-Type"),
+        ("text/plain", "code=1", "Content-Type"),
+        ("multipart/form-data; boundary=x", "--x--", "Content-Type"),
+        (JSON, "code=1", "not the JSON it should be"),
+        (JSON, "[1]", "an object of strings and integers"),
+        (JSON, r#"{"code": {"a": 1}}"#, "\"code\" must be a string"),
+        (
+            JSON,
+            r#"{"code": "1", "code": "2"}"#,
+            "\"code\" stands twice",
+        ),
+        (FORM, "code=1&code=2", "\"code\" stands twice"),
+        (FORM, "code=%FF", "UTF-8"),
+        ("", "", "sign"),
+        (FORM, "", "sign"),
+    ] {
+        let answer = app.post("/login", kind, body).await?;
+        assert_fails(&answer, 400, words);
+    }
+    let query = app.get_with("/login?code=1&code=1", &[]).await?;
+    assert_fails(&query, 400, "\"code\" stands twice");
+    app.finish().await
+}
+
+#[tokio::test]
+async fn a_post_does_not_read_the_query() -> Result<()> {
+    let app = TestApp::start().await?;
+    let params = app.client.signed_by_app(&[("code", "code-alice")]);
+    let path = format!("/login?{}", heyi_common::form::write(&params));
+    assert_fails(&app.post(&path, FORM, "").await?, 400, "sign");
+    app.finish().await
+}
+
+#[tokio::test]
+async fn a_body_above_16_kib_is_413() -> Result<()> {
+    let app = TestApp::start().await?;
+    let body = format!("code={}", "x".repeat(16 * 1024));
+    for path in ["/login", "/newOrder", "/checkOrder"] {
+        assert_fails(&app.post(path, FORM, body.clone()).await?, 413, "16 KiB");
+    }
+    let exact = format!("code={}", "x".repeat(16 * 1024 - 5));
+    assert_fails(&app.post("/login", FORM, exact).await?, 400, "sign");
+    app.finish().await
+}

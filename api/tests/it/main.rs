@@ -1,0 +1,17 @@
+//! The api as its clients see it: a real process, real stores, and the sandbox as the world outside.
+
+mod support;
+
+mod check_order;
+mod del;
+mod failures;
+mod limits;
+mod login;
+mod new_order;
+mod notify;
+mod openapi;
+mod outages;
+mod process;
+mod qr;
+mod qr_picture;
+mod reflash;

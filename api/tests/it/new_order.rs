@@ -1,0 +1,197 @@
+use anyhow::Result;
+use heyi_common::{
+    order::OutTradeNo,
+    sign::{self, SIGN},
+};
+use heyi_sandbox::world::{Person, data, params, payloads, signed};
+use redis::AsyncCommands;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use crate::support::{TestApp, assert_fails};
+
+/// Signs `data` and `fee` for a person, as they are.
+fn order(person: &Person, data: &str, fee: &str) -> sign::Params {
+    signed(&[("data", data), ("totalFee", fee)], &person.key)
+}
+
+#[tokio::test]
+async fn an_order_is_cached_and_its_parameters_are_what_payjs_takes() -> Result<()> {
+    let app = TestApp::start().await?;
+    let alice = app.client.login("alice").await?;
+    let upload = data(&alice.openid, "小店 & <b>").to_string();
+    for answer in app
+        .in_every_way("/newOrder", &order(&alice, &upload, "990"))
+        .await?
+    {
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        assert_eq!(answer.json()["errcode"], 200);
+        let params: sign::Params = serde_json::from_value(answer.json()["params"].clone())?;
+        assert_eq!(params["mchid"], app.world.setting("HEYI_PAYJS__MCHID"));
+        assert_eq!(params["total_fee"], "990");
+        assert_eq!(params["notify_url"], format!("{}/notify", app.api.url()));
+        let key = SecretString::from(app.world.setting("HEYI_PAYJS__KEY"));
+        assert!(sign::verify(&params, &key));
+        assert!(app.world.sandbox.order(&params).is_ok());
+
+        let number: OutTradeNo = params["out_trade_no"].parse()?;
+        let cached = app.world.orders()?.get(&number).await?;
+        assert!(cached.is_some_and(|order| order.name == "小店 & <b>" && order.params == params));
+        let key = app.world.queue()?.keys().order(&number);
+        let seconds: i64 = app.redis()?.ttl(key).await?;
+        assert!((86_000..=86_400).contains(&seconds), "{seconds}");
+    }
+    app.finish().await
+}
+
+#[tokio::test]
+async fn data_may_be_an_object_and_the_fee_a_number() -> Result<()> {
+    let app = TestApp::start().await?;
+    let alice = app.client.login("alice").await?;
+    let upload = data(&alice.openid, "小店");
+    // The sample's text is compact and sorted, so it is what an object signs as.
+    let request = order(&alice, &upload.to_string(), "990");
+    let sign = &request[SIGN];
+    for body in [
+        json!({"data": upload, "totalFee": 990, "sign": sign}),
+        json!({"data": upload, "totalFee": "990", "sign": sign}),
+        json!({"data": upload.to_string(), "totalFee": 990, "sign": sign}),
+    ] {
+        let answer = app.client.post_json("/newOrder", &body).await?;
+        assert_eq!(answer.json()["errcode"], 200, "{body}: {}", answer.body);
+    }
+    let text = format!(
+        r#"{{"sign": "{sign}", "totalFee": 990, "data": {{"payloads": {}, "openId": "{}",   "name": "小店"}}}}"#,
+        payloads(),
+        alice.openid
+    );
+    let answer = app
+        .post("/newOrder", "application/json; charset=utf-8", text)
+        .await?;
+    assert_eq!(answer.json()["errcode"], 200, "{}", answer.body);
+    app.finish().await
+}
+
+#[tokio::test]
+async fn only_the_owner_can_sign_an_order() -> Result<()> {
+    let app = TestApp::start().await?;
+    let (alice, bob) = (
+        app.client.login("alice").await?,
+        app.client.login("bob").await?,
+    );
+    let upload = data(&alice.openid, "小店").to_string();
+    let mut cheaper = order(&alice, &upload, "990");
+    cheaper.insert("totalFee".to_owned(), "1".to_owned());
+    let mut renamed = order(&alice, &upload, "990");
+    renamed.insert("data".to_owned(), upload.replace("小店", "大店"));
+    for wrong in [
+        params(&[("data", &upload), ("totalFee", "990")]),
+        order(&bob, &upload, "990"),
+        app.client
+            .signed_by_app(&[("data", &upload), ("totalFee", "990")]),
+        cheaper,
+        renamed,
+    ] {
+        for answer in app.in_every_way("/newOrder", &wrong).await? {
+            assert_fails(&answer, 400, "sign");
+        }
+    }
+    app.finish().await
+}
+
+#[tokio::test]
+async fn where_no_sign_is_required_a_wrong_one_is_still_refused() -> Result<()> {
+    let app = TestApp::start_with(&[("ORDERS__REQUIRE_SIGN", "false")]).await?;
+    let alice = app.client.login("alice").await?;
+    let upload = data(&alice.openid, "小店").to_string();
+    let pairs = [("data", upload.as_str()), ("totalFee", "990")];
+    let answer = app.client.post_form("/newOrder", &params(&pairs)).await?;
+    assert_eq!(answer.json()["errcode"], 200, "{}", answer.body);
+    for sign in ["", "0123456789ABCDEF0123456789ABCDEF"] {
+        let mut request = params(&pairs);
+        request.insert(SIGN.to_owned(), sign.to_owned());
+        let answer = app.client.post_form("/newOrder", &request).await?;
+        assert_fails(&answer, 400, "sign");
+    }
+    app.finish().await
+}
+
+#[tokio::test]
+async fn the_fee_is_an_integer_in_fen_and_one_of_the_prices() -> Result<()> {
+    let app = TestApp::start_with(&[("ORDERS__PRICES", "[990, 1990]")]).await?;
+    let alice = app.client.login("alice").await?;
+    let upload = data(&alice.openid, "小店").to_string();
+    for (fee, status, words) in [
+        ("990", 200, ""),
+        ("1990", 200, ""),
+        ("1", 400, "one of the prices: [990, 1990] fen"),
+        ("9.9", 400, "an integer in fen"),
+        ("0990", 400, "an integer in fen"),
+        ("-990", 400, "an integer in fen"),
+        ("99999999999", 400, "an integer in fen"),
+        ("", 400, "an integer in fen"),
+    ] {
+        let answer = app
+            .client
+            .get("/newOrder", &order(&alice, &upload, fee))
+            .await?;
+        assert_eq!(answer.status, status, "{fee}: {}", answer.body);
+        assert!(answer.body.contains(words), "{fee}: {}", answer.body);
+    }
+    let fraction = json!({"data": upload, "totalFee": 9.9, "sign": "x"});
+    let answer = app.client.post_json("/newOrder", &fraction).await?;
+    assert_fails(&answer, 400, "totalFee");
+    app.finish().await
+}
+
+#[tokio::test]
+async fn bad_data_is_refused_with_what_to_do() -> Result<()> {
+    let app = TestApp::start().await?;
+    let alice = app.client.login("alice").await?;
+    let with = |change: Value| {
+        let mut upload = data(&alice.openid, "小店");
+        for (name, value) in change.as_object().into_iter().flatten() {
+            upload[name] = value.clone();
+        }
+        upload.to_string()
+    };
+    for (upload, words) in [
+        (String::new(), "data"),
+        ("[]".to_owned(), "data"),
+        (with(json!({"openId": ""})), "openId"),
+        (with(json!({"name": ""})), "data.name"),
+        (with(json!({"name": "长".repeat(33)})), "data.name"),
+        (with(json!({"payloads": {}})), "at least one"),
+        (
+            with(json!({"payloads": {"wechat": "134567890123456789"}})),
+            "付款码",
+        ),
+        (
+            with(json!({"payloads": {"alipay": "281234567890123456"}})),
+            "付款码",
+        ),
+        (
+            with(
+                json!({"payloads": {"alipay": "https://qr.alipay.com.evil.example/fkx0123456789"}}),
+            ),
+            "payloads.alipay",
+        ),
+        (
+            with(json!({"payloads": {"alipay": "javascript:alert(1)"}})),
+            "payloads.alipay",
+        ),
+        (with(json!({"payloads": {"paypal": "x"}})), "paypal"),
+    ] {
+        let answer = app
+            .client
+            .post_form("/newOrder", &order(&alice, &upload, "990"))
+            .await?;
+        assert_fails(&answer, 400, words);
+    }
+    let answer = app
+        .client
+        .get("/newOrder", &signed(&[("totalFee", "990")], &alice.key))
+        .await?;
+    assert_fails(&answer, 400, "missing field `data`");
+    app.finish().await
+}

@@ -1,0 +1,114 @@
+use anyhow::Result;
+use heyi_sandbox::world::{World, data, eventually, params, signed};
+
+use crate::support::{TestApp, assert_fails};
+
+#[tokio::test]
+async fn without_redis_what_needs_it_is_503_and_comes_back() -> Result<()> {
+    let mut app = TestApp::start_in(World::with_own_stores().await?).await?;
+    let alice = app.client.login("alice").await?;
+    let code = app.code(&alice, "小店").await?;
+    if let Some(redis) = &mut app.world.redis {
+        redis.stop().await?;
+    }
+    let upload = data(&alice.openid, "小店").to_string();
+    let order = signed(&[("data", &upload), ("totalFee", "990")], &alice.key);
+    let answer = app.client.post_form("/newOrder", &order).await?;
+    assert_fails(&answer, 503, "cannot reach Redis:");
+    assert_fails(&app.client.check("UNKNOWN1").await?, 503, "Redis");
+    assert_fails(
+        &app.get_with("/readyz", &[]).await?,
+        503,
+        "cannot reach Redis:",
+    );
+    assert_eq!(app.get_with("/healthz", &[]).await?.status, 200);
+    // What needs only MongoDB goes on.
+    let page = app
+        .client
+        .get("/qr", &params(&[("id", &code.id.to_hex())]))
+        .await?;
+    assert_eq!(page.status, 200);
+    assert_eq!(
+        app.client.check(code.out_trade_no.as_str()).await?.status,
+        200
+    );
+
+    if let Some(redis) = &mut app.world.redis {
+        redis.restart().await?;
+    }
+    eventually("the api is ready again", async || {
+        Ok(app.get_with("/readyz", &[]).await?.status == 200)
+    })
+    .await?;
+    assert_eq!(app.client.post_form("/newOrder", &order).await?.status, 200);
+    app.finish().await
+}
+
+#[tokio::test]
+async fn without_mongodb_what_needs_it_is_503_and_comes_back() -> Result<()> {
+    let mut app = TestApp::start_in(World::with_own_stores().await?).await?;
+    let alice = app.client.login("alice").await?;
+    let code = app.code(&alice, "小店").await?;
+    let id = code.id.to_hex();
+    if let Some(mongo) = &mut app.world.mongo {
+        mongo.stop().await?;
+    }
+    let list = signed(&[("openId", &alice.openid)], &alice.key);
+    let delete = signed(&[("id", &id)], &alice.key);
+    assert_fails(
+        &app.client.get("/reflash", &list).await?,
+        503,
+        "cannot reach MongoDB:",
+    );
+    assert_fails(&app.client.get("/del", &delete).await?, 503, "MongoDB");
+    assert_fails(&app.client.check("UNKNOWN1").await?, 503, "MongoDB");
+    assert_fails(
+        &app.get_with("/readyz", &[]).await?,
+        503,
+        "cannot reach MongoDB:",
+    );
+    let page = app.client.get("/qr", &params(&[("id", &id)])).await?;
+    assert_eq!(page.status, 503);
+    assert!(page.body.contains("服务暂时不可用"), "{}", page.body);
+    // An order can still be made.
+    app.client.order(&alice, "小店", 990).await?;
+
+    if let Some(mongo) = &mut app.world.mongo {
+        mongo.restart().await?;
+    }
+    eventually("the api is ready again", async || {
+        Ok(app.get_with("/readyz", &[]).await?.status == 200)
+    })
+    .await?;
+    assert_eq!(app.client.get("/reflash", &list).await?.status, 200);
+    app.finish().await
+}
+
+#[tokio::test]
+async fn an_api_that_starts_without_stores_makes_the_indexes_when_they_come() -> Result<()> {
+    let mut world = World::with_own_stores().await?;
+    if let (Some(redis), Some(mongo)) = (&mut world.redis, &mut world.mongo) {
+        redis.stop().await?;
+        mongo.stop().await?;
+    }
+    let mut api = world.start_api()?;
+    api.answers("healthz").await?;
+    let client = world.client()?;
+    let answer = client.get("/readyz", &params(&[])).await?;
+    assert_fails(&answer, 503, "cannot reach Redis and MongoDB:");
+    if let (Some(redis), Some(mongo)) = (&mut world.redis, &mut world.mongo) {
+        redis.restart().await?;
+        mongo.restart().await?;
+    }
+    let store = world.store().await?;
+    eventually("the indexes are there", async || {
+        Ok(store
+            .index_names()
+            .await
+            .is_ok_and(|names| names.len() == 3))
+    })
+    .await?;
+    api.answers("readyz").await?;
+    api.stop().await?;
+    world.finish().await
+}

@@ -1,0 +1,88 @@
+use std::io::Cursor;
+
+use anyhow::{Context, Result};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use heyi_sandbox::world::payloads;
+
+use crate::support::{TestApp, assert_fails, header};
+
+/// The side and the text of the QR code in a PNG.
+fn read(png: &[u8]) -> Result<(u32, String)> {
+    let mut decoder = png::Decoder::new(Cursor::new(png));
+    decoder.set_transformations(png::Transformations::normalize_to_color8());
+    let mut reader = decoder.read_info()?;
+    let mut pixels = vec![0; reader.output_buffer_size().context("no size")?];
+    let info = reader.next_frame(&mut pixels)?;
+    let side = info.width as usize;
+    let mut image =
+        rqrr::PreparedImage::prepare_from_greyscale(side, side, |x, y| pixels[y * side + x]);
+    let grids = image.detect_grids();
+    let (_, text) = grids.first().context("no QR code")?.decode()?;
+    Ok((info.width, text))
+}
+
+#[tokio::test]
+async fn the_composite_code_points_to_its_page() -> Result<()> {
+    let app = TestApp::start().await?;
+    let alice = app.client.login("alice").await?;
+    let id = app.code(&alice, "小店").await?.id.to_hex();
+    let page = format!("{}/qr?id={id}", app.api.url());
+    for (query, side) in [
+        ("", 512),
+        ("?size=64", 64),
+        ("?size=333", 333),
+        ("?size=2048", 2048),
+    ] {
+        let answer = app.get_with(&format!("/qr/{id}.png{query}"), &[]).await?;
+        assert_eq!(answer.status, 200);
+        assert_eq!(header(&answer, "content-type"), "image/png");
+        assert_eq!(header(&answer, "cache-control"), "public, max-age=300");
+        assert_eq!(read(&answer.bytes)?, (side, page.clone()));
+    }
+    let svg = app.get_with(&format!("/qr/{id}.svg"), &[]).await?;
+    assert_eq!(header(&svg, "content-type"), "image/svg+xml");
+    assert!(svg.body.starts_with("<svg xmlns="), "{}", svg.body);
+    app.finish().await
+}
+
+#[tokio::test]
+async fn the_pictures_on_the_page_are_the_receive_codes() -> Result<()> {
+    let app = TestApp::start().await?;
+    let alice = app.client.login("alice").await?;
+    let id = app.code(&alice, "小店").await?.id.to_hex();
+    let page = app.get_with(&format!("/qr?id={id}"), &[]).await?.body;
+    let mut texts = Vec::new();
+    for rest in page.split("src=\"data:image/png;base64,").skip(1) {
+        let encoded = rest.split('"').next().unwrap_or_default();
+        texts.push(read(&BASE64_STANDARD.decode(encoded)?)?.1);
+    }
+    let payloads = payloads();
+    let expected = ["wechat", "alipay", "qq", "unionpay", "jd"]
+        .map(|name| payloads[name].as_str().unwrap_or_default().to_owned());
+    assert_eq!(texts, expected);
+    app.finish().await
+}
+
+#[tokio::test]
+async fn a_picture_that_cannot_be_is_refused() -> Result<()> {
+    let app = TestApp::start().await?;
+    let alice = app.client.login("alice").await?;
+    let code = app.code(&alice, "小店").await?.id;
+    let id = code.to_hex();
+    for size in ["63", "2049", "0", "-1", "big", ""] {
+        let answer = app
+            .get_with(&format!("/qr/{id}.png?size={size}"), &[])
+            .await?;
+        assert_fails(&answer, 400, "size must be from 64 to 2048");
+    }
+    for file in [format!("{id}.gif"), id.clone(), "x".to_owned()] {
+        assert_fails(&app.get_with(&format!("/qr/{file}"), &[]).await?, 404, "");
+    }
+    for file in ["malformed.png", "000000000000000000000000.svg", ".png"] {
+        assert_fails(&app.get_with(&format!("/qr/{file}"), &[]).await?, 410, "");
+    }
+    app.store.delete(code).await?;
+    let gone = app.get_with(&format!("/qr/{id}.svg"), &[]).await?;
+    assert_fails(&gone, 410, "ask its owner");
+    app.finish().await
+}

@@ -1,0 +1,159 @@
+//! One api in a world of its own.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use heyi_common::{
+    order::{Fee, Order, OrderData},
+    redis::Shared,
+    sign::Params,
+    store::{Code, Payment, Store},
+};
+use heyi_sandbox::world::{Answer, Client, Heyi, Person, World, data};
+use redis::{AsyncCommands, streams::StreamRangeReply};
+use serde_json::{Value, json};
+
+/// An api, and what it stands on.
+pub(crate) struct TestApp {
+    pub(crate) world: World,
+    pub(crate) client: Client,
+    pub(crate) api: Heyi,
+    pub(crate) store: Store,
+}
+
+impl TestApp {
+    pub(crate) async fn start() -> Result<Self> {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts an api with some settings changed, e.g. `("HTTP__RATE_LIMIT", "1")`.
+    pub(crate) async fn start_with(settings: &[(&str, &str)]) -> Result<Self> {
+        let mut world = World::new().await?;
+        for (name, value) in settings {
+            world.set(&format!("HEYI_{name}"), *value);
+        }
+        Self::start_in(world).await
+    }
+
+    pub(crate) async fn start_in(world: World) -> Result<Self> {
+        Ok(Self {
+            client: world.client()?,
+            api: world.api().await?,
+            store: world.store().await?,
+            world,
+        })
+    }
+
+    /// Fails when an event is left over; nothing stays in the stores.
+    pub(crate) async fn finish(self) -> Result<()> {
+        assert!(!self.api.log().contains("panicked"), "{}", self.api.log());
+        self.api.stop().await?;
+        self.world.finish().await
+    }
+
+    /// A connection to this world's Redis.
+    pub(crate) fn redis(&self) -> Result<Shared> {
+        Ok(self.world.queue()?.redis().shared())
+    }
+
+    /// Writes a code with all platforms straight into the database, as a promotion would.
+    pub(crate) async fn code(&self, person: &Person, name: &str) -> Result<Code> {
+        self.code_of(data(&person.openid, name)).await
+    }
+
+    /// Writes a code of any `data` straight into the database.
+    pub(crate) async fn code_of(&self, data: Value) -> Result<Code> {
+        let data = OrderData {
+            openid: serde_json::from_value(data["openId"].clone())
+                .unwrap_or_else(|_| unreachable!()),
+            name: data["name"].as_str().unwrap_or_default().to_owned(),
+            payloads: serde_json::from_value(data["payloads"].clone())?,
+        };
+        let order = Order::new(data, Fee::new(990)?, |_| Params::new());
+        let code = Code::new(&order, &payment());
+        self.store.insert_code(&code).await?;
+        self.store.insert_mapping(&code.mapping()).await?;
+        Ok(code)
+    }
+
+    /// Takes all events out of the queue.
+    pub(crate) async fn take_events(&self) -> Result<Vec<BTreeMap<String, String>>> {
+        let queue = self.world.queue()?;
+        let mut events = Vec::new();
+        for partition in queue.keys().partitions() {
+            let stream = queue.keys().notify(partition);
+            let entries: StreamRangeReply = self.redis()?.xrange_all(&stream).await?;
+            for entry in entries.ids {
+                let fields = entry.map.keys().map(|name| {
+                    let value: Option<String> = entry.get(name);
+                    (name.clone(), value.unwrap_or_default())
+                });
+                events.push(fields.collect());
+            }
+            let () = self.redis()?.del(stream).await?;
+        }
+        Ok(events)
+    }
+
+    /// The same parameters in every way in which a route takes them.
+    pub(crate) async fn in_every_way(&self, path: &str, params: &Params) -> Result<Vec<Answer>> {
+        Ok(vec![
+            self.client.get(path, params).await?,
+            self.client.post_form(path, params).await?,
+            self.client.post_json(path, &json!(params)).await?,
+        ])
+    }
+
+    /// GET with headers.
+    pub(crate) async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Result<Answer> {
+        let mut request = self.client.request(reqwest::Method::GET, path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.client.send(request).await
+    }
+
+    /// POST of a body of any type.
+    pub(crate) async fn post(
+        &self,
+        path: &str,
+        kind: &str,
+        body: impl Into<Vec<u8>>,
+    ) -> Result<Answer> {
+        let mut request = self.client.request(reqwest::Method::POST, path);
+        if !kind.is_empty() {
+            request = request.header("content-type", kind);
+        }
+        self.client.send(request.body(body.into())).await
+    }
+}
+
+/// A payment as PayJS tells it.
+pub(crate) fn payment() -> Payment {
+    Payment {
+        payjs_order_id: "2025010112345600512345678".to_owned(),
+        transaction_id: "4200000000202501010000000001".to_owned(),
+        paid_at: "2025-01-01 12:35:10".to_owned(),
+    }
+}
+
+/// Asserts a failure in the API's own format.
+#[track_caller]
+pub(crate) fn assert_fails(answer: &Answer, status: u16, words: &str) {
+    assert_eq!(answer.status.as_u16(), status, "{}", answer.body);
+    assert_eq!(answer.json()["errcode"], status, "{}", answer.body);
+    assert!(
+        answer.text("errmsg").contains(words),
+        "{words:?} is not in {}",
+        answer.body
+    );
+}
+
+/// A header of an answer; empty when there is none.
+pub(crate) fn header<'a>(answer: &'a Answer, name: &str) -> &'a str {
+    answer
+        .headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+}
