@@ -43,7 +43,7 @@ async fn each_app_sees_its_own_code_first() -> Result<()> {
     let alice = app.client.login("alice").await?;
     let code = app.code(&alice, "小店").await?;
     for (agent, first, steps) in [
-        (WECHAT, "微信", "「扫一扫」,点右下角的「相册」"),
+        (WECHAT, "微信", "「扫一扫」，点右下角的「相册」"),
         (UNIONPAY, "云闪付", "打开云闪付「扫一扫」"),
         (JD, "京东", "用京东付款"),
         (QQ, "QQ", "识别图中二维码"),
