@@ -5,6 +5,7 @@ mod support;
 mod check_order;
 mod del;
 mod failures;
+mod journey;
 mod limits;
 mod login;
 mod new_order;
