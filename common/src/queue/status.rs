@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use redis::{
-    AsyncCommands, RedisResult,
+    RedisResult,
     streams::{StreamInfoConsumersReply, StreamRangeReply},
 };
 use serde::Serialize;
@@ -49,18 +49,27 @@ impl Queue {
         let (seconds, micros): (u64, u64) = redis::cmd("TIME").query_async(&mut connection).await?;
         let now = seconds * 1000 + micros / 1000;
 
-        status.waiting += connection.xlen::<_, u64>(&stream).await?;
-        status.retries += connection.zcard::<_, u64>(&retry).await?;
-        status.retries_due += connection
-            .zcount::<_, _, _, u64>(&retry, "-inf", now)
-            .await?;
-        status.dead += connection.xlen::<_, u64>(self.keys.dead(partition)).await?;
-        status.rejected += connection
-            .xlen::<_, u64>(self.keys.rejected(partition))
-            .await?;
-        status.added += self.added(partition).await?;
-
-        let oldest: StreamRangeReply = connection.xrange_count(&stream, "-", "+", 1).await?;
+        // One transaction, so that an event on its way from one place to another is seen once.
+        let mut read = redis::pipe();
+        read.atomic()
+            .xlen(&stream)
+            .zcard(&retry)
+            .zcount(&retry, "-inf", now)
+            .xlen(self.keys.dead(partition))
+            .xlen(self.keys.rejected(partition))
+            .xrange_count(&stream, "-", "+", 1)
+            .xinfo_consumers(&stream, GROUP)
+            .cmd("XINFO")
+            .arg("STREAM")
+            .arg(&stream);
+        let (waiting, retries, due, dead, rejected, oldest, group, stream): Read =
+            read.query_async(&mut connection).await?;
+        status.waiting += waiting;
+        status.retries += retries;
+        status.retries_due += due;
+        status.dead += dead;
+        status.rejected += rejected;
+        status.added += added(&stream);
         let born = oldest
             .ids
             .first()
@@ -68,23 +77,29 @@ impl Queue {
         if let Some(age) = born.map(|born| now.saturating_sub(born)) {
             status.oldest_ms = Some(status.oldest_ms.map_or(age, |known| known.max(age)));
         }
-        let group: StreamInfoConsumersReply = connection.xinfo_consumers(&stream, GROUP).await?;
         for consumer in group.consumers {
             *status.pending.entry(consumer.name).or_default() += consumer.pending as u64;
         }
         Ok(())
     }
+}
 
-    /// Events ever added; 0 before Redis 7, which does not tell.
-    async fn added(&self, partition: Partition) -> RedisResult<u64> {
-        let info: BTreeMap<String, redis::Value> = redis::cmd("XINFO")
-            .arg("STREAM")
-            .arg(self.keys.notify(partition))
-            .query_async(&mut self.connection())
-            .await?;
-        Ok(info
-            .get("entries-added")
-            .and_then(|value| redis::from_redis_value_ref(value).ok())
-            .unwrap_or(0))
-    }
+/// What one partition answers.
+type Read = (
+    u64,
+    u64,
+    u64,
+    u64,
+    u64,
+    StreamRangeReply,
+    StreamInfoConsumersReply,
+    BTreeMap<String, redis::Value>,
+);
+
+/// Events ever added; 0 before Redis 7, which does not tell.
+fn added(stream: &BTreeMap<String, redis::Value>) -> u64 {
+    stream
+        .get("entries-added")
+        .and_then(|value| redis::from_redis_value_ref(value).ok())
+        .unwrap_or(0)
 }
