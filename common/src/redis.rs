@@ -24,6 +24,7 @@ const RECONNECT_ATTEMPTS: usize = 1;
 pub struct Redis {
     client: Client,
     shared: Shared,
+    waiting: Shared,
 }
 
 impl std::fmt::Debug for Redis {
@@ -70,22 +71,31 @@ impl Redis {
     pub fn new(config: &config::Redis) -> anyhow::Result<Self> {
         http::install_tls();
         let client = Client::open(config.url.expose_secret()).context("read redis.url")?;
-        let settings = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(CONNECT_TIMEOUT))
-            .set_response_timeout(Some(RESPONSE_TIMEOUT))
-            .set_min_delay(RECONNECT_DELAY)
-            .set_number_of_retries(RECONNECT_ATTEMPTS);
-        let shared = ConnectionManager::new_lazy_with_config(client.clone(), settings)
-            .context("set up Redis")?;
+        let connect = || {
+            let settings = ConnectionManagerConfig::new()
+                .set_connection_timeout(Some(CONNECT_TIMEOUT))
+                .set_response_timeout(Some(RESPONSE_TIMEOUT))
+                .set_min_delay(RECONNECT_DELAY)
+                .set_number_of_retries(RECONNECT_ATTEMPTS);
+            ConnectionManager::new_lazy_with_config(client.clone(), settings)
+                .map(Shared)
+                .context("set up Redis")
+        };
         Ok(Self {
+            shared: connect()?,
+            waiting: connect()?,
             client,
-            shared: Shared(shared),
         })
     }
 
     /// The connection that every command but blocking ones shares.
     pub fn shared(&self) -> Shared {
         self.shared.clone()
+    }
+
+    /// The connection that commands share which wait for replicas, and so hold up those behind them.
+    pub fn waiting(&self) -> Shared {
+        self.waiting.clone()
     }
 
     /// A connection of its own for commands that block for up to `longest`.

@@ -2,8 +2,10 @@
 
 mod support;
 
+mod browser;
 mod check_order;
 mod del;
+mod durability;
 mod failures;
 mod journey;
 mod limits;

@@ -15,7 +15,7 @@ use crate::support::TestApp;
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A body signed with PayJS's key: a notify, changed as said. An empty value removes a field.
-fn body(app: &TestApp, changes: &[(&str, &str)]) -> String {
+pub(crate) fn body(app: &TestApp, changes: &[(&str, &str)]) -> String {
     let mut fields = params(&[
         ("return_code", "1"),
         ("total_fee", "990"),

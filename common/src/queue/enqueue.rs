@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redis::{RedisError, Script};
+use redis::{Pipeline, RedisError, Script, Value};
 
 use super::{Cause, Event, Queue};
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
 /// At most one confirm per order in this time.
 const CONFIRM_EVERY: Duration = Duration::from_secs(30);
 /// How long to wait for replicas: PayJS gives up after 3 s.
-const REPLICA_TIMEOUT: Duration = Duration::from_secs(2);
+const REPLICA_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// Why an event could not be queued durably. It may be in the queue all the same, so sending it again must do
 /// no harm, and does none.
@@ -41,29 +41,37 @@ impl Queue {
     ) -> Result<(), EnqueueError> {
         let event = Event::new(Cause::Notify { form });
         let stream = self.keys.notify(self.keys.partition(out_trade_no));
-        let mut pipeline = redis::pipe();
-        pipeline.atomic();
-        pipeline
+        let mut write = redis::pipe();
+        write
+            .cmd("MULTI")
             .expire(
                 self.keys.order(out_trade_no),
                 PAID_TTL.as_secs().cast_signed(),
             )
-            .ignore();
-        pipeline.xadd_map(stream, "*", event.fields()).ignore();
+            .xadd_map(stream, "*", event.fields())
+            .cmd("EXEC");
         crash::point("enqueue.before");
+        self.carry_out(write).await?;
+        crash::point("enqueue.after");
+        Ok(())
+    }
+
+    /// Sends a transaction; where replicas are to have it, in one go with the wait for them. `WAIT` speaks of the
+    /// writes of its own connection only, so the two must never travel on different ones.
+    async fn carry_out(&self, mut write: Pipeline) -> Result<(), EnqueueError> {
         if self.wait_replicas == 0 {
-            pipeline.exec_async(&mut self.connection()).await?;
-            crash::point("enqueue.after");
+            let _: Vec<Value> = write.query_async(&mut self.connection()).await?;
             return Ok(());
         }
-        // WAIT speaks of the writes of its own connection, and must not hold up others.
-        let mut connection = self.redis.blocking(REPLICA_TIMEOUT).await?;
-        pipeline.exec_async(&mut connection).await?;
-        let got: u32 = redis::cmd("WAIT")
+        write
+            .cmd("WAIT")
             .arg(self.wait_replicas)
-            .arg(REPLICA_TIMEOUT.as_millis().to_string())
-            .query_async(&mut connection)
-            .await?;
+            .arg(REPLICA_TIMEOUT.as_millis().to_string());
+        let answers: Vec<Value> = write.query_async(&mut self.redis.waiting()).await?;
+        let got = match answers.last() {
+            Some(Value::Int(replicas)) => u32::try_from(*replicas).unwrap_or(0),
+            _ => 0,
+        };
         if got < self.wait_replicas {
             return Err(EnqueueError::Replicas {
                 got,

@@ -1,0 +1,104 @@
+//! `/notify` says `success` only for what is safe.
+
+use anyhow::Result;
+use heyi_sandbox::{
+    servers::Server,
+    world::{World, eventually},
+};
+use redis::AsyncCommands;
+
+use crate::{notify::body, support::TestApp};
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+async fn notify(app: &TestApp) -> Result<(u16, String)> {
+    let answer = app.post("/notify", FORM, body(app, &[])).await?;
+    Ok((answer.status.as_u16(), answer.body))
+}
+
+#[tokio::test]
+async fn when_redis_has_no_memory_left_nothing_is_acknowledged() -> Result<()> {
+    let app = TestApp::start_in(World::with_own_stores().await?).await?;
+    let limit = async |bytes: u32| -> Result<()> {
+        let mut set = redis::cmd("CONFIG");
+        set.arg("SET").arg("maxmemory").arg(bytes);
+        Ok(set.exec_async(&mut app.redis()?).await?)
+    };
+    limit(1).await?;
+    assert_eq!(notify(&app).await?, (503, "fail".to_owned()));
+    limit(0).await?;
+    assert_eq!(app.take_events().await?.len(), 0);
+    assert_eq!(notify(&app).await?, (200, "success".to_owned()));
+    assert_eq!(app.take_events().await?.len(), 1);
+    app.finish().await
+}
+
+#[tokio::test]
+async fn with_wait_replicas_a_notify_is_acknowledged_once_a_replica_has_it() -> Result<()> {
+    let mut world = World::with_own_stores().await?;
+    world.set("HEYI_REDIS__WAIT_REPLICAS", "1");
+    let app = TestApp::start_in(world).await?;
+    assert_eq!(
+        notify(&app).await?,
+        (503, "fail".to_owned()),
+        "no replica has it"
+    );
+
+    let dir = app.world.dir().join("replica");
+    std::fs::create_dir(&dir)?;
+    let replica = Server::redis(&dir, None).await?;
+    let port = app.world.redis.as_ref().map_or(0, Server::port);
+    let client = redis::Client::open(replica.url())?;
+    let mut connection = client.get_multiplexed_async_connection().await?;
+    let mut follow = redis::cmd("REPLICAOF");
+    follow
+        .arg("127.0.0.1")
+        .arg(port)
+        .exec_async(&mut connection)
+        .await?;
+    eventually("the replica follows", async || {
+        Ok(notify(&app).await?.0 == 200)
+    })
+    .await?;
+
+    let stream = format!("{}notify", app.world.setting("HEYI_REDIS__PREFIX"));
+    let there: usize = app.redis()?.xlen(&stream).await?;
+    let copied: usize = connection.xlen(&stream).await?;
+    assert_eq!(copied, there);
+    app.take_events().await?;
+    app.finish().await
+}
+
+#[tokio::test]
+async fn an_api_that_dies_before_or_after_it_queues_loses_no_payment() -> Result<()> {
+    for point in ["enqueue.before", "enqueue.after"] {
+        let mut world = World::new().await?;
+        world.set("HEYI_CRASH_AT", point);
+        let mut mortal = world.api().await?;
+        let worker = world.worker().await?;
+        let client = world.client()?;
+        let alice = client.login("alice").await?;
+        let (number, _) = client.pay(&alice, "小店", 990).await?;
+        assert!(!mortal.exited().await?.success(), "{point}");
+        world.set("HEYI_CRASH_AT", "");
+        let api = world.api().await?;
+        let id = client.code_of(&number).await?;
+        let store = world.store().await?;
+        let codes = store.codes_of(&alice.openid).await?;
+        assert_eq!(codes.len(), 1, "{point}");
+        assert_eq!(codes[0].id.to_hex(), id, "{point}");
+        eventually("PayJS has its answer", async || {
+            let ledger = world.sandbox.ledger();
+            Ok(ledger.notifies.iter().any(|notify| notify.acknowledged))
+        })
+        .await?;
+        eventually("a quiet queue", async || {
+            Ok(world.queue()?.status().await?.waiting == 0)
+        })
+        .await?;
+        worker.stop().await?;
+        api.stop().await?;
+        world.finish().await?;
+    }
+    Ok(())
+}
