@@ -154,8 +154,7 @@ impl<'de> Visitor<'de> for Flat {
             let text = match value {
                 Value::String(text) => text,
                 Value::Number(number) if !number.is_f64() => number.to_string(),
-                // Written compactly, and sorted because serde_json's maps are.
-                Value::Object(_) if name == DATA => value.to_string(),
+                Value::Object(_) if name == DATA => compact(value),
                 _ => {
                     return Err(A::Error::custom(format_args!(
                         "{name:?} must be a string or an integer"
@@ -169,6 +168,13 @@ impl<'de> Visitor<'de> for Flat {
         }
         Ok(Params(params))
     }
+}
+
+/// Compact and with sorted keys, as the client signs it. Whether serde_json's own maps are sorted depends on the
+/// features that any other crate asks of it.
+fn compact(mut object: Value) -> String {
+    object.sort_all_objects();
+    object.to_string()
 }
 
 #[cfg(test)]
