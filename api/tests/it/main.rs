@@ -17,4 +17,5 @@ mod outages;
 mod process;
 mod qr;
 mod qr_picture;
+mod readme;
 mod reflash;

@@ -1,0 +1,208 @@
+//! The README's examples run as they stand there, and its links lead somewhere.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Output, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, ensure};
+use heyi_sandbox::{
+    Knobs,
+    servers::process::{find, tethered},
+    world::{params, payloads},
+};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    time::timeout,
+};
+
+use crate::support::TestApp;
+
+const LIMIT: Duration = Duration::from_secs(60);
+const WX: &str = include_str!("readme/wx.js");
+
+#[tokio::test]
+async fn the_shell_example_ends_with_the_page_of_a_code() -> Result<()> {
+    let script = only(blocks(&read("README.md")?, "bash"))?;
+    let app = TestApp::start().await?;
+    let worker = app.world.worker().await?;
+    for tool in ["curl", "md5sum", "sed"] {
+        program(tool)?;
+    }
+    let mut shell = tethered(&program("bash")?);
+    shell
+        .args(["-c", &script])
+        .env("NO_PROXY", "*")
+        .env("BASE", app.api.url())
+        .env("APP_KEY", app.world.setting("HEYI_SIGN__APP_KEY"))
+        .env("CODE", "code-alice-readme")
+        .stdout(Stdio::piped());
+    let mut shell = shell.spawn()?;
+    let mut lines = BufReader::new(shell.stdout.take().context("no output")?).lines();
+
+    let order = timeout(LIMIT, lines.next_line()).await??;
+    let order: Value = serde_json::from_str(&order.context("the example makes no order")?)?;
+    pay(&app, &order)?;
+    let page = timeout(LIMIT, lines.next_line()).await??;
+    assert!(timeout(LIMIT, shell.wait()).await??.success());
+
+    let page = page.context("the example ends without a code")?;
+    let path = page.strip_prefix(&app.api.url()).context(page.clone())?;
+    let shown = app.get_with(path, &[]).await?;
+    assert_eq!(shown.status, 200);
+    assert!(shown.body.contains("小店"), "{}", shown.body);
+    worker.stop().await?;
+    app.finish().await
+}
+
+/// All notifies are lost, so the code only comes when the example hands over PayJS's number of the payment.
+#[tokio::test]
+async fn the_mini_program_example_ends_with_the_picture_of_a_code() -> Result<()> {
+    let example = only(blocks(&read("README.md")?, "js"))?;
+    let node = program("node")?;
+    let app = TestApp::start().await?;
+    let worker = app.world.worker().await?;
+    app.world.sandbox.set_knobs(Knobs {
+        lose_notifies: u32::MAX,
+        ..Knobs::default()
+    });
+    let key = app.world.setting("HEYI_SIGN__APP_KEY");
+    let example = put(&example, "https://heyi.example.com", &app.api.url())?;
+    let example = put(&example, "the app key", key)?;
+    let file = app.world.dir().join("example.js");
+    fs::write(
+        &file,
+        format!("{WX}\n{example}\norder('小店', {}, 990);\n", payloads()),
+    )?;
+
+    let mut node = tethered(&node);
+    node.arg(&file)
+        .env("SANDBOX_URL", app.world.sandbox.url().as_str())
+        .env("LOGIN_CODE", "code-alice-readme");
+    let output = timeout(LIMIT, node.output())
+        .await
+        .context("it does not end")??;
+    let picture = printed(&output)?;
+    let path = picture
+        .strip_prefix(&app.api.url())
+        .context(picture.clone())?;
+    let drawn = app.get_with(path, &[]).await?;
+    assert_eq!(drawn.status, 200);
+    assert!(drawn.bytes.starts_with(b"\x89PNG"));
+    worker.stop().await?;
+    app.finish().await
+}
+
+#[test]
+fn both_languages_show_the_same_code() -> Result<()> {
+    let (english, chinese) = (read("README.md")?, read("README.zh-CN.md")?);
+    for language in ["sh", "bash", "js", "toml", "console"] {
+        // Not `assert_eq!`, which would print both whole.
+        let same = blocks(&english, language) == blocks(&chinese, language);
+        assert!(same, "the blocks of {language} differ");
+    }
+    Ok(())
+}
+
+#[test]
+fn links_lead_to_files() -> Result<()> {
+    let mut documents = vec![root().join("README.md"), root().join("README.zh-CN.md")];
+    for entry in fs::read_dir(root().join("docs"))? {
+        documents.push(entry?.path());
+    }
+    documents.retain(|path| path.extension().is_some_and(|kind| kind == "md"));
+    for document in documents {
+        for link in links(&fs::read_to_string(&document)?) {
+            let target = document.parent().context("no directory")?.join(&link);
+            assert!(
+                target.exists(),
+                "{}: {link} leads nowhere",
+                document.display()
+            );
+        }
+    }
+    Ok(())
+}
+
+fn pay(app: &TestApp, order: &Value) -> Result<()> {
+    let fields = order["params"].as_object().context("no params")?;
+    let pairs: Vec<(&str, &str)> = fields
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str().unwrap_or_default()))
+        .collect();
+    let refused = |refusal| anyhow::anyhow!("{refusal:?}");
+    let payment = app.world.sandbox.order(&params(&pairs)).map_err(refused)?;
+    app.world.sandbox.pay(&payment).map_err(refused)
+}
+
+fn printed(output: &Output) -> Result<String> {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{}: {errors}", output.status);
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// `text` with what stands for the reader's own value replaced.
+fn put(text: &str, placeholder: &str, value: &str) -> Result<String> {
+    ensure!(
+        text.contains(placeholder),
+        "the example does not say {placeholder:?}"
+    );
+    Ok(text.replace(placeholder, value))
+}
+
+fn program(name: &str) -> Result<PathBuf> {
+    find(name).with_context(|| {
+        format!("{name} is not on PATH: the README's examples need it, install it")
+    })
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap_or(Path::new("."))
+}
+
+fn read(name: &str) -> Result<String> {
+    fs::read_to_string(root().join(name)).with_context(|| format!("read {name}"))
+}
+
+fn only(mut found: Vec<String>) -> Result<String> {
+    ensure!(
+        found.len() == 1,
+        "there is not one example but {}",
+        found.len()
+    );
+    Ok(found.remove(0))
+}
+
+/// The fenced blocks of a language.
+fn blocks(markdown: &str, language: &str) -> Vec<String> {
+    let fence = format!("```{language}");
+    let mut found = Vec::new();
+    let mut lines = markdown.lines();
+    while let Some(line) = lines.next() {
+        if line == fence {
+            let block = lines.by_ref().take_while(|line| *line != "```");
+            found.push(block.fold(String::new(), |text, line| text + line + "\n"));
+        }
+    }
+    found
+}
+
+/// Targets of links within the repository, without what follows `#`.
+fn links(markdown: &str) -> Vec<String> {
+    let prose: Vec<&str> = markdown.split("```").step_by(2).collect();
+    let prose = prose.join("\n");
+    let targets = prose
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next());
+    targets
+        .filter(|target| !target.contains("://") && !target.starts_with('#'))
+        .filter_map(|target| target.split('#').next())
+        .map(str::to_owned)
+        .collect()
+}
