@@ -109,6 +109,15 @@ pub(crate) fn browser() -> Result<()> {
     )
 }
 
+/// What the README's example of a mini-program runs on.
+pub(crate) fn node() -> Result<()> {
+    if find("node").is_some() {
+        return Ok(());
+    }
+    apt::install(&["nodejs"])
+        .context("Node is missing. Install node 18 or newer (Debian: apt install nodejs)")
+}
+
 /// Whether the user has named a server of their own.
 pub(crate) fn given(variable: &str) -> Option<String> {
     env::var_os(variable)?

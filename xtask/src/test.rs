@@ -86,7 +86,8 @@ async fn tests(
     steps.run("install", || {
         install::redis(checkout)?;
         install::mongod(checkout)?;
-        install::browser()
+        install::browser()?;
+        install::node()
     })?;
     // Tests of crashes start, kill and count on the real programs.
     steps.run("build", || {
