@@ -170,7 +170,7 @@ impl<'de> Visitor<'de> for Flat {
     }
 }
 
-/// Compact and with sorted keys, as the client signs it. Whether serde_json's own maps are sorted depends on the
+/// Compact and with sorted keys, as the client signs it. Whether `serde_json`'s own maps are sorted depends on the
 /// features that any other crate asks of it.
 fn compact(mut object: Value) -> String {
     object.sort_all_objects();

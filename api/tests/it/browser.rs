@@ -1,14 +1,15 @@
 //! The demo page and the page of a code in a real browser, at the size of a phone.
 
-use std::{path::Path, process::Stdio, time::Duration};
+use std::{path::Path, process::Stdio};
 
 use anyhow::{Context, Result};
+use fantoccini::{Client, ClientBuilder, Locator, elements::Element};
 use heyi_sandbox::{
     servers::process::{find, free_port, tethered},
     world::eventually,
 };
-use serde_json::Value;
-use thirtyfour::{ChromeCapabilities, ChromiumLikeCapabilities, prelude::*};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
 use tokio::process::Child;
 
 use crate::support::TestApp;
@@ -30,7 +31,7 @@ const FLAGS: [&str; 10] = [
 
 /// A chromedriver, which ends with this value, and its browser with it.
 struct Browser {
-    driver: WebDriver,
+    client: Client,
     process: Child,
 }
 
@@ -44,32 +45,43 @@ impl Browser {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()?;
-        let mut wanted = ChromeCapabilities::new();
-        for flag in FLAGS {
-            wanted.add_arg(flag)?;
-        }
-        wanted.add_arg(&format!("--user-data-dir={}", data.display()))?;
-        wanted.add_arg(&format!("--user-agent={user_agent}"))?;
+        let mut flags: Vec<String> = FLAGS.iter().map(ToString::to_string).collect();
+        flags.push(format!("--user-data-dir={}", data.display()));
+        flags.push(format!("--user-agent={user_agent}"));
+        let wanted = json!({ "goog:chromeOptions": { "args": flags } });
+        let wanted = wanted.as_object().context("no object")?;
         let url = format!("http://127.0.0.1:{port}");
-        let mut driver = None;
+        let mut client = None;
         eventually("a browser", async || {
-            driver = WebDriver::new(&url, wanted.clone()).await.ok();
-            Ok(driver.is_some())
+            let mut builder = ClientBuilder::new(HttpConnector::new());
+            client = builder
+                .capabilities(wanted.clone())
+                .connect(&url)
+                .await
+                .ok();
+            Ok(client.is_some())
         })
         .await?;
         Ok(Self {
-            driver: driver.context("no browser")?,
+            client: client.context("no browser")?,
             process,
         })
     }
 
     /// The element, as soon as it is shown.
-    async fn find(&self, css: &str) -> Result<WebElement> {
-        let query = self
-            .driver
-            .query(By::Css(css))
-            .wait(Duration::from_secs(30), Duration::from_millis(50));
-        Ok(query.and_displayed().first().await?)
+    async fn find(&self, css: &str) -> Result<Element> {
+        let mut found = None;
+        eventually(css, async || {
+            let element = self.client.find(Locator::Css(css)).await;
+            if let Ok(element) = element
+                && element.is_displayed().await.unwrap_or(false)
+            {
+                found = Some(element);
+            }
+            Ok(found.is_some())
+        })
+        .await?;
+        found.context("no element")
     }
 
     async fn click(&self, css: &str) -> Result<()> {
@@ -77,16 +89,11 @@ impl Browser {
     }
 
     async fn evaluate(&self, script: &str) -> Result<Value> {
-        Ok(self
-            .driver
-            .execute(script, Vec::new())
-            .await?
-            .json()
-            .clone())
+        Ok(self.client.execute(script, Vec::new()).await?)
     }
 
     async fn stop(mut self) -> Result<()> {
-        self.driver.quit().await?;
+        self.client.close().await?;
         Ok(self.process.kill().await?)
     }
 }
@@ -97,7 +104,7 @@ async fn the_whole_flow_is_clicked_through_on_the_demo_page() -> Result<()> {
     let worker = app.world.worker().await?;
     let browser = Browser::start("Mozilla/5.0", &app.world.dir().join("browser")).await?;
     browser
-        .driver
+        .client
         .goto(app.world.sandbox.url().as_str())
         .await?;
     browser.click("#login-form button").await?;
@@ -139,8 +146,8 @@ async fn the_page_of_a_code_shows_what_the_app_can_use_and_asks_nobody_else() ->
     let code = app.code(&alice, "<img src=x onerror=alert(1)>").await?;
     let browser = Browser::start(WECHAT, &app.world.dir().join("browser")).await?;
     browser
-        .driver
-        .goto(format!("{}/qr?id={}", app.api.url(), code.id.to_hex()))
+        .client
+        .goto(&format!("{}/qr?id={}", app.api.url(), code.id.to_hex()))
         .await?;
     let heading = browser.find("h1").await?.text().await?;
     assert!(
