@@ -1,3 +1,73 @@
-//! bench.
+//! Measures Heyi against what it has to beat, and says what came out.
+//!
+//! `cargo run --release -p heyi-bench` runs every measurement, `… -- queue http` some. What is to be compared
+//! runs in turn in one run, so that whatever else the machine does falls on both alike. Nothing here judges:
+//! the table and `bench/results.json` say which targets were met.
 
-fn main() {}
+#![expect(
+    clippy::print_stdout,
+    reason = "a command that people run in a terminal"
+)]
+
+mod http;
+mod idle;
+mod machine;
+mod notify;
+mod queue;
+mod release;
+mod report;
+mod series;
+mod worker;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Measures Heyi.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+struct Arguments {
+    /// What to measure; everything when none is named
+    names: Vec<Measurement>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Measurement {
+    /// Events a second out of the queue, beside apalis-redis
+    Queue,
+    /// Requests a second of the api, beside a route that answers a constant
+    Http,
+    /// Memory of idle processes, and how soon an idle worker starts on an event
+    Idle,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve a route that answers a constant: what `http` measures against
+    #[command(hide = true)]
+    Floor { port: u16 },
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    if let Some(Command::Floor { port }) = arguments.command {
+        return http::floor::serve(port).await;
+    }
+    release::build()?;
+    let names = match arguments.names.as_slice() {
+        [] => Measurement::value_variants(),
+        some => some,
+    };
+    for name in names {
+        let (title, rows) = match name {
+            Measurement::Queue => ("queue", queue::measure().await?),
+            Measurement::Http => ("http", http::measure().await?),
+            Measurement::Idle => ("idle", idle::measure().await?),
+        };
+        report::print(title, &rows);
+        report::save(title, &rows)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! How many requests a second the api answers, beside a route that answers a constant.
+
+pub(crate) mod floor;
+mod load;
+mod requests;
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use heyi_common::{
+    config::{Config, Process},
+    redis::Redis,
+};
+use heyi_sandbox::world::World;
+
+use self::{floor::Floor, load::Requests};
+use crate::{
+    report::{Row, Target},
+    series::Series,
+};
+
+const ROUNDS: u32 = 5;
+/// Requests of one round. Each is sent once.
+const REQUESTS: u32 = 20_000;
+/// Requests before the first round, which are not counted.
+const WARM_UP: u32 = 1_000;
+const LEAST: f64 = 0.4;
+
+type Make = fn(&Config, u32) -> Vec<u8>;
+const ROUTES: [(&str, Make); 2] = [
+    ("/newOrder", requests::new_order),
+    ("/notify", requests::notify),
+];
+
+/// Measures.
+pub(crate) async fn measure() -> Result<Vec<Row>> {
+    let world = World::with_own_stores().await?;
+    let redis = Redis::new(&world.config(Process::Api)?.redis)?;
+    // A rewrite of the append-only file would fall into some round by chance.
+    set(&redis, "auto-aof-rewrite-percentage", "0").await?;
+    let _api = world.api().await?;
+    let floor = Floor::start().await?;
+    let mut rows = Vec::new();
+    for appendfsync in ["always", "everysec"] {
+        set(&redis, "appendfsync", appendfsync).await?;
+        for (route, make) in ROUTES {
+            let what = format!("{route}, appendfsync {appendfsync}");
+            println!("http: {what}");
+            let (ours, theirs) = in_turn(&world, &redis, &floor, make).await?;
+            let row = Row::new(what, "requests/s", ours)
+                .beside("a constant", theirs)
+                .target(Target::RatioAtLeast(LEAST));
+            rows.push(row);
+        }
+    }
+    Ok(rows)
+}
+
+async fn in_turn(
+    world: &World,
+    redis: &Redis,
+    floor: &Floor,
+    make: Make,
+) -> Result<(Series, Series)> {
+    let config = world.config(Process::Api)?;
+    let requests = |from: u32, count: u32| -> Requests {
+        let numbers = from..from + count;
+        Arc::new(numbers.map(|number| make(&config, number)).collect())
+    };
+    let api = config.http.listen;
+    let warm_up = requests(0, WARM_UP);
+    load::rate(api, &warm_up).await?;
+    load::rate(floor.address(), &warm_up).await?;
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for round in 0..ROUNDS {
+        let requests = requests(WARM_UP + round * REQUESTS, REQUESTS);
+        ours.push(load::rate(api, &requests).await?);
+        theirs.push(load::rate(floor.address(), &requests).await?);
+        let () = redis::cmd("FLUSHALL")
+            .query_async(&mut redis.shared())
+            .await?;
+    }
+    Ok((Series::new(ours), Series::new(theirs)))
+}
+
+async fn set(redis: &Redis, name: &str, value: &str) -> Result<()> {
+    let () = redis::cmd("CONFIG")
+        .arg("SET")
+        .arg(name)
+        .arg(value)
+        .query_async(&mut redis.shared())
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,72 @@
+//! How fast a worker empties a full queue, beside apalis' own Redis backend on the same Redis.
+
+mod apalis;
+mod heyi;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use heyi_common::{config::Process, redis::Redis};
+use heyi_sandbox::world::World;
+use tokio::time::timeout;
+
+use crate::{
+    notify::notify,
+    report::{Row, Target},
+    series::Series,
+    worker::Starts,
+};
+
+const ROUNDS: u32 = 5;
+const EVENTS: u32 = 20_000;
+/// Fewer, since its script fails when about 8,000 jobs wait.
+const JOBS: u32 = 5_000;
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// Measures.
+pub(crate) async fn measure() -> Result<Vec<Row>> {
+    let world = World::with_own_stores().await?;
+    let queue = world.queue()?;
+    let redis = queue.redis();
+    let url = world.setting("HEYI_REDIS__URL");
+    let payjs = world.config(Process::Worker)?.payjs;
+    let bodies: Vec<String> = (0..JOBS).map(|number| notify(&payjs, number).1).collect();
+    let (mut ours, mut plain, mut tuned) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 1..=ROUNDS {
+        println!("queue: round {round} of {ROUNDS}");
+        ours.push(timeout(LIMIT, heyi::drain(&queue, &payjs, EVENTS)).await??);
+        clear(redis).await?;
+        plain.push(timeout(LIMIT, apalis::drain(url, apalis::plain(), bodies.clone())).await??);
+        clear(redis).await?;
+        tuned.push(timeout(LIMIT, apalis::drain(url, apalis::tuned(), bodies.clone())).await??);
+        clear(redis).await?;
+    }
+    let [ours, plain, tuned] = [ours, plain, tuned].map(Series::new);
+    let what = "waiting events, handled and acknowledged";
+    Ok(vec![
+        Row::new(what, "events/s", ours.clone())
+            .beside("apalis-redis", plain)
+            .target(Target::RatioAtLeast(5.0)),
+        Row::new(what, "events/s", ours).beside("apalis-redis, tuned", tuned),
+    ])
+}
+
+/// Waits until `count` handlers have started.
+async fn all(starts: &mut Starts, count: u32) -> Result<()> {
+    for _ in 0..count {
+        starts.recv().await.context("the worker ended")?;
+    }
+    Ok(())
+}
+
+/// So many a second since `start`.
+fn rate(count: u32, start: Instant) -> f64 {
+    f64::from(count) / start.elapsed().as_secs_f64()
+}
+
+async fn clear(redis: &Redis) -> Result<()> {
+    let () = redis::cmd("FLUSHALL")
+        .query_async(&mut redis.shared())
+        .await?;
+    Ok(())
+}
