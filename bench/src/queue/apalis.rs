@@ -21,12 +21,12 @@ pub(super) fn plain() -> Config {
     Config::default().queue(QUEUE)
 }
 
-/// Fetching as many as can be worked on, and without what a worker can do without.
+/// Fetching as many as can be worked on, and without what a worker can do without. Not without
+/// `persist_results`: then it acknowledges nothing.
 pub(super) fn tuned() -> Config {
     plain()
         .batch_size(CONCURRENCY)
         .lock_tasks(false)
-        .persist_results(false)
         .emit_events(false)
 }
 
