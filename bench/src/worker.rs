@@ -24,9 +24,9 @@ pub(crate) async fn beside<T>(
     queue: &Queue,
     scenario: impl AsyncFnOnce(&mut Starts) -> Result<T>,
 ) -> Result<T> {
-    let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
+    let stop = CancellationToken::new();
     let (begun, mut starts) = mpsc::unbounded_channel();
-    let work = run(queue.clone(), begun, stop.clone(), ended.clone());
+    let work = run(queue.clone(), begun, stop.clone());
     let scenario = async {
         let result = scenario(&mut starts).await;
         stop.cancel();
@@ -34,7 +34,6 @@ pub(crate) async fn beside<T>(
     };
     // In one task, as `heyi-worker` does: its handlers have tasks of their own.
     let (work, result) = tokio::join!(work, scenario);
-    ended.cancel();
     work?;
     result
 }
@@ -43,21 +42,21 @@ async fn run(
     queue: Queue,
     begun: mpsc::UnboundedSender<Instant>,
     stop: CancellationToken,
-    ended: CancellationToken,
 ) -> Result<()> {
     let (_intake, open) = watch::channel(true);
     let (consumer, deliveries) = Consumer::new(queue.clone(), CONCURRENCY, open, stop.clone());
     for partition in queue.keys().partitions() {
         tokio::spawn(consumer.clone().read(partition));
     }
-    tokio::spawn(consumer.clone().keep_alive(ended));
+    tokio::spawn(consumer.clone().keep_alive());
+    tokio::spawn(consumer.clone().take_over());
     tokio::spawn(due::watch(queue, stop.clone()));
     let worker = WorkerBuilder::new("bench")
         .backend(StreamBackend::new(consumer, deliveries, after_failure))
         .data(begun)
         .catch_panic()
-        .timeout(TIMEOUT)
         .concurrency(CONCURRENCY)
+        .timeout(TIMEOUT)
         .build(handle);
     let stopped = async move {
         stop.cancelled().await;

@@ -104,7 +104,7 @@ pub(crate) async fn warn_of_risks(context: Context, stop: CancellationToken) {
     while !stop.is_cancelled() {
         if let Ok(persistence) = context.queue.redis().persistence().await {
             for warning in persistence.warnings() {
-                tracing::warn!("{warning}");
+                tracing::error!("{warning}");
             }
             break;
         }

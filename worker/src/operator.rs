@@ -43,7 +43,7 @@ pub async fn run(
     match command {
         Command::Queue => queue::run(&context, &out).await?,
         Command::Dead(command) => dead::run(command, &context, &out).await?,
-        Command::Rejected(command) => dead::run_rejected(&command, &context, &out).await?,
+        Command::Rejected(command) => dead::run_rejected(command, &context, &out).await?,
         Command::Code(command) => code::run(&command, &context, &out).await?,
         Command::Doctor => {}
     }

@@ -28,6 +28,14 @@ impl Checkout {
         Ok(dir)
     }
 
+    /// A path as it is typed in the root.
+    pub(crate) fn relative(&self, path: &Path) -> String {
+        path.strip_prefix(&self.root)
+            .unwrap_or(path)
+            .display()
+            .to_string()
+    }
+
     /// Where installed programs go.
     pub(crate) fn programs(&self) -> &Path {
         &self.programs

@@ -93,7 +93,9 @@ async fn serve(
         Some(url) => url,
         None => part::mongo(checkout, memory.mongo_port, parts).await?,
     };
-    for plan in plan::plans(&memory, options.port, &redis, &mongo) {
+    let plans = plan::plans(&memory, options.port, &redis, &mongo);
+    let settings = plan::write_settings(checkout, &plans)?;
+    for plan in plans {
         part::program(checkout, &programs, plan, parts).await?;
     }
 
@@ -107,7 +109,13 @@ async fn serve(
         );
     }
     let page = format!("http://127.0.0.1:{}/", memory.sandbox_port);
-    println!("\nTry it at {page}\nCtrl-C stops everything.");
+    let worker = programs.join("heyi-worker");
+    println!(
+        "\nLook into the queue with  HEYI_CONFIG={} {} queue",
+        checkout.relative(&settings),
+        checkout.relative(&worker)
+    );
+    println!("Try it at {page}\nCtrl-C stops everything.");
     lock.tell(&page)?;
 
     let (failure, ..) = select_all(parts.iter_mut().map(|part| Box::pin(part.ended()))).await;

@@ -1,7 +1,7 @@
 //! `/checkOrder`: what became of an order.
 
 use axum::{Json, extract::State};
-use heyi_common::order::OutTradeNo;
+use heyi_common::{order::OutTradeNo, queue::dead::REFUNDED};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -100,10 +100,15 @@ fn unknown() -> Error {
 }
 
 fn failed(reason: &str) -> Error {
+    let errmsg = if reason == REFUNDED {
+        "the payment was given back: make a new order".to_owned()
+    } else {
+        format!(
+            "the payment arrived, but the code could not be made ({reason}): it will be looked into or refunded"
+        )
+    };
     Error::NoCode {
         state: OrderState::Failed,
-        errmsg: format!(
-            "the payment arrived, but the code could not be made ({reason}): it will be looked into or refunded"
-        ),
+        errmsg,
     }
 }

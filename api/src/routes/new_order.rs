@@ -1,11 +1,10 @@
 //! `/newOrder`: checks the uploaded data and answers what PayJS's mini-program needs.
 
-use std::collections::BTreeMap;
-
 use axum::{Json, extract::State};
 use heyi_common::{
     order::{Fee, Order, OrderData},
     payjs::order_params,
+    sign,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -26,8 +25,29 @@ pub(super) struct Request {
 #[derive(Serialize, ToSchema)]
 pub(super) struct Ordered {
     /// The signed parameters for PayJS's mini-program, to be handed on as they are.
-    params: BTreeMap<String, String>,
+    params: PayParams,
     errcode: u16,
+}
+
+/// What PayJS's mini-program takes, and nothing else; `total_fee` is a number there.
+#[derive(Serialize, ToSchema)]
+struct PayParams {
+    #[serde(flatten)]
+    #[schema(value_type = std::collections::BTreeMap<String, String>)]
+    signed: sign::Params,
+    /// The price in fen.
+    total_fee: u32,
+}
+
+impl PayParams {
+    fn new(order: Order) -> Self {
+        let mut signed = order.params;
+        signed.remove("total_fee");
+        Self {
+            signed,
+            total_fee: order.total_fee.fen(),
+        }
+    }
 }
 
 /// Makes an order.
@@ -59,7 +79,7 @@ pub(super) async fn new_order(
         "order made"
     );
     Ok(Json(Ordered {
-        params: order.params,
+        params: PayParams::new(order),
         errcode: 200,
     }))
 }

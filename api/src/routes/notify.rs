@@ -30,6 +30,8 @@ enum Refusal {
     Body(#[source] Error),
     #[error(transparent)]
     NotOurs(#[from] NotifyError),
+    #[error("the signature is false")]
+    Forged,
     #[error("the body is not UTF-8")]
     NotUtf8,
     #[error(transparent)]
@@ -40,8 +42,8 @@ enum Refusal {
 
 /// Takes a notify of PayJS into the queue.
 ///
-/// Only its shape and merchant are checked here, its signature by the worker. Any answer but 200 makes PayJS
-/// send it again.
+/// Forgeries stay outside, so that nobody fills the queue with them; the worker verifies once more what it finds
+/// there. Any answer but 200 makes PayJS send it again.
 #[utoipa::path(
     post,
     path = "/notify",
@@ -69,6 +71,9 @@ pub(super) async fn notify(State(state): State<AppState>, body: Body) -> Respons
 async fn receive(state: &AppState, body: Body) -> Result<OutTradeNo, Refusal> {
     let body = read_body(body).await.map_err(Refusal::Body)?;
     let notify = Notify::parse(&body, &state.config.payjs.mchid)?;
+    if !notify.is_signed(&state.config.payjs.key) {
+        return Err(Refusal::Forged);
+    }
     let form = String::from_utf8(body).map_err(|_| Refusal::NotUtf8)?;
     state
         .queue
@@ -81,7 +86,7 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let status = match &self {
             Self::Body(error) => error.status(),
-            Self::NotOurs(_) | Self::NotUtf8 => StatusCode::BAD_REQUEST,
+            Self::NotOurs(_) | Self::Forged | Self::NotUtf8 => StatusCode::BAD_REQUEST,
             Self::Queue(_) | Self::TimedOut => StatusCode::SERVICE_UNAVAILABLE,
         };
         let error: String = format!("{:#}", anyhow::Error::from(self))

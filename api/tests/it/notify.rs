@@ -139,11 +139,12 @@ async fn bodies_that_readers_could_differ_on_are_refused() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_forged_sign_is_left_to_the_worker() -> Result<()> {
+async fn a_forged_notify_stays_outside() -> Result<()> {
     let app = TestApp::start().await?;
-    let forged = body(&app, &[]).replace("total_fee=990", "total_fee=1");
-    assert_eq!(app.post("/notify", FORM, forged).await?.body, "success");
-    assert_eq!(app.take_events().await?.len(), 1);
+    let honest = body(&app, &[]);
+    assert_refused(&app, honest.replace("total_fee=990", "total_fee=1")).await?;
+    let number = honest.replace("out_trade_no=QR2", "out_trade_no=QR3");
+    assert_refused(&app, number).await?;
     app.finish().await
 }
 

@@ -129,12 +129,17 @@ fn links_lead_to_files() -> Result<()> {
 
 fn pay(app: &TestApp, order: &Value) -> Result<()> {
     let fields = order["params"].as_object().context("no params")?;
-    let pairs: Vec<(&str, &str)> = fields
+    let text = |value: &Value| {
+        value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned)
+    };
+    let params = fields
         .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str().unwrap_or_default()))
+        .map(|(name, value)| (name.clone(), text(value)))
         .collect();
     let refused = |refusal| anyhow::anyhow!("{refusal:?}");
-    let payment = app.world.sandbox.order(&params(&pairs)).map_err(refused)?;
+    let payment = app.world.sandbox.order(&params).map_err(refused)?;
     app.world.sandbox.pay(&payment).map_err(refused)
 }
 

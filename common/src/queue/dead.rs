@@ -8,8 +8,11 @@ use redis::{
 };
 use serde::Serialize;
 
-use super::{Partition, Queue, event::fields_of};
+use super::{Event, Partition, Queue, event::fields_of, settle::FAILED_TTL_SECONDS};
 use crate::order::OutTradeNo;
+
+/// The mark of an order whose payment was given back.
+pub const REFUNDED: &str = "refunded";
 
 /// An entry of the dead or the rejected stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -18,6 +21,8 @@ pub struct Letter {
     pub id: String,
     #[serde(skip)]
     partition: Partition,
+    #[serde(skip)]
+    stream: String,
     /// Its fields, as redis-cli shows them.
     #[serde(flatten)]
     pub fields: BTreeMap<String, String>,
@@ -29,10 +34,18 @@ impl Letter {
         self.fields.get(name).map_or("", String::as_str)
     }
 
-    fn new(partition: Partition, entry: &StreamId) -> Self {
+    /// The number of the order that it is about; empty when it names none.
+    pub fn out_trade_no(&self) -> String {
+        let event = Event::from_fields(&self.event_fields()).ok();
+        let number = event.and_then(|event| event.out_trade_no());
+        number.map(String::from).unwrap_or_default()
+    }
+
+    fn new(partition: Partition, stream: &str, entry: &StreamId) -> Self {
         Self {
             id: entry.id.clone(),
             partition,
+            stream: stream.to_owned(),
             fields: fields_of(entry),
         }
     }
@@ -67,23 +80,19 @@ impl Queue {
 
     /// The dead letter with this id.
     pub async fn dead_letter(&self, id: &str) -> RedisResult<Option<Letter>> {
-        for partition in self.keys.partitions() {
-            let found: StreamRangeReply = self
-                .connection()
-                .xrange(self.keys.dead(partition), id, id)
-                .await?;
-            if let Some(entry) = found.ids.first() {
-                return Ok(Some(Letter::new(partition, entry)));
-            }
-        }
-        Ok(None)
+        self.letter(Self::dead_key, id).await
     }
 
-    /// Puts a dead letter back into the queue. False when it is no longer there.
+    /// The rejected event with this id.
+    pub async fn rejected_event(&self, id: &str) -> RedisResult<Option<Letter>> {
+        self.letter(Self::rejected_key, id).await
+    }
+
+    /// Puts a dead letter or a rejected event back into the queue. False when it is no longer there.
     pub async fn replay(&self, letter: &Letter) -> RedisResult<bool> {
         let script = Script::new(include_str!("lua/replay.lua"));
         let mut call = script.prepare_invoke();
-        call.key(self.keys.dead(letter.partition))
+        call.key(&letter.stream)
             .key(self.keys.notify(letter.partition))
             .arg(&letter.id);
         for (name, value) in letter.event_fields() {
@@ -94,9 +103,7 @@ impl Queue {
 
     /// Drops a dead letter. False when it is no longer there.
     pub async fn drop_letter(&self, letter: &Letter) -> RedisResult<bool> {
-        self.connection()
-            .xdel(self.keys.dead(letter.partition), &[&letter.id])
-            .await
+        self.connection().xdel(&letter.stream, &[&letter.id]).await
     }
 
     /// Why the order ended without a promotion, if it did.
@@ -112,6 +119,29 @@ impl Queue {
         self.keys.rejected(partition)
     }
 
+    /// Remembers that the payment of an order was given back.
+    pub async fn mark_refunded(&self, out_trade_no: &OutTradeNo) -> RedisResult<()> {
+        let key = self.keys.failed(out_trade_no);
+        self.connection()
+            .set_ex(key, REFUNDED, FAILED_TTL_SECONDS)
+            .await
+    }
+
+    async fn letter(
+        &self,
+        key: fn(&Self, Partition) -> String,
+        id: &str,
+    ) -> RedisResult<Option<Letter>> {
+        for partition in self.keys.partitions() {
+            let stream = key(self, partition);
+            let found: StreamRangeReply = self.connection().xrange(&stream, id, id).await?;
+            if let Some(entry) = found.ids.first() {
+                return Ok(Some(Letter::new(partition, &stream, entry)));
+            }
+        }
+        Ok(None)
+    }
+
     async fn newest(
         &self,
         key: fn(&Self, Partition) -> String,
@@ -122,9 +152,14 @@ impl Queue {
             let stream = key(self, partition);
             let found: StreamRangeReply = self
                 .connection()
-                .xrevrange_count(stream, "+", "-", most)
+                .xrevrange_count(&stream, "+", "-", most)
                 .await?;
-            letters.extend(found.ids.iter().map(|entry| Letter::new(partition, entry)));
+            letters.extend(
+                found
+                    .ids
+                    .iter()
+                    .map(|entry| Letter::new(partition, &stream, entry)),
+            );
         }
         Ok(letters)
     }

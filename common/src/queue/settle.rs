@@ -9,7 +9,7 @@ use super::{DeadReason, Delivery, GROUP, Outcome, Partition, Queue, event::Field
 use crate::{backoff::Backoff, crash, order::OutTradeNo};
 
 /// How long an order's failure is remembered for `/checkOrder`: 30 days.
-const FAILED_TTL_SECONDS: u64 = 30 * 24 * 3600;
+pub(super) const FAILED_TTL_SECONDS: u64 = 30 * 24 * 3600;
 /// The rejected stream is cut to about this length.
 const LONGEST_REJECTED: usize = 10_000;
 /// The most acknowledgements in one transition.

@@ -15,7 +15,7 @@ use super::{GROUP, Partition, Queue};
 pub struct Status {
     /// Events in the stream, whether a worker holds them or not.
     pub waiting: u64,
-    /// Age in ms of the oldest event in the stream.
+    /// Time in ms since the api received the event that is first in the stream.
     pub oldest_ms: Option<u64>,
     /// Events that each consumer holds.
     pub pending: BTreeMap<String, u64>,
@@ -70,11 +70,11 @@ impl Queue {
         status.dead += dead;
         status.rejected += rejected;
         status.added += added(&stream);
-        let born = oldest
+        let received = oldest
             .ids
             .first()
-            .and_then(|entry| entry.id.split('-').next()?.parse::<u64>().ok());
-        if let Some(age) = born.map(|born| now.saturating_sub(born)) {
+            .and_then(|entry| entry.get::<u64>("received_at"));
+        if let Some(age) = received.map(|received| now.saturating_sub(received)) {
             status.oldest_ms = Some(status.oldest_ms.map_or(age, |known| known.max(age)));
         }
         for consumer in group.consumers {

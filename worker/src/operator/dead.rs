@@ -51,6 +51,11 @@ pub enum Rejected {
         #[arg(long, default_value_t = 50)]
         most: usize,
     },
+    /// Put one back into the queue, e.g. after payjs.key was mended
+    Retry {
+        /// The id that `rejected list` shows
+        id: String,
+    },
 }
 
 pub(super) async fn run(command: Dead, context: &Context, out: &Out) -> anyhow::Result<()> {
@@ -63,16 +68,7 @@ pub(super) async fn run(command: Dead, context: &Context, out: &Out) -> anyhow::
             let letter = find(context, &id).await?;
             out.show(&letter, || whole(&letter))
         }
-        Dead::Retry { id } => {
-            let letter = find(context, &id).await?;
-            ensure!(
-                context.queue.replay(&letter).await?,
-                "dead letter {id} is gone"
-            );
-            out.show(&json!({ "id": id, "done": "queued" }), || {
-                format!("{id} is in the queue again")
-            })
-        }
+        Dead::Retry { id } => replay(context, &find(context, &id).await?, out).await,
         Dead::Drop { id } => {
             let letter = find(context, &id).await?;
             ensure!(
@@ -88,13 +84,31 @@ pub(super) async fn run(command: Dead, context: &Context, out: &Out) -> anyhow::
 }
 
 pub(super) async fn run_rejected(
-    command: &Rejected,
+    command: Rejected,
     context: &Context,
     out: &Out,
 ) -> anyhow::Result<()> {
-    let Rejected::List { most } = command;
-    let letters = context.queue.rejected(*most).await?;
-    out.show(&letters, || table(&letters, "no rejected events"))
+    match command {
+        Rejected::List { most } => {
+            let letters = context.queue.rejected(most).await?;
+            out.show(&letters, || table(&letters, "no rejected events"))
+        }
+        Rejected::Retry { id } => {
+            let letter = context.queue.rejected_event(&id).await?;
+            let letter = letter.with_context(|| {
+                format!("there is no rejected event {id}; `heyi-worker rejected list` shows them")
+            })?;
+            replay(context, &letter, out).await
+        }
+    }
+}
+
+async fn replay(context: &Context, letter: &Letter, out: &Out) -> anyhow::Result<()> {
+    let id = &letter.id;
+    ensure!(context.queue.replay(letter).await?, "{id} is gone");
+    out.show(&json!({ "id": id, "done": "queued" }), || {
+        format!("{id} is in the queue again")
+    })
 }
 
 async fn find(context: &Context, id: &str) -> anyhow::Result<Letter> {
@@ -123,6 +137,9 @@ async fn refund(context: &Context, letter: &Letter, out: &Out) -> anyhow::Result
         refunded_at: DateTime::now(),
     };
     context.store.record_refund(&record).await?;
+    if context.store.mapping(&record.out_trade_no).await?.is_none() {
+        context.queue.mark_refunded(&record.out_trade_no).await?;
+    }
     context.queue.drop_letter(letter).await?;
     let when = match granted {
         Refund::Now => "refunded",
@@ -155,13 +172,13 @@ fn table(letters: &[Letter], none: &str) -> String {
     }
     let mut text = format!("{:<22}{:<34}{:<15}error\n", "id", "out_trade_no", "reason");
     for letter in letters {
-        let number = letter.field("out_trade_no");
+        let number = letter.out_trade_no();
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
             "{:<22}{:<34}{:<15}{}",
             letter.id,
-            if number.is_empty() { "-" } else { number },
+            if number.is_empty() { "-" } else { &number },
             letter.field("reason"),
             letter.field("error")
         );

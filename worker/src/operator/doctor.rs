@@ -40,11 +40,9 @@ pub(super) async fn run(
             let context = Context::new(&config).await?;
             redis(&context, &mut findings).await;
             mongo(&context, &mut findings).await;
+            findings.push(for_the_api(&config, for_api));
             findings.push(public_url(&config).await);
         }
-    }
-    if let Some(mistakes) = for_api {
-        findings.push(bad("settings", format!("for the api, {mistakes}")));
     }
     out.show(&findings, || text(&findings))?;
     Ok(findings.iter().all(|finding| finding.ok))
@@ -118,10 +116,24 @@ async fn mongo(context: &Context, findings: &mut Vec<Finding>) {
     });
 }
 
+/// The api's settings, where they are here too and not only in its own environment.
+fn for_the_api(config: &Config, mistakes: Option<Mistakes>) -> Finding {
+    match mistakes {
+        None => good("settings", "complete for the api"),
+        Some(mistakes) if config.http.public_url.is_some() => {
+            bad("settings", format!("for the api, {mistakes}"))
+        }
+        Some(_) => good(
+            "settings",
+            "those of the api are not here; run doctor where they are to check them",
+        ),
+    }
+}
+
 async fn public_url(config: &Config) -> Finding {
     const CHECK: &str = "public address";
     let Some(url) = &config.http.public_url else {
-        return bad(
+        return good(
             CHECK,
             "http.public_url is not set here, so it was not asked",
         );

@@ -82,11 +82,15 @@ async fn a_dead_letter_is_listed_shown_and_replayed() -> Result<()> {
 async fn a_refund_goes_through_payjs_once_and_is_recorded() -> Result<()> {
     let mut shop = Shop::new().await?;
     shop.world.set("HEYI_QUEUE__MISSING_FOR", "1s");
-    let (_, payjs_order_id) = missing_order(&shop).await?;
+    let (order, payjs_order_id) = missing_order(&shop).await?;
     let _worker = shop.world.worker().await?;
     let letter = shop.the_dead_letter().await?;
     let done = json(&shop, &["dead", "refund", &letter.id]).await?;
     assert_eq!(done["done"], "refunded");
+    assert_eq!(
+        shop.queue.failure(&order.out_trade_no).await?.as_deref(),
+        Some("refunded")
+    );
     let ledger = shop.world.sandbox.ledger();
     assert!(ledger.orders.iter().any(|order| {
         order.payjs_order_id == payjs_order_id && order.status == OrderStatus::Refunded
@@ -135,6 +139,15 @@ async fn the_queue_and_rejected_events_are_shown() -> Result<()> {
         rejected[0]["error"].as_str().unwrap().contains("signature"),
         "{rejected}"
     );
+    let listed = text(&shop, &["rejected", "list"]).await?;
+    assert!(listed.contains(order.out_trade_no.as_str()), "{listed}");
+    let id = rejected[0]["id"].as_str().unwrap();
+    json(&shop, &["rejected", "retry", id]).await?;
+    eventually("rejected again", async || {
+        let again = json(&shop, &["rejected", "list"]).await?;
+        Ok(again[0]["id"].as_str().is_some_and(|other| other != id))
+    })
+    .await?;
     let shown = text(&shop, &["queue"]).await?;
     assert!(shown.contains("rejected      1"), "{shown}");
     shop.close().await

@@ -1,6 +1,14 @@
 //! Which programs run, and with what settings.
 
+use std::{
+    collections::BTreeMap, fs::File, io::Write as _, os::unix::fs::OpenOptionsExt as _,
+    path::PathBuf,
+};
+
+use anyhow::Result;
+
 use super::memory::Memory;
+use crate::checkout::Checkout;
 
 /// One of our programs.
 pub(super) struct Plan {
@@ -64,6 +72,30 @@ pub(super) fn plans(memory: &Memory, api_port: u16, redis: &str, mongo: &str) ->
             environment: shared,
         },
     ]
+}
+
+/// Writes the settings of api and worker into a file of their own, for the operator commands.
+pub(super) fn write_settings(checkout: &Checkout, plans: &[Plan]) -> Result<PathBuf> {
+    let mut sections: BTreeMap<String, BTreeMap<String, &str>> = BTreeMap::new();
+    for (name, value) in plans.iter().flat_map(|plan| &plan.environment) {
+        if let Some((section, key)) = name
+            .strip_prefix("HEYI_")
+            .and_then(|name| name.split_once("__"))
+        {
+            let section = sections.entry(section.to_lowercase()).or_default();
+            section.insert(key.to_lowercase(), value);
+        }
+    }
+    let path = checkout.dir("data")?.join("heyi.toml");
+    let mut options = File::options();
+    let mut file = options
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(&path)?;
+    file.write_all(toml::to_string(&sections)?.as_bytes())?;
+    Ok(path)
 }
 
 /// Where a program is reached.

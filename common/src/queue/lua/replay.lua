@@ -1,5 +1,5 @@
 -- Puts a dead letter back into the stream. Repeating it changes nothing.
--- KEYS: the dead stream, the stream. ARGV: the dead letter's id, then the event's fields and values.
+-- KEYS: the dead or rejected stream, the stream. ARGV: the letter's id, then the event's fields and values.
 if redis.call('XDEL', KEYS[1], ARGV[1]) == 0 then
   return 0
 end
