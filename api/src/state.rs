@@ -1,6 +1,6 @@
 //! What every handler needs.
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use anyhow::Context;
 use heyi_common::{
@@ -12,18 +12,29 @@ use url::Url;
 
 use crate::{limit::RateLimit, pages::Pages};
 
-/// Handles to everything, cheap to clone.
+/// Handles to everything. Every layer clones it for every request, so it is one pointer.
 #[derive(Clone)]
-pub struct AppState {
-    pub(crate) config: Arc<Config>,
+pub struct AppState(Arc<Handles>);
+
+impl Deref for AppState {
+    type Target = Handles;
+
+    fn deref(&self) -> &Handles {
+        &self.0
+    }
+}
+
+/// See [`AppState`].
+pub struct Handles {
+    pub(crate) config: Config,
     pub(crate) notify_url: Url,
     pub(crate) redis: Redis,
     pub(crate) orders: Orders,
     pub(crate) queue: Queue,
     pub(crate) store: Store,
     pub(crate) wechat: wechat::Client,
-    pub(crate) pages: Arc<Pages>,
-    pub(crate) limit: Arc<RateLimit>,
+    pub(crate) pages: Pages,
+    pub(crate) limit: RateLimit,
     pub(crate) metrics: PrometheusHandle,
 }
 
@@ -33,7 +44,7 @@ impl AppState {
     pub async fn new(config: Config) -> anyhow::Result<Self> {
         let redis = Redis::new(&config.redis)?;
         let queue = Queue::new(redis.clone(), &config.redis, &config.queue);
-        Ok(Self {
+        Ok(Self(Arc::new(Handles {
             notify_url: config
                 .payjs
                 .notify_url
@@ -42,13 +53,13 @@ impl AppState {
             orders: Orders::new(redis.clone(), queue.keys().clone()),
             store: Store::new(&config.mongo).await?,
             wechat: wechat::Client::new(http::client()?, &config.wechat),
-            pages: Arc::new(Pages::new()?),
-            limit: Arc::new(RateLimit::new(&config.http)),
+            pages: Pages::new()?,
+            limit: RateLimit::new(&config.http),
             metrics: telemetry::metrics(),
             redis,
             queue,
-            config: Arc::new(config),
-        })
+            config,
+        })))
     }
 
     /// The address of a code's page, which the composite code holds.

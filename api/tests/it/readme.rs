@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use heyi_sandbox::{
     Knobs,
     servers::process::{find, tethered},
-    world::{params, payloads},
+    world::payloads,
 };
 use serde_json::Value;
 use tokio::{
