@@ -1,22 +1,18 @@
 //! So many requests a second for each client address.
 
 use std::{
-    net::{IpAddr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
 };
 
-use axum::{
-    extract::{ConnectInfo, MatchedPath, Request, State},
-    middleware::Next,
-    response::Response,
-};
+use axum::extract::{MatchedPath, Request};
 use governor::{
     DefaultKeyedRateLimiter, Quota,
     clock::{Clock, DefaultClock},
 };
 use heyi_common::config;
 
-use crate::{address, error::Error, state::AppState};
+use crate::{address, error::Error};
 
 /// How many seconds' worth of requests may come at once.
 const BURST: u32 = 4;
@@ -42,6 +38,27 @@ impl RateLimit {
         }
     }
 
+    /// Refuses a client that asks too often.
+    pub(crate) fn admit(
+        &self,
+        peer: IpAddr,
+        request: &Request,
+        config: &config::Http,
+    ) -> Result<(), Error> {
+        let exempt = request
+            .extensions()
+            .get::<MatchedPath>()
+            .is_some_and(|path| EXEMPT.contains(&path.as_str()));
+        if exempt || self.limiter.is_none() {
+            return Ok(());
+        }
+        self.check(address::client(
+            peer,
+            request.headers(),
+            &config.trusted_proxies,
+        ))
+    }
+
     fn check(&self, client: IpAddr) -> Result<(), Error> {
         let Some(limiter) = &self.limiter else {
             return Ok(());
@@ -61,25 +78,6 @@ impl RateLimit {
             limiter.shrink_to_fit();
         }
     }
-}
-
-/// Refuses clients that ask too often.
-pub(crate) async fn limit(
-    State(state): State<AppState>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    request: Request,
-    next: Next,
-) -> Result<Response, Error> {
-    let exempt = request
-        .extensions()
-        .get::<MatchedPath>()
-        .is_some_and(|path| EXEMPT.contains(&path.as_str()));
-    if !exempt {
-        let trusted = &state.config.http.trusted_proxies;
-        let client = address::client(peer.ip(), request.headers(), trusted);
-        state.limit.check(client)?;
-    }
-    Ok(next.run(request).await)
 }
 
 fn network(address: IpAddr) -> IpAddr {

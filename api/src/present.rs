@@ -1,20 +1,14 @@
 //! The outside of every answer: the format of failures, and headers.
 
-use std::{cmp::Ordering, time::Duration};
+use std::cmp::Ordering;
 
 use axum::{
-    extract::{Request, State},
+    extract::Request,
     http::{HeaderName, HeaderValue, header},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 
-use crate::{
-    accept,
-    error::{Error, Failure},
-    pages,
-    state::AppState,
-};
+use crate::{accept, error::Failure, pages, state::AppState};
 
 /// What every answer says unless its handler knows better.
 const HEADERS: [(HeaderName, HeaderValue); 3] = [
@@ -29,22 +23,21 @@ const HEADERS: [(HeaderName, HeaderValue); 3] = [
     ),
 ];
 
-/// Shows failures as pages to those who want pages, and adds headers.
-pub(crate) async fn present(
-    State(state): State<AppState>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let wants_page = match accept::html_over_json(request.headers()) {
+/// Whether the client would rather see a failure as a page.
+pub(crate) fn wants_page(request: &Request) -> bool {
+    match accept::html_over_json(request.headers()) {
         Ordering::Greater => true,
         // The success of this one is a page.
         Ordering::Equal => request.uri().path() == "/qr",
         Ordering::Less => false,
-    };
-    let mut response = next.run(request).await;
+    }
+}
+
+/// Shows failures as pages to those who want pages, and adds headers.
+pub(crate) fn present(state: &AppState, mut response: Response, wants_page: bool) -> Response {
     if let Some(failure) = response.extensions_mut().remove::<Failure>() {
         if wants_page {
-            response = as_page(&state, response, &failure);
+            response = as_page(state, response, &failure);
         }
         let accept = HeaderValue::from_static("accept");
         response.headers_mut().append(header::VARY, accept);
@@ -53,17 +46,6 @@ pub(crate) async fn present(
         response.headers_mut().entry(name).or_insert(value);
     }
     response
-}
-
-/// Cuts off whoever sends or waits for too long.
-pub(crate) async fn within(
-    State(limit): State<Duration>,
-    request: Request,
-    next: Next,
-) -> Result<Response, Error> {
-    tokio::time::timeout(limit, next.run(request))
-        .await
-        .map_err(|_| Error::TimedOut)
 }
 
 /// The same answer with the page of its status as body.

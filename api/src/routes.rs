@@ -10,19 +10,20 @@ mod qr;
 mod qr_picture;
 mod reflash;
 
-use std::any::Any;
+use std::{net::SocketAddr, panic::AssertUnwindSafe};
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
-    middleware::{from_fn, from_fn_with_state},
+    extract::{ConnectInfo, DefaultBodyLimit, Request, State},
+    middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::get,
 };
-use tower_http::catch_panic::CatchPanicLayer;
+use futures::FutureExt;
+use tokio::time::timeout;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{error::Error, limit::limit, openapi, present, state::AppState, track::track};
+use crate::{error::Error, openapi, present, state::AppState, track::Track};
 
 /// The whole API as one value. It wants to be told the peer's address (`ConnectInfo<SocketAddr>`).
 pub fn router(state: AppState) -> Router {
@@ -49,26 +50,42 @@ pub fn router(state: AppState) -> Router {
     around(routes, &state).with_state(state)
 }
 
-/// From the outside in: counting, format of failures, panics, time limit, rate limit.
+/// What is around every route is one layer: each costs every request a few copies and allocations.
 fn around(routes: Router<AppState>, state: &AppState) -> Router<AppState> {
     routes
         .fallback(async || Error::NotFound)
         .method_not_allowed_fallback(async || Error::MethodNotAllowed)
         // `params::read_body` has the limit.
         .layer(DefaultBodyLimit::disable())
-        .layer(from_fn_with_state(state.clone(), limit))
-        .layer(from_fn_with_state(
-            state.config.http.request_timeout,
-            present::within,
-        ))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn_with_state(state.clone(), present::present))
-        .layer(from_fn(track))
+        .layer(from_fn_with_state(state.clone(), attend))
 }
 
-fn panicked(_: Box<dyn Any + Send>) -> Response {
-    tracing::error!("a handler panicked");
-    Error::Panicked.into_response()
+/// From the outside in: counting, format of failures, panics, time limit, rate limit.
+async fn attend(
+    State(state): State<AppState>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let track = Track::start(&request);
+    let wants_page = present::wants_page(&request);
+    let answer = async {
+        state.limit.admit(peer.ip(), &request, &state.config.http)?;
+        let limit = state.config.http.request_timeout;
+        timeout(limit, next.run(request))
+            .await
+            .map_err(|_| Error::TimedOut)
+    };
+    let answer = AssertUnwindSafe(answer)
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|_| {
+            tracing::error!("a handler panicked");
+            Err(Error::Panicked)
+        });
+    let response = present::present(&state, answer.into_response(), wants_page);
+    track.end(&response);
+    response
 }
 
 #[cfg(test)]

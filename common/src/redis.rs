@@ -2,7 +2,13 @@
 
 mod shared;
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use anyhow::Context;
 use redis::{
@@ -14,6 +20,9 @@ pub use shared::Shared;
 
 use crate::{config, http};
 
+/// Redis takes 16 KiB at most from one connection before it writes to disk, about a dozen orders; over several
+/// connections more of them share one write.
+const CONNECTIONS: usize = 4;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 const RECONNECT_DELAY: Duration = Duration::from_millis(50);
@@ -23,7 +32,8 @@ const RECONNECT_ATTEMPTS: usize = 1;
 #[derive(Clone)]
 pub struct Redis {
     client: Client,
-    shared: Shared,
+    shared: Arc<[Shared]>,
+    turn: Arc<AtomicUsize>,
     waiting: Shared,
 }
 
@@ -82,15 +92,19 @@ impl Redis {
                 .context("set up Redis")
         };
         Ok(Self {
-            shared: connect()?,
+            shared: (0..CONNECTIONS)
+                .map(|_| connect())
+                .collect::<anyhow::Result<_>>()?,
+            turn: Arc::default(),
             waiting: connect()?,
             client,
         })
     }
 
-    /// The connection that every command but blocking ones shares.
+    /// One of the connections that all commands but blocking ones share.
     pub fn shared(&self) -> Shared {
-        self.shared.clone()
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.shared.len();
+        self.shared[turn].clone()
     }
 
     /// The connection that commands share which wait for replicas, and so hold up those behind them.

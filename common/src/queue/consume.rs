@@ -25,6 +25,8 @@ use crate::backoff::Backoff;
 /// How long a read waits for work before it asks again.
 const BLOCK: Duration = Duration::from_secs(2);
 const LARGEST_READ: usize = 256;
+/// Events read ahead for each that is worked on, so that handlers need not wait for the next read.
+const READ_AHEAD: usize = 4;
 
 /// One process's part in the consumer group. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -42,15 +44,15 @@ pub struct Consumer {
 }
 
 impl Consumer {
-    /// A consumer with a name that no other process has. It reads ahead by `capacity` events at most, takes
-    /// none while `intake` is false, and ends with `stop`.
+    /// A consumer with a name that no other process has, for a worker that handles `concurrency` events at once.
+    /// It takes none while `intake` is false, and ends with `stop`.
     pub fn new(
         queue: Queue,
-        capacity: usize,
+        concurrency: usize,
         intake: watch::Receiver<bool>,
         stop: CancellationToken,
     ) -> (Self, mpsc::Receiver<Delivery>) {
-        let (deliveries, receiver) = mpsc::channel(capacity);
+        let (deliveries, receiver) = mpsc::channel(concurrency * READ_AHEAD);
         let unique: [u8; 4] = rand::random();
         let name = format!("{}-{}", std::process::id(), hex::encode(unique)).into();
         (
