@@ -119,13 +119,11 @@ impl<'de> Deserialize<'de> for AllowList {
 /// Whether `text` is a personal payment code (付款码): 18 digits that begin with 10 to 15 (WeChat), or 16 to
 /// 24 digits that begin with 25 to 30 (Alipay). Blanks between the digits do not hide one.
 fn is_payment_code(text: &str) -> bool {
-    let digits: String = text
-        .chars()
-        .filter(|c| !c.is_whitespace() && *c != '-')
-        .collect();
-    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+    let is_blank = |c: char| c.is_whitespace() || c == '-';
+    if !text.chars().all(|c| c.is_ascii_digit() || is_blank(c)) {
         return false;
     }
+    let digits: String = text.chars().filter(|c| !is_blank(*c)).collect();
     let head: u8 = digits
         .get(..2)
         .and_then(|head| head.parse().ok())
