@@ -6,9 +6,6 @@ use heyi_common::{
     shutdown, telemetry,
 };
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let config = Config::load(Process::Api)?;

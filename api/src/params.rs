@@ -16,7 +16,7 @@ use http_body_util::LengthLimitError;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeOwned, Error as _, MapAccess, Visitor},
+    de::{Error as _, IntoDeserializer, MapAccess, Visitor, value::MapDeserializer},
 };
 use serde_json::Value;
 
@@ -38,14 +38,13 @@ impl Params {
     }
 
     /// The parameters as a request of a route.
-    pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        let values = self
+    pub(crate) fn read<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Error> {
+        let pairs = self
             .0
             .iter()
-            .map(|(name, value)| (name.clone(), Value::String(value.clone())))
-            .collect();
-        serde_json::from_value(Value::Object(values))
-            .map_err(|error| Error::Invalid(error.to_string()))
+            .map(|(name, text)| (name.as_str(), Text(text)));
+        T::deserialize(MapDeserializer::new(pairs))
+            .map_err(|error: serde::de::value::Error| Error::Invalid(error.to_string()))
     }
 
     /// Whether there is a `sign`, right or wrong.
@@ -100,6 +99,34 @@ impl<S: Sync> FromRequest<S> for Params {
                     .to_owned(),
             )),
         }
+    }
+}
+
+/// One value, which is also there when the request has it as an `Option`.
+struct Text<'a>(&'a str);
+
+impl<'de> IntoDeserializer<'de> for Text<'de> {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+impl<'de> Deserializer<'de> for Text<'de> {
+    type Error = serde::de::value::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        visitor.visit_borrowed_str(self.0)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        visitor.visit_some(self)
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
     }
 }
 

@@ -42,11 +42,18 @@ pub fn write(params: &Params) -> String {
 }
 
 fn decode(text: &[u8]) -> Result<String, FormError> {
+    if !text.contains(&b'+') {
+        return percent_decoded(text);
+    }
     let spaces: Vec<u8> = text
         .iter()
         .map(|byte| if *byte == b'+' { b' ' } else { *byte })
         .collect();
-    percent_encoding::percent_decode(&spaces)
+    percent_decoded(&spaces)
+}
+
+fn percent_decoded(text: &[u8]) -> Result<String, FormError> {
+    percent_encoding::percent_decode(text)
         .decode_utf8()
         .map(Into::into)
         .map_err(|_| FormError::NotUtf8)

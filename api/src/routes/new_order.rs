@@ -73,7 +73,7 @@ pub(super) async fn new_order(
         order_params(&config.payjs, &state.notify_url, out_trade_no, total_fee)
     });
     state.orders.put(&order, config.orders.ttl).await?;
-    tracing::info!(
+    tracing::debug!(
         order.out_trade_no = %order.out_trade_no,
         order.total_fee = total_fee.fen(),
         "order made"
