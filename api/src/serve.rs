@@ -52,6 +52,10 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
     outcome
 }
 
+async fn warn_of_redis(state: AppState) {
+    state.redis.warn_of_risks().await;
+}
+
 async fn drain(stop: CancellationToken, handle: Handle<SocketAddr>) {
     stop.cancelled().await;
     handle.graceful_shutdown(Some(DRAIN));
@@ -79,22 +83,6 @@ async fn sweep(state: AppState) {
         sleep(SWEEP_EVERY).await;
         state.limit.sweep();
         state.metrics.run_upkeep();
-    }
-}
-
-/// Says loudly when Redis may lose payments.
-async fn warn_of_redis(state: AppState) {
-    loop {
-        match state.redis.persistence().await {
-            Ok(persistence) => {
-                for warning in persistence.warnings() {
-                    tracing::error!("{warning}");
-                }
-                return;
-            }
-            Err(error) => tracing::warn!(%error, "Redis is out of reach"),
-        }
-        sleep(RETRY_EVERY).await;
     }
 }
 

@@ -18,7 +18,7 @@ use redis::{
 use secrecy::ExposeSecret;
 pub use shared::Shared;
 
-use crate::{config, http};
+use crate::{backoff::Backoff, config, http};
 
 /// Redis takes 16 KiB at most from one connection before it writes to disk, about a dozen orders; over several
 /// connections more of them share one write.
@@ -144,5 +144,22 @@ impl Redis {
                 .unwrap_or_default(),
             eviction: info.get("maxmemory_policy").unwrap_or_default(),
         })
+    }
+
+    /// Says loudly what could lose a payment, as soon as Redis answers.
+    pub async fn warn_of_risks(&self) {
+        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(5));
+        loop {
+            match self.persistence().await {
+                Ok(persistence) => {
+                    for warning in persistence.warnings() {
+                        tracing::error!("{warning}");
+                    }
+                    return;
+                }
+                Err(error) => tracing::warn!(%error, "Redis is out of reach"),
+            }
+            backoff.wait().await;
+        }
     }
 }

@@ -7,7 +7,7 @@ mod samples;
 use std::{
     collections::BTreeMap,
     env,
-    net::{Ipv4Addr, TcpListener},
+    net::Ipv4Addr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -280,9 +280,4 @@ pub fn binary(name: &str) -> Result<PathBuf> {
     found.with_context(|| {
         format!("{name} is not built: run `cargo build --workspace --bins` or `cargo xtask test`")
     })
-}
-
-/// Whether a port of loopback is free; for tests that restart something on it.
-pub fn is_free(port: u16) -> bool {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }

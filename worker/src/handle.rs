@@ -79,34 +79,34 @@ fn try_again(event: &Event, error: &str) -> Outcome {
 }
 
 fn log(delivery: &Delivery, outcome: &Outcome) {
-    let number = delivery
-        .event
-        .out_trade_no()
-        .map(String::from)
-        .unwrap_or_default();
+    // Read from the form again, so only where the outcome does not name it.
+    let number = || {
+        let number = delivery.event.out_trade_no();
+        number.map(String::from).unwrap_or_default()
+    };
     let (id, attempt) = (&delivery.id, delivery.event.attempt);
     match outcome {
-        Outcome::Promoted(_) => tracing::info!(
+        Outcome::Promoted(promoted) => tracing::info!(
             event.id = id,
             event.attempt = attempt,
-            order.out_trade_no = number,
+            order.out_trade_no = promoted.as_str(),
             "promoted"
         ),
         Outcome::Nothing => tracing::info!(
             event.id = id,
-            order.out_trade_no = number,
+            order.out_trade_no = number(),
             "nothing to promote"
         ),
         Outcome::Retry { delay, error, .. } => tracing::warn!(
             event.id = id,
             event.attempt = attempt,
-            order.out_trade_no = number,
+            order.out_trade_no = number(),
             error,
             delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
             "to be tried again"
         ),
         Outcome::Dead { reason, error } => tracing::error!(
-            event.id = id, event.attempt = attempt, order.out_trade_no = number, %reason, error, "dead letter"
+            event.id = id, event.attempt = attempt, order.out_trade_no = number(), %reason, error, "dead letter"
         ),
         Outcome::Rejected { error } => tracing::warn!(event.id = id, error, "rejected"),
     }

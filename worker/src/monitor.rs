@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use heyi_common::{backoff::Backoff, config, queue::status::Status, telemetry};
+use heyi_common::{config, queue::status::Status, telemetry};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -100,15 +100,8 @@ fn gauge(status: &Status) {
 
 /// Says loudly at start what could lose a payment.
 pub(crate) async fn warn_of_risks(context: Context, stop: CancellationToken) {
-    let mut backoff = Backoff::reconnect();
-    while !stop.is_cancelled() {
-        if let Ok(persistence) = context.queue.redis().persistence().await {
-            for warning in persistence.warnings() {
-                tracing::error!("{warning}");
-            }
-            break;
-        }
-        backoff.wait().await;
-    }
+    stop.run_until_cancelled(context.queue.redis().warn_of_risks())
+        .await;
+    // A side task that ends before it is told to counts as a failure.
     stop.cancelled().await;
 }

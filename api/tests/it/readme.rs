@@ -138,9 +138,8 @@ fn pay(app: &TestApp, order: &Value) -> Result<()> {
         .iter()
         .map(|(name, value)| (name.clone(), text(value)))
         .collect();
-    let refused = |refusal| anyhow::anyhow!("{refusal:?}");
-    let payment = app.world.sandbox.order(&params).map_err(refused)?;
-    app.world.sandbox.pay(&payment).map_err(refused)
+    let payment = app.world.sandbox.order(&params)?;
+    Ok(app.world.sandbox.pay(&payment)?)
 }
 
 fn printed(output: &Output) -> Result<String> {

@@ -126,7 +126,6 @@ impl Queue {
 
     /// Parks, buries or rejects an event.
     async fn leave(&self, delivery: &Delivery, outcome: &Outcome) -> RedisResult<()> {
-        let number = delivery.event.out_trade_no();
         match outcome {
             Outcome::Promoted(_) | Outcome::Nothing => Ok(()),
             Outcome::Retry { event, delay, .. } => {
@@ -144,6 +143,7 @@ impl Queue {
                     .await
             }
             Outcome::Dead { reason, error } => {
+                let number = delivery.event.out_trade_no();
                 let fields = delivery.event.fields();
                 self.bury(
                     delivery.partition,
@@ -158,30 +158,18 @@ impl Queue {
             Outcome::Rejected { error } => {
                 let mut fields = delivery.event.fields();
                 fields.insert("error".to_owned(), error.clone());
-                self.move_away(delivery, &self.keys.rejected(delivery.partition), fields)
-                    .await
+                let target = self.keys.rejected(delivery.partition);
+                self.move_to(
+                    delivery.partition,
+                    &delivery.id,
+                    &target,
+                    LONGEST_REJECTED,
+                    None,
+                    fields,
+                )
+                .await
             }
         }
-    }
-
-    async fn move_away(
-        &self,
-        delivery: &Delivery,
-        target: &str,
-        fields: Fields,
-    ) -> RedisResult<()> {
-        let script = Script::new(include_str!("lua/bury.lua"));
-        let mut call = script.prepare_invoke();
-        call.key(self.keys.notify(delivery.partition)).key(target);
-        call.arg(GROUP)
-            .arg(&delivery.id)
-            .arg(LONGEST_REJECTED)
-            .arg("")
-            .arg(0);
-        for (name, value) in fields {
-            call.arg(name).arg(value);
-        }
-        call.invoke_async(&mut self.connection()).await
     }
 
     /// Makes an entry a dead letter and remembers the failure of its order.
@@ -202,19 +190,37 @@ impl Queue {
         fields.insert("attempts".to_owned(), attempts.to_string());
         fields.insert("reason".to_owned(), reason.name().to_owned());
         fields.insert("error".to_owned(), error.to_owned());
-        let script = Script::new(include_str!("lua/bury.lua"));
-        let mut call = script.prepare_invoke();
-        call.key(self.keys.notify(partition))
-            .key(self.keys.dead(partition));
-        if let Some(number) = out_trade_no.filter(|number| self.keys.partition(number) == partition)
-        {
-            call.key(self.keys.failed(&number));
+        let mark = out_trade_no.filter(|number| self.keys.partition(number) == partition);
+        if let Some(number) = &mark {
             fields.insert("out_trade_no".to_owned(), number.to_string());
         }
+        let failed = mark.map(|number| (self.keys.failed(&number), reason));
+        let target = self.keys.dead(partition);
+        self.move_to(partition, id, &target, 0, failed, fields)
+            .await
+    }
+
+    /// Moves an entry to another stream of at most about `longest` (0: any), and sets the mark of a failure.
+    async fn move_to(
+        &self,
+        partition: Partition,
+        id: &str,
+        target: &str,
+        longest: usize,
+        failed: Option<(String, DeadReason)>,
+        fields: Fields,
+    ) -> RedisResult<()> {
+        let script = Script::new(include_str!("lua/bury.lua"));
+        let mut call = script.prepare_invoke();
+        call.key(self.keys.notify(partition)).key(target);
+        let reason = failed.map_or("", |(key, reason)| {
+            call.key(key);
+            reason.name()
+        });
         call.arg(GROUP)
             .arg(id)
-            .arg(0)
-            .arg(reason.name())
+            .arg(longest)
+            .arg(reason)
             .arg(FAILED_TTL_SECONDS);
         for (name, value) in fields {
             call.arg(name).arg(value);

@@ -176,13 +176,8 @@ impl Client {
     /// Makes an order and pays it in the sandbox. Returns both numbers of the order.
     pub async fn pay(&self, person: &Person, name: &str, fen: u32) -> Result<(String, String)> {
         let params = self.order(person, name, fen).await?;
-        let payjs_order_id = self
-            .sandbox
-            .order(&params)
-            .map_err(|refusal| anyhow::anyhow!("{refusal:?}"))?;
-        self.sandbox
-            .pay(&payjs_order_id)
-            .map_err(|refusal| anyhow::anyhow!("{refusal:?}"))?;
+        let payjs_order_id = self.sandbox.order(&params)?;
+        self.sandbox.pay(&payjs_order_id)?;
         Ok((params["out_trade_no"].clone(), payjs_order_id))
     }
 

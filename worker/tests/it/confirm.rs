@@ -1,6 +1,6 @@
 //! Confirm events: PayJS is asked.
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use heyi_common::order::Order;
 use heyi_sandbox::{Knobs, Refuse, world::eventually};
 
@@ -13,15 +13,8 @@ async fn paid_in_silence(shop: &Shop) -> Result<(Order, String)> {
         ..Knobs::default()
     });
     let order = shop.order("小店").await?;
-    let payjs_order_id = shop
-        .world
-        .sandbox
-        .order(&order.params)
-        .map_err(|refusal| anyhow!("{refusal:?}"))?;
-    shop.world
-        .sandbox
-        .pay(&payjs_order_id)
-        .map_err(|refusal| anyhow!("{refusal:?}"))?;
+    let payjs_order_id = shop.world.sandbox.order(&order.params)?;
+    shop.world.sandbox.pay(&payjs_order_id)?;
     eventually("the payment", async || {
         Ok(shop
             .world
@@ -86,11 +79,7 @@ async fn an_unpaid_order_stays_an_order() -> Result<()> {
     let shop = Shop::new().await?;
     let _worker = shop.world.worker().await?;
     let order = shop.order("小店").await?;
-    let payjs_order_id = shop
-        .world
-        .sandbox
-        .order(&order.params)
-        .map_err(|refusal| anyhow!("{refusal:?}"))?;
+    let payjs_order_id = shop.world.sandbox.order(&order.params)?;
     shop.queue
         .enqueue_confirm(&order.out_trade_no, &payjs_order_id)
         .await?;
@@ -141,11 +130,7 @@ async fn many_confirms_ask_payjs_at_most_once_a_second() -> Result<()> {
     let _workers = tokio::try_join!(shop.world.worker(), shop.world.worker())?;
     for _ in 0..4 {
         let order = shop.order("小店").await?;
-        let payjs_order_id = shop
-            .world
-            .sandbox
-            .order(&order.params)
-            .map_err(|refusal| anyhow!("{refusal:?}"))?;
+        let payjs_order_id = shop.world.sandbox.order(&order.params)?;
         shop.queue
             .enqueue_confirm(&order.out_trade_no, &payjs_order_id)
             .await?;

@@ -1,6 +1,6 @@
 //! The commands of the operator.
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Result, ensure};
 use heyi_sandbox::{Knobs, OrderStatus, world::eventually};
 use serde_json::Value;
 
@@ -23,20 +23,13 @@ async fn text(shop: &Shop, arguments: &[&str]) -> Result<String> {
 /// A dead letter about a payment that the sandbox knows, for an order that is missing.
 async fn missing_order(shop: &Shop) -> Result<(heyi_common::order::Order, String)> {
     let order = shop.order("小店").await?;
-    let payjs_order_id = shop
-        .world
-        .sandbox
-        .order(&order.params)
-        .map_err(|refusal| anyhow!("{refusal:?}"))?;
+    let payjs_order_id = shop.world.sandbox.order(&order.params)?;
     shop.orders.remove(&order.out_trade_no).await?;
     shop.world.sandbox.set_knobs(Knobs {
         lose_notifies: u32::MAX,
         ..Knobs::default()
     });
-    shop.world
-        .sandbox
-        .pay(&payjs_order_id)
-        .map_err(|refusal| anyhow!("{refusal:?}"))?;
+    shop.world.sandbox.pay(&payjs_order_id)?;
     let mut params = shop.notify_params(&order, 1);
     params.insert("payjs_order_id".to_owned(), payjs_order_id.clone());
     shop.enqueue(&order, shop.signed(params)).await?;
