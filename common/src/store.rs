@@ -10,7 +10,10 @@ use mongodb::{
     Client, Collection, Database, IndexModel,
     bson::{DateTime, doc, oid::ObjectId},
     error::{ErrorKind, WriteFailure},
-    options::{Acknowledgment, ClientOptions, IndexOptions, ReadConcern, WriteConcern},
+    options::{
+        Acknowledgment, ClientOptions, IndexOptions, ReadConcern, ReadPreference,
+        SelectionCriteria, WriteConcern,
+    },
 };
 use secrecy::ExposeSecret;
 
@@ -48,7 +51,8 @@ pub enum StoreError {
 type Result<T> = std::result::Result<T, StoreError>;
 
 impl Store {
-    /// A handle that connects when it is first used. Every write is acknowledged by a majority and journaled.
+    /// A handle that connects when it is first used. Every write is acknowledged by a majority and journaled, and
+    /// every read asks the primary, whatever the URL says.
     pub async fn new(config: &config::Mongo) -> anyhow::Result<Self> {
         http::install_tls();
         let mut options = ClientOptions::parse(config.url.expose_secret())
@@ -63,6 +67,8 @@ impl Store {
                 .journal(true)
                 .build(),
         );
+        options.selection_criteria =
+            Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
         let database = Client::with_options(options)
             .context("set up MongoDB")?
             .database(&config.database);
@@ -124,11 +130,13 @@ impl Store {
         Ok(self.codes.find_one(doc! { "_id": id }).await?)
     }
 
-    /// The mapping of an order that became a code.
+    /// The mapping of an order that became a code, if a majority has it: an event ends because of it, so it must
+    /// not go with a primary that fails.
     pub async fn mapping(&self, out_trade_no: &OutTradeNo) -> Result<Option<Mapping>> {
         Ok(self
             .mappings
             .find_one(doc! { "_id": out_trade_no.as_str() })
+            .read_concern(ReadConcern::majority())
             .await?)
     }
 
