@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use heyi_common::{cache::CacheError, queue::enqueue::EnqueueError, store::StoreError};
+use heyi_common::{cache::CacheError, redis::WriteError, store::StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -162,13 +162,14 @@ impl From<CacheError> for Error {
     fn from(error: CacheError) -> Self {
         match error {
             CacheError::Redis(error) => redis_away(error),
+            CacheError::NotKept(error) => error.into(),
             CacheError::Broken(_) => Self::Internal(error.into()),
         }
     }
 }
 
-impl From<EnqueueError> for Error {
-    fn from(error: EnqueueError) -> Self {
+impl From<WriteError> for Error {
+    fn from(error: WriteError) -> Self {
         redis_away(error)
     }
 }

@@ -7,7 +7,7 @@ use redis::AsyncCommands;
 use crate::{
     order::{Order, OutTradeNo},
     queue::Keys,
-    redis::Redis,
+    redis::{Redis, WriteError},
 };
 
 /// The order cache.
@@ -23,6 +23,9 @@ pub enum CacheError {
     /// Redis is out of reach or refused.
     #[error("the order cache is out of reach")]
     Redis(#[from] redis::RedisError),
+    /// The order could not be written durably.
+    #[error("the order cannot be kept")]
+    NotKept(#[from] WriteError),
     /// What is stored is no order.
     #[error("the stored order cannot be read")]
     Broken(#[from] serde_json::Error),
@@ -34,11 +37,14 @@ impl Orders {
         Self { redis, keys }
     }
 
-    /// Stores a new order for `ttl`.
+    /// Stores a new order for `ttl`, on the replicas that are to have it too: who pays for an order that a
+    /// failover lost has paid for nothing.
     pub async fn put(&self, order: &Order, ttl: Duration) -> Result<(), CacheError> {
         let json = serde_json::to_string(order)?;
         let key = self.keys.order(&order.out_trade_no);
-        let () = self.redis.shared().set_ex(key, json, ttl.as_secs()).await?;
+        let mut write = redis::pipe();
+        write.set_ex(key, json, ttl.as_secs());
+        self.redis.write(write).await?;
         Ok(())
     }
 

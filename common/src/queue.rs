@@ -66,7 +66,6 @@ pub const GROUP: &str = "promoters";
 pub struct Queue {
     redis: Redis,
     keys: Keys,
-    wait_replicas: u32,
 }
 
 impl Queue {
@@ -75,7 +74,6 @@ impl Queue {
         Self {
             redis,
             keys: Keys::new(&redis_config.prefix, config.partitions),
-            wait_replicas: redis_config.wait_replicas,
         }
     }
 

@@ -24,6 +24,8 @@ pub enum Trouble {
     Store(StoreError),
     /// Redis.
     Redis(redis::RedisError),
+    /// Redis, as the order cache says it.
+    Orders(CacheError),
     /// PayJS.
     PayJs(PayJsError),
 }
@@ -40,6 +42,7 @@ impl std::fmt::Display for Trouble {
         let error: &dyn std::error::Error = match self {
             Self::Store(error) => error,
             Self::Redis(error) => error,
+            Self::Orders(error) => error,
             Self::PayJs(error) => error,
         };
         write!(f, "{error}")?;
@@ -114,13 +117,13 @@ pub(crate) async fn paid(
 ) -> Result<Outcome, Trouble> {
     let order = match context.orders.get(out_trade_no).await {
         Ok(order) => order,
-        Err(CacheError::Redis(error)) => return Err(error.into()),
         Err(CacheError::Broken(error)) => {
             return Ok(dead(
                 DeadReason::Poison,
                 &format!("the stored order cannot be read: {error}"),
             ));
         }
+        Err(error) => return Err(Trouble::Orders(error)),
     };
     match order {
         Some(order) if mismatch(context, &order, total_fee).is_none() => {

@@ -11,7 +11,7 @@ use axum::{
 use heyi_common::{
     order::OutTradeNo,
     payjs::{Notify, NotifyError},
-    queue::enqueue::EnqueueError,
+    redis::WriteError,
 };
 use metrics::counter;
 use tokio::time::timeout;
@@ -35,7 +35,7 @@ enum Refusal {
     #[error("the body is not UTF-8")]
     NotUtf8,
     #[error(transparent)]
-    Queue(#[from] EnqueueError),
+    Queue(#[from] WriteError),
     #[error("it took too long")]
     TimedOut,
 }

@@ -34,7 +34,7 @@ async fn when_redis_has_no_memory_left_nothing_is_acknowledged() -> Result<()> {
 }
 
 #[tokio::test]
-async fn with_wait_replicas_a_notify_is_acknowledged_once_a_replica_has_it() -> Result<()> {
+async fn with_wait_replicas_nothing_is_acknowledged_before_a_replica_has_it() -> Result<()> {
     let mut world = World::with_own_stores().await?;
     world.set("HEYI_REDIS__WAIT_REPLICAS", "1");
     let app = TestApp::start_in(world).await?;
@@ -43,6 +43,10 @@ async fn with_wait_replicas_a_notify_is_acknowledged_once_a_replica_has_it() -> 
         (503, "fail".to_owned()),
         "no replica has it"
     );
+    let alice = app.client.login("alice").await?;
+    let refused = app.client.order(&alice, "小店", 990).await;
+    let refused = refused.expect_err("an order that no replica has");
+    assert!(refused.to_string().contains("503"), "{refused}");
 
     let dir = app.world.dir().join("replica");
     std::fs::create_dir(&dir)?;
@@ -65,6 +69,13 @@ async fn with_wait_replicas_a_notify_is_acknowledged_once_a_replica_has_it() -> 
     let there: usize = app.redis()?.xlen(&stream).await?;
     let copied: usize = connection.xlen(&stream).await?;
     assert_eq!(copied, there);
+    let order = app.client.order(&alice, "小店", 990).await?;
+    let key = format!(
+        "{}order:{}",
+        app.world.setting("HEYI_REDIS__PREFIX"),
+        order["out_trade_no"]
+    );
+    assert!(connection.exists::<_, bool>(key).await?, "{order:?}");
     app.take_events().await?;
     app.finish().await
 }

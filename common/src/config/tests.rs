@@ -114,6 +114,17 @@ fn every_mistake_is_listed_with_its_key() {
 }
 
 #[test]
+fn a_cluster_needs_partitions() {
+    let url = ("HEYI_REDIS__URL", "redis+cluster://:hush@a:1,b:2");
+    let Mistakes(found) = load(&[url]).unwrap_err();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("queue.partitions: "), "{found:?}");
+    assert!(!found[0].contains("hush"), "{found:?}");
+    load(&[url, ("HEYI_QUEUE__PARTITIONS", "16")]).unwrap();
+    load(&[("HEYI_REDIS__URL", "redis+sentinel://a:1,b:2/heyi")]).unwrap();
+}
+
+#[test]
 fn a_file_is_laid_over_the_defaults_and_a_secret_read_from_its_own() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     write!(

@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::Config;
-use crate::order::Fee;
+use crate::{order::Fee, redis::Places};
 
 /// The process a configuration is for. Each needs only its own settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,10 +63,15 @@ fn both(config: &Config, check: &mut impl FnMut(bool, &str, &str)) {
         "redis.prefix",
         "must not hold braces or spaces",
     );
+    let places = Places::parse(config.redis.url.expose_secret());
+    let is_cluster = places.as_ref().is_ok_and(Places::is_cluster);
+    if let Err(mistake) = places {
+        check(false, "redis.url", &mistake);
+    }
     check(
-        redis_url(&config.redis.url),
-        "redis.url",
-        "must be a redis:// or rediss:// URL",
+        !is_cluster || config.queue.partitions > 1,
+        "queue.partitions",
+        "must be more than 1 with redis+cluster://, so that what belongs together is in one slot; 16 is a good number",
     );
     check(
         mongo_url(&config.mongo.url),
@@ -228,10 +233,6 @@ fn is_web(url: Option<&Url>) -> bool {
 
 fn ends_with_slash(url: &Url) -> bool {
     url.path().ends_with('/')
-}
-
-fn redis_url(url: &SecretString) -> bool {
-    redis::IntoConnectionInfo::into_connection_info(url.expose_secret()).is_ok()
 }
 
 fn mongo_url(url: &SecretString) -> bool {

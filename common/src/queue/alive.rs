@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use redis::{AsyncCommands, RedisResult};
 use tokio::time::Instant;
 
@@ -38,15 +39,13 @@ impl Consumer {
         }
     }
 
+    /// In all partitions at once: a master that is away must not keep the others from seeing it.
     async fn show_life(&self) -> RedisResult<()> {
-        for partition in self.queue.keys.partitions() {
+        let shown = self.queue.keys.partitions().map(async |partition| {
             let key = self.queue.keys.alive(partition, &self.name);
-            let () = self
-                .queue
-                .connection()
-                .set_ex(key, 1, ALIVE_SECONDS)
-                .await?;
-        }
-        Ok(())
+            let mut connection = self.queue.connection();
+            connection.set_ex(key, 1, ALIVE_SECONDS).await
+        });
+        join_all(shown).await.into_iter().collect()
     }
 }

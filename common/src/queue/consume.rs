@@ -97,8 +97,8 @@ impl Consumer {
         backoff: &mut Backoff,
     ) -> RedisResult<()> {
         self.queue.ensure_group(partition).await?;
-        let mut connection = self.queue.redis.blocking(BLOCK).await?;
         let stream = self.queue.keys.notify(partition);
+        let mut connection = self.queue.redis.blocking(&stream, BLOCK).await?;
         while self.is_ready_for_more().await {
             let options = StreamReadOptions::default()
                 .group(GROUP, &*self.name)

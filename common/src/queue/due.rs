@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use redis::{RedisResult, Script};
 use tokio_util::sync::CancellationToken;
 
@@ -35,18 +36,16 @@ impl Queue {
             }
         }
     }
-}
 
-/// Moves what is due until told to stop. Any number of workers may do so at once.
-pub async fn watch(queue: Queue, stop: CancellationToken) {
-    let mut backoff = Backoff::reconnect();
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(EVERY) => {}
-            () = stop.cancelled() => return,
-        }
-        for partition in queue.keys.partitions() {
-            match queue.move_due(partition).await {
+    /// Each partition by itself, so that a master that is away does not hold up the others.
+    async fn watch_due(&self, partition: Partition, stop: &CancellationToken) {
+        let mut backoff = Backoff::reconnect();
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(EVERY) => {}
+                () = stop.cancelled() => return,
+            }
+            match self.move_due(partition).await {
                 Ok(_) => backoff.reset(),
                 Err(error) => {
                     tracing::warn!(error = %error, "cannot look for due events, trying again");
@@ -55,4 +54,10 @@ pub async fn watch(queue: Queue, stop: CancellationToken) {
             }
         }
     }
+}
+
+/// Moves what is due until told to stop. Any number of workers may do so at once.
+pub async fn watch(queue: Queue, stop: CancellationToken) {
+    let partitions = queue.keys.partitions();
+    join_all(partitions.map(|partition| queue.watch_due(partition, &stop))).await;
 }

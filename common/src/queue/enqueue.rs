@@ -2,43 +2,24 @@
 
 use std::time::Duration;
 
-use redis::{Pipeline, RedisError, Script, Value};
+use redis::{Value, from_redis_value};
 
 use super::{Cause, Event, Queue};
 use crate::{
     crash,
     order::{OutTradeNo, PAID_TTL},
+    redis::WriteError,
 };
 
 /// At most one confirm per order in this time.
 const CONFIRM_EVERY: Duration = Duration::from_secs(30);
-/// How long to wait for replicas: PayJS gives up after 3 s.
-const REPLICA_TIMEOUT: Duration = Duration::from_millis(1500);
-
-/// Why an event could not be queued durably. It may be in the queue all the same, so sending it again must do
-/// no harm, and does none.
-#[derive(Debug, thiserror::Error)]
-pub enum EnqueueError {
-    /// Redis is out of reach or refused.
-    #[error("the queue is out of reach")]
-    Redis(#[from] RedisError),
-    /// Fewer replicas than asked for have the event.
-    #[error("only {got} of {wanted} replicas have the event")]
-    Replicas {
-        /// How many have it.
-        got: u32,
-        /// How many should.
-        wanted: u32,
-    },
-}
-
 impl Queue {
     /// Queues a notify and lets its order live long enough for a late promotion, in one atomic round trip.
     pub async fn enqueue_notify(
         &self,
         out_trade_no: &OutTradeNo,
         form: String,
-    ) -> Result<(), EnqueueError> {
+    ) -> Result<(), WriteError> {
         let event = Event::new(Cause::Notify { form });
         let stream = self.keys.notify(self.keys.partition(out_trade_no));
         let mut write = redis::pipe();
@@ -51,33 +32,8 @@ impl Queue {
             .xadd_map(stream, "*", event.fields())
             .cmd("EXEC");
         crash::point("enqueue.before");
-        self.carry_out(write).await?;
+        self.redis.write(write).await?;
         crash::point("enqueue.after");
-        Ok(())
-    }
-
-    /// Sends a transaction; where replicas are to have it, in one go with the wait for them. `WAIT` speaks of the
-    /// writes of its own connection only, so the two must never travel on different ones.
-    async fn carry_out(&self, mut write: Pipeline) -> Result<(), EnqueueError> {
-        if self.wait_replicas == 0 {
-            let _: Vec<Value> = write.query_async(&mut self.connection()).await?;
-            return Ok(());
-        }
-        write
-            .cmd("WAIT")
-            .arg(self.wait_replicas)
-            .arg(REPLICA_TIMEOUT.as_millis().to_string());
-        let answers: Vec<Value> = write.query_async(&mut self.redis.waiting()).await?;
-        let got = match answers.last() {
-            Some(Value::Int(replicas)) => u32::try_from(*replicas).unwrap_or(0),
-            _ => 0,
-        };
-        if got < self.wait_replicas {
-            return Err(EnqueueError::Replicas {
-                got,
-                wanted: self.wait_replicas,
-            });
-        }
         Ok(())
     }
 
@@ -86,19 +42,25 @@ impl Queue {
         &self,
         out_trade_no: &OutTradeNo,
         payjs_order_id: &str,
-    ) -> Result<bool, EnqueueError> {
+    ) -> Result<bool, WriteError> {
         let event = Event::new(Cause::Confirm {
             out_trade_no: out_trade_no.clone(),
             payjs_order_id: payjs_order_id.to_owned(),
         });
-        let script = Script::new(include_str!("lua/confirm.lua"));
-        let mut call = script.prepare_invoke();
-        call.key(self.keys.confirm(out_trade_no))
-            .key(self.keys.notify(self.keys.partition(out_trade_no)))
+        let mut write = redis::pipe();
+        // With its text, since a pipeline cannot load a script that Redis does not know.
+        write
+            .cmd("EVAL")
+            .arg(include_str!("lua/confirm.lua"))
+            .arg(2)
+            .arg(self.keys.confirm(out_trade_no))
+            .arg(self.keys.notify(self.keys.partition(out_trade_no)))
             .arg(CONFIRM_EVERY.as_secs());
         for (name, value) in event.fields() {
-            call.arg(name).arg(value);
+            write.arg(name).arg(value);
         }
-        Ok(call.invoke_async(&mut self.connection()).await?)
+        let mut answers = self.redis.write(write).await?;
+        let queued = answers.pop().unwrap_or(Value::Nil);
+        Ok(from_redis_value(queued).map_err(redis::RedisError::from)?)
     }
 }

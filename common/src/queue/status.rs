@@ -46,7 +46,12 @@ impl Queue {
         let mut connection = self.connection();
         let stream = self.keys.notify(partition);
         let retry = self.keys.retry(partition);
-        let (seconds, micros): (u64, u64) = redis::cmd("TIME").query_async(&mut connection).await?;
+        // Beside a key, so that the server tells its time that has the partition.
+        let (_, (seconds, micros)): (bool, (u64, u64)) = redis::pipe()
+            .exists(&stream)
+            .cmd("TIME")
+            .query_async(&mut connection)
+            .await?;
         let now = seconds * 1000 + micros / 1000;
 
         // One transaction, so that an event on its way from one place to another is seen once.

@@ -1,27 +1,79 @@
-//! The shared connection, which goes on after Redis came back.
+//! The connection that all share, which goes where the master is.
 
-use redis::{
-    Cmd, Pipeline, RedisFuture, Value,
-    aio::{ConnectionLike, ConnectionManager},
+use std::sync::Arc;
+
+use futures::future::join_all;
+use redis::{Cmd, ErrorKind, Pipeline, RedisFuture, RedisResult, Value, aio::ConnectionLike};
+
+use super::{
+    masters::{Masters, all, master_of},
+    node::Request,
+    outdated::{is_outdated, is_refused, says_elsewhere},
+    renewable::Made,
+    slot,
 };
 
 /// A connection that many use at once. Cheap to clone.
 ///
-/// The manager below notices that a connection broke only when a command fails on it, so the first command
-/// after Redis was away would fail although Redis is back. Here it is sent once more, on a new connection.
-/// The broken one may have carried it out, so whatever is sent here must do no harm when it comes twice.
+/// It goes to the master of the keys, opens what broke, and finds the new master after a failover. What met a
+/// broken connection or a former master is sent once more, so whatever is sent here must do no harm when it comes
+/// twice.
 #[derive(Clone)]
-pub struct Shared(pub(super) ConnectionManager);
+pub struct Shared {
+    pub(super) masters: Arc<Masters>,
+    /// Whether commands may wait for replicas.
+    pub(super) waits: bool,
+}
+
+impl Shared {
+    async fn send(&self, request: Request<'_>) -> RedisResult<Vec<Value>> {
+        let sent = self.send_once(request).await;
+        let is_elsewhere = match &sent {
+            Err(error) => error.is_connection_dropped() || is_refused(error),
+            Ok(answers) => answers.iter().any(says_elsewhere),
+        };
+        if is_elsewhere && self.masters.may_move() {
+            return self.send_once(request).await;
+        }
+        sent
+    }
+
+    async fn send_once(&self, request: Request<'_>) -> RedisResult<Vec<Value>> {
+        let Made {
+            version,
+            value: map,
+        } = self.masters.map().await?;
+        let slot = match request {
+            _ if !self.masters.are_many() => Some(0),
+            Request::One(command) => slot::of_command(command),
+            Request::Many(pipeline, ..) => slot::of_pipeline(pipeline),
+        };
+        let sent = if let Some(slot) = slot {
+            master_of(&map, slot)?.send(request, self.waits).await
+        } else {
+            // Without a key it is a script to be loaded or a look at the server: for every master.
+            let nodes = all(&map);
+            let sent = nodes.iter().map(|node| node.send(request, self.waits));
+            any(join_all(sent).await)
+        };
+        if is_outdated(&sent) {
+            self.masters.forget(version).await;
+        }
+        sent
+    }
+}
+
+/// The first success; a master that is away misses nothing that it cannot be sent again.
+fn any(answers: Vec<RedisResult<Vec<Value>>>) -> RedisResult<Vec<Value>> {
+    let nobody = Err((ErrorKind::Io, "no master of Redis is known").into());
+    answers.into_iter().reduce(Result::or).unwrap_or(nobody)
+}
 
 impl ConnectionLike for Shared {
     fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
         Box::pin(async move {
-            match self.0.req_packed_command(command).await {
-                Err(error) if error.is_connection_dropped() => {
-                    self.0.req_packed_command(command).await
-                }
-                other => other,
-            }
+            let mut answers = self.send(Request::One(command)).await?;
+            answers.pop().unwrap_or(Value::Nil).extract_error()
         })
     }
 
@@ -31,17 +83,10 @@ impl ConnectionLike for Shared {
         offset: usize,
         count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
-        Box::pin(async move {
-            match self.0.req_packed_commands(pipeline, offset, count).await {
-                Err(error) if error.is_connection_dropped() => {
-                    self.0.req_packed_commands(pipeline, offset, count).await
-                }
-                other => other,
-            }
-        })
+        Box::pin(async move { self.send(Request::Many(pipeline, offset, count)).await })
     }
 
     fn get_db(&self) -> i64 {
-        self.0.get_db()
+        0
     }
 }

@@ -50,41 +50,39 @@ pub(super) async fn run(
 
 async fn redis(context: &Context, findings: &mut Vec<Finding>) {
     let redis = context.queue.redis();
-    let info: Result<redis::InfoDict, _> =
-        redis::cmd("INFO").query_async(&mut redis.shared()).await;
-    match info {
-        Err(error) => findings.push(bad(
-            "redis",
-            format!("does not answer at redis.url: {error}"),
-        )),
-        Ok(info) => {
-            let version: String = info.get("redis_version").unwrap_or_default();
-            let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
-            let known = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
-            findings.push(if known >= OLDEST_REDIS {
-                good("redis", format!("version {version}"))
-            } else {
-                bad("redis", format!("version {version}: use 6.2 or newer"))
-            });
+    let servers = match redis.persistence().await {
+        Ok(servers) => servers,
+        Err(error) => {
+            let detail = format!("does not answer at redis.url: {error}");
+            return findings.push(bad("redis", detail));
         }
+    };
+    for server in &servers {
+        let role = match server.replicas {
+            Some(count) => format!("a master with replicas: {count}"),
+            None => "a replica".to_owned(),
+        };
+        let detail = format!("{} is {role}, version {}", server.server, server.version);
+        let mut parts = server
+            .version
+            .split('.')
+            .map(|part| part.parse().unwrap_or(0));
+        let known = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+        findings.push(if known >= OLDEST_REDIS {
+            good("redis", detail)
+        } else {
+            bad("redis", format!("{detail}: use 6.2 or newer"))
+        });
     }
-    match redis.persistence().await {
-        Err(error) => findings.push(bad("redis persistence", format!("cannot be read: {error}"))),
-        Ok(persistence) if persistence.warnings().is_empty() => {
-            findings.push(good(
-                "redis persistence",
-                "appendonly yes, appendfsync always, noeviction",
-            ));
-        }
-        Ok(persistence) => {
-            findings.extend(
-                persistence
-                    .warnings()
-                    .into_iter()
-                    .map(|warning| bad("redis persistence", warning)),
-            );
-        }
+    let warnings = redis.warnings_about(&servers);
+    if warnings.is_empty() {
+        findings.push(good(
+            "redis persistence",
+            "appendonly yes, appendfsync always, noeviction",
+        ));
     }
+    let warnings = warnings.into_iter();
+    findings.extend(warnings.map(|warning| bad("redis persistence", warning)));
 }
 
 async fn mongo(context: &Context, findings: &mut Vec<Finding>) {

@@ -1,0 +1,63 @@
+//! Asking a Redis Cluster for its masters.
+
+use std::time::Duration;
+
+use redis::{Client, ConnectionInfo, ErrorKind, RedisResult, Value, from_redis_value_ref};
+
+use super::{
+    node::connect,
+    places::{at, host_of},
+};
+
+/// How long a node may take to say what it knows.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Up to which slot which master goes, as the first node says that answers.
+pub(super) async fn masters(
+    known: Vec<ConnectionInfo>,
+    seeds: &[ConnectionInfo],
+    pattern: &ConnectionInfo,
+) -> RedisResult<Vec<(u16, ConnectionInfo)>> {
+    let mut last_error = None;
+    for node in known.iter().chain(seeds) {
+        match ask(node, pattern).await {
+            Ok(masters) => return Ok(masters),
+            Err(error) => last_error = Some(error),
+        }
+    }
+    Err(last_error
+        .unwrap_or_else(|| (ErrorKind::Io, "no node of the Redis Cluster answers").into()))
+}
+
+async fn ask(
+    node: &ConnectionInfo,
+    pattern: &ConnectionInfo,
+) -> RedisResult<Vec<(u16, ConnectionInfo)>> {
+    let client = Client::open(node.clone())?;
+    let mut connection = connect(&client, PATIENCE, PATIENCE).await?;
+    let ranges: Vec<Vec<Value>> = redis::cmd("CLUSTER")
+        .arg("SLOTS")
+        .query_async(&mut connection)
+        .await?;
+    let mut masters = ranges
+        .iter()
+        .map(|range| read(range, host_of(node), pattern))
+        .collect::<Option<Vec<_>>>()
+        .filter(|masters| !masters.is_empty())
+        .ok_or((ErrorKind::Io, "a node of the Redis Cluster knows no slots"))?;
+    masters.sort_by_key(|(last, _)| *last);
+    Ok(masters)
+}
+
+/// First and last slot, then the master's host, port and more, then the replicas. A node that does not know its own
+/// host is at the one that was asked.
+fn read(range: &[Value], asked: &str, pattern: &ConnectionInfo) -> Option<(u16, ConnectionInfo)> {
+    let [_, last, Value::Array(master), ..] = range else {
+        return None;
+    };
+    let last = from_redis_value_ref(last).ok()?;
+    let host: Option<String> = from_redis_value_ref(master.first()?).ok()?;
+    let host = host.filter(|host| !host.is_empty() && host != "?");
+    let port = from_redis_value_ref(master.get(1)?).ok()?;
+    Some((last, at(pattern, host.as_deref().unwrap_or(asked), port)))
+}

@@ -1,0 +1,125 @@
+//! Which server is the master of what, asked anew once it moved.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use redis::{ConnectionInfo, ErrorKind, RedisResult};
+
+use super::{
+    cluster,
+    node::Node,
+    places::Places,
+    renewable::{Made, Renewable},
+    sentinel,
+    slot::SLOTS,
+};
+
+/// The masters, as they are known.
+pub(super) struct Masters {
+    places: Places,
+    map: Renewable<Map>,
+    /// Kept while the map is made anew, so that connections to masters that stay do too.
+    nodes: Mutex<Vec<Arc<Node>>>,
+}
+
+/// Up to which slot which master goes. One that has all slots is the only one.
+pub(super) type Map = Arc<[(u16, Arc<Node>)]>;
+
+impl Masters {
+    pub(super) fn new(places: Places) -> Self {
+        Self {
+            places,
+            map: Renewable::default(),
+            nodes: Mutex::default(),
+        }
+    }
+
+    /// The masters, found if they are not known.
+    pub(super) async fn map(&self) -> RedisResult<Made<Map>> {
+        self.map.get(async || self.find().await).await
+    }
+
+    /// Forgets where the masters are, since one is not there any more.
+    pub(super) async fn forget(&self, version: u64) {
+        if self.may_move() {
+            self.map.forget(version).await;
+        }
+    }
+
+    /// Whether a failover can make another server the master.
+    pub(super) fn may_move(&self) -> bool {
+        !matches!(self.places, Places::Single(_))
+    }
+
+    pub(super) fn are_many(&self) -> bool {
+        self.places.is_cluster()
+    }
+
+    async fn find(&self) -> RedisResult<Map> {
+        let found = match &self.places {
+            Places::Single(server) => vec![(SLOTS - 1, server.clone())],
+            Places::Sentinel {
+                sentinels,
+                name,
+                pattern,
+            } => vec![(SLOTS - 1, sentinel::master(sentinels, name, pattern).await?)],
+            Places::Cluster { seeds, pattern } => {
+                let known = self
+                    .known()
+                    .iter()
+                    .map(|node| node.server().clone())
+                    .collect();
+                cluster::masters(known, seeds, pattern).await?
+            }
+        };
+        self.connect_to(found)
+    }
+
+    fn known(&self) -> Vec<Arc<Node>> {
+        self.nodes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn connect_to(&self, found: Vec<(u16, ConnectionInfo)>) -> RedisResult<Map> {
+        let mut known = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::take(&mut *known);
+        let mut map = Vec::with_capacity(found.len());
+        for (last, server) in found {
+            let is_it = |node: &&Arc<Node>| node.server().addr() == server.addr();
+            let there = known.iter().chain(&before).find(is_it).cloned();
+            let node = match there {
+                Some(node) => node,
+                None => Arc::new(Node::new(server)?),
+            };
+            if !known.iter().any(|other| Arc::ptr_eq(other, &node)) {
+                known.push(node.clone());
+            }
+            map.push((last, node));
+        }
+        let is_new = |node: &Arc<Node>| !before.iter().any(|other| Arc::ptr_eq(other, node));
+        for node in known.iter().filter(|node| self.may_move() && is_new(node)) {
+            tracing::info!(redis.address = %node.server().addr(), "found a master of Redis");
+        }
+        Ok(map.into())
+    }
+}
+
+/// The master of a slot.
+pub(super) fn master_of(map: &Map, slot: u16) -> RedisResult<&Arc<Node>> {
+    let at = map.partition_point(|(last, _)| *last < slot);
+    map.get(at)
+        .map(|(_, node)| node)
+        .ok_or_else(|| (ErrorKind::Client, "no master of Redis has this slot").into())
+}
+
+/// Every master once.
+pub(super) fn all(map: &Map) -> Vec<Arc<Node>> {
+    let mut nodes: Vec<Arc<Node>> = Vec::new();
+    for (_, node) in map.iter() {
+        if !nodes.iter().any(|other| Arc::ptr_eq(other, node)) {
+            nodes.push(node.clone());
+        }
+    }
+    nodes
+}

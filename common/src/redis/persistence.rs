@@ -1,0 +1,153 @@
+//! How Redis keeps what it acknowledged, on every server.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use redis::{ConnectionInfo, InfoDict, RedisResult, aio::MultiplexedConnection};
+
+use super::{Redis, masters::all, node::Node, places::at};
+use crate::backoff::Backoff;
+
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How Redis keeps what it acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Persistence {
+    /// The server.
+    pub server: String,
+    /// Its version.
+    pub version: String,
+    /// How many replicas follow it and have nearly all; none where it is a replica itself.
+    pub replicas: Option<u32>,
+    /// Whether the append-only file is on.
+    pub append_only: bool,
+    /// When the append-only file reaches the disk: `always`, `everysec` or `no`; empty when not told.
+    pub append_fsync: String,
+    /// What happens when the memory is full; anything but `noeviction` may drop orders and events.
+    pub eviction: String,
+}
+
+impl Persistence {
+    /// What an operator should change, a sentence each.
+    fn warnings(&self) -> Vec<String> {
+        let (server, mut found) = (&self.server, Vec::new());
+        if !self.append_only {
+            found.push(format!(
+                "Redis {server} has appendonly off: its crash loses acknowledged payments; set appendonly yes"
+            ));
+        } else if self.append_fsync != "always" {
+            found.push(format!(
+                "Redis {server} has appendfsync {:?}: a power cut loses the last second of acknowledged payments; set appendfsync always",
+                self.append_fsync
+            ));
+        }
+        if !matches!(self.eviction.as_str(), "" | "noeviction") {
+            found.push(format!(
+                "Redis {server} has maxmemory-policy {}: it may drop orders; set maxmemory-policy noeviction",
+                self.eviction
+            ));
+        }
+        found
+    }
+}
+
+impl Redis {
+    /// How each server keeps what it acknowledged, masters first. Where `CONFIG` is forbidden, only what `INFO`
+    /// tells.
+    pub async fn persistence(&self) -> RedisResult<Vec<Persistence>> {
+        let map = self.masters.map().await?.value;
+        let mut found = Vec::new();
+        let mut replicas = Vec::new();
+        for master in all(&map) {
+            let mut connection = master.connect(PATIENCE).await?;
+            let info: InfoDict = redis::cmd("INFO").query_async(&mut connection).await?;
+            replicas.extend(replicas_of(&info, master.server()));
+            found.push(read(master.server(), &info, &mut connection).await);
+        }
+        for of_replica in join_all(replicas.into_iter().map(ask)).await {
+            found.push(of_replica?);
+        }
+        Ok(found)
+    }
+
+    /// What an operator should change about these servers, a sentence each.
+    pub fn warnings_about(&self, servers: &[Persistence]) -> Vec<String> {
+        let wanted = self.wait_replicas;
+        let lacking = servers.iter().filter_map(|server| {
+            let has = server.replicas.filter(|has| *has < wanted)?;
+            Some(format!(
+                "Redis {} has fewer replicas ({has}) than redis.wait_replicas asks for ({wanted}): no order and no notify is taken",
+                server.server
+            ))
+        });
+        servers
+            .iter()
+            .flat_map(Persistence::warnings)
+            .chain(lacking)
+            .collect()
+    }
+
+    /// Says loudly what could lose a payment, as soon as Redis answers.
+    pub async fn warn_of_risks(&self) {
+        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(5));
+        loop {
+            match self.persistence().await {
+                Ok(servers) => {
+                    for warning in self.warnings_about(&servers) {
+                        tracing::error!("{warning}");
+                    }
+                    return;
+                }
+                Err(error) => tracing::warn!(%error, "Redis is out of reach"),
+            }
+            backoff.wait().await;
+        }
+    }
+}
+
+async fn ask(server: ConnectionInfo) -> RedisResult<Persistence> {
+    let node = Node::new(server)?;
+    let mut connection = node.connect(PATIENCE).await?;
+    let info: InfoDict = redis::cmd("INFO").query_async(&mut connection).await?;
+    Ok(read(node.server(), &info, &mut connection).await)
+}
+
+async fn read(
+    server: &ConnectionInfo,
+    info: &InfoDict,
+    connection: &mut MultiplexedConnection,
+) -> Persistence {
+    let mut question = redis::cmd("CONFIG");
+    question.arg("GET").arg("appendfsync");
+    let append_fsync: RedisResult<Vec<String>> = question.query_async(connection).await;
+    let is_master = info.get::<String>("role").as_deref() == Some("master");
+    Persistence {
+        server: server.addr().to_string(),
+        version: info.get("redis_version").unwrap_or_default(),
+        replicas: is_master.then(|| info.get("connected_slaves").unwrap_or(0)),
+        append_only: info.get::<u8>("aof_enabled") == Some(1),
+        append_fsync: append_fsync
+            .ok()
+            .and_then(|pair| pair.into_iter().nth(1))
+            .unwrap_or_default(),
+        eviction: info.get("maxmemory_policy").unwrap_or_default(),
+    }
+}
+
+/// As the master lists them: `slave0:ip=10.0.0.2,port=6379,state=online,offset=1,lag=0`.
+fn replicas_of(info: &InfoDict, master: &ConnectionInfo) -> Vec<ConnectionInfo> {
+    let count: usize = info.get("connected_slaves").unwrap_or(0);
+    let lines = (0..count).filter_map(|number| info.get::<String>(&format!("slave{number}")));
+    let field = |line: &str, name: &str| {
+        let mut fields = line.split(',').filter_map(|field| field.split_once('='));
+        fields
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| value.to_owned())
+    };
+    lines
+        .filter_map(|line| {
+            let port = field(&line, "port")?.parse().ok()?;
+            Some(at(master, &field(&line, "ip")?, port))
+        })
+        .collect()
+}

@@ -1,0 +1,92 @@
+//! Asking sentinels for the master.
+
+use std::{collections::HashMap, time::Duration};
+
+use futures::future::join_all;
+use redis::{Client, ConnectionInfo, ErrorKind, RedisResult, Value};
+
+use super::{node::connect, places::at};
+
+/// How long a sentinel, or a server that is to say what it is, may take.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// A server that a sentinel holds for the master, with the number of the election that made it one.
+struct Candidate {
+    server: ConnectionInfo,
+    epoch: u64,
+}
+
+/// The master: the server of the latest election that itself says that it is one.
+///
+/// All sentinels are asked, since one that was cut off may still name the old master.
+pub(super) async fn master(
+    sentinels: &[ConnectionInfo],
+    name: &str,
+    pattern: &ConnectionInfo,
+) -> RedisResult<ConnectionInfo> {
+    let asked = sentinels
+        .iter()
+        .map(|sentinel| ask(sentinel, name, pattern));
+    let (mut found, mut last_error) = (Vec::<Candidate>::new(), None);
+    for answer in join_all(asked).await {
+        match answer {
+            Ok(candidate) => found.push(candidate),
+            Err(error) => last_error = Some(error),
+        }
+    }
+    found.sort_by_key(|candidate| std::cmp::Reverse(candidate.epoch));
+    found.dedup_by(|one, other| one.server.addr() == other.server.addr());
+    for Candidate { server, .. } in found {
+        match is_master(&server).await {
+            Ok(true) => return Ok(server),
+            Ok(false) => {}
+            Err(error) => last_error = Some(error),
+        }
+    }
+    Err(last_error.unwrap_or_else(|| {
+        (
+            ErrorKind::Io,
+            "the sentinels name no server that is a master",
+        )
+            .into()
+    }))
+}
+
+async fn ask(
+    sentinel: &ConnectionInfo,
+    name: &str,
+    pattern: &ConnectionInfo,
+) -> RedisResult<Candidate> {
+    let client = Client::open(sentinel.clone())?;
+    let mut connection = connect(&client, PATIENCE, PATIENCE).await?;
+    let mut questions = redis::pipe();
+    // The first names a replica as soon as it was promoted, the second only when the failover is complete.
+    questions
+        .cmd("SENTINEL")
+        .arg("GET-MASTER-ADDR-BY-NAME")
+        .arg(name);
+    questions.cmd("SENTINEL").arg("MASTER").arg(name);
+    let (address, state): (Option<(String, u16)>, HashMap<String, Value>) =
+        questions.query_async(&mut connection).await?;
+    let (host, port) = address.ok_or((
+        ErrorKind::InvalidClientConfig,
+        "a sentinel knows no master of this name",
+    ))?;
+    let epoch = state
+        .get("config-epoch")
+        .and_then(|epoch| redis::from_redis_value_ref(epoch).ok());
+    Ok(Candidate {
+        server: at(pattern, &host, port),
+        epoch: epoch.unwrap_or(0),
+    })
+}
+
+async fn is_master(server: &ConnectionInfo) -> RedisResult<bool> {
+    let client = Client::open(server.clone())?;
+    let mut connection = connect(&client, PATIENCE, PATIENCE).await?;
+    let role: Vec<Value> = redis::cmd("ROLE").query_async(&mut connection).await?;
+    let role: Option<String> = role
+        .first()
+        .and_then(|role| redis::from_redis_value_ref(role).ok());
+    Ok(role.as_deref() == Some("master"))
+}
