@@ -9,6 +9,7 @@
 mod sandbox;
 
 pub mod servers;
+pub mod topology;
 pub mod world;
 
 mod knobs;

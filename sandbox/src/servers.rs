@@ -30,16 +30,28 @@ const PORT_ATTEMPTS: u32 = 5;
 /// A running `redis-server` or `mongod`; dropping it kills it.
 #[derive(Debug)]
 pub struct Server {
-    kind: Kind,
-    dir: PathBuf,
+    plan: Plan,
     port: u16,
     child: Child,
 }
 
-#[derive(Clone, Copy, Debug)]
+/// What a server is and where its data lies.
+#[derive(Clone, Debug)]
+struct Plan {
+    kind: Kind,
+    dir: PathBuf,
+    /// Further arguments of a server that is one of several.
+    extra: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Redis,
+    /// Watches over a Redis; its configuration is in its directory.
+    Sentinel,
     Mongo,
+    /// One of several, who form their set when all of them run.
+    MongoMember,
 }
 
 impl Server {
@@ -47,7 +59,26 @@ impl Server {
     ///
     /// Every write is on disk before it is answered, as in the configuration we ship.
     pub async fn redis(dir: &Path, port: Option<u16>) -> Result<Server> {
-        start(Kind::Redis, dir, port).await
+        start(Plan::new(Kind::Redis, dir)?, port).await
+    }
+
+    /// Starts Redis as one of several, with `settings` besides, which it may rewrite when its role changes.
+    pub(crate) async fn redis_member(dir: &Path, settings: &[String]) -> Result<Server> {
+        let plan = Plan::new(Kind::Redis, dir)?;
+        let file = plan.dir.join("redis.conf");
+        fs::write(&file, settings.join("\n") + "\n")?;
+        let plan = Plan {
+            extra: vec![file.display().to_string()],
+            ..plan
+        };
+        start(plan, None).await
+    }
+
+    /// Starts a sentinel with these settings.
+    pub(crate) async fn sentinel(dir: &Path, settings: &[String]) -> Result<Server> {
+        let plan = Plan::new(Kind::Sentinel, dir)?;
+        fs::write(plan.dir.join("sentinel.conf"), settings.join("\n") + "\n")?;
+        start(plan, None).await
     }
 
     /// Starts MongoDB on `port` or a free one, as a one-node replica set with its data in `dir`,
@@ -55,15 +86,26 @@ impl Server {
     ///
     /// The set remembers the port, so the same data needs the same port again.
     pub async fn mongo(dir: &Path, port: Option<u16>) -> Result<Server> {
-        start(Kind::Mongo, dir, port).await
+        start(Plan::new(Kind::Mongo, dir)?, port).await
+    }
+
+    /// Starts MongoDB as a member of a set that is still to be formed.
+    pub(crate) async fn mongo_member(dir: &Path) -> Result<Server> {
+        start(Plan::new(Kind::MongoMember, dir)?, None).await
     }
 
     /// The URL under which clients find the server.
     pub fn url(&self) -> String {
-        match self.kind {
-            Kind::Redis => format!("redis://127.0.0.1:{}/", self.port),
-            Kind::Mongo => format!("mongodb://127.0.0.1:{}/?replicaSet=rs0", self.port),
+        match self.plan.kind {
+            Kind::Redis | Kind::Sentinel => format!("redis://{}/", self.address()),
+            Kind::Mongo => format!("mongodb://{}/?replicaSet=rs0", self.address()),
+            Kind::MongoMember => format!("mongodb://{}/?directConnection=true", self.address()),
         }
+    }
+
+    /// Host and port it listens on.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
     }
 
     /// The port it listens on.
@@ -73,7 +115,7 @@ impl Server {
 
     /// Where it logs.
     pub fn log(&self) -> PathBuf {
-        log_of(&self.dir)
+        log_of(&self.plan.dir)
     }
 
     /// Ends it at once (SIGKILL), as a crash would.
@@ -90,7 +132,7 @@ impl Server {
     /// Starts it again with the same port and data, stopping it first if it runs.
     pub async fn restart(&mut self) -> Result<()> {
         self.stop().await?;
-        self.child = spawn(self.kind, &self.dir, self.port)?;
+        self.child = spawn(&self.plan, self.port)?;
         self.ready().await
     }
 
@@ -112,22 +154,24 @@ impl Server {
     async fn ready(&mut self) -> Result<()> {
         let limit = Instant::now() + START_LIMIT;
         loop {
-            let answer = match self.kind {
-                Kind::Redis => ready::redis(self.port).await,
+            let answer = match self.plan.kind {
+                Kind::Redis | Kind::Sentinel => ready::redis(self.port).await,
                 Kind::Mongo => ready::mongo(self.port).await,
+                Kind::MongoMember => ready::mongo_member(self.port).await,
             };
             let Err(error) = answer else {
                 return Ok(());
             };
             if let Some(status) = self.child.try_wait()? {
                 let end = tail(&self.log(), 10);
-                bail!("{} ended with {status}:\n{end}", self.kind.program());
+                bail!("{} ended with {status}:\n{end}", self.plan.kind.program());
             }
             if Instant::now() > limit {
                 let end = tail(&self.log(), 10);
-                return Err(
-                    error.context(format!("{} does not serve:\n{end}", self.kind.program()))
-                );
+                return Err(error.context(format!(
+                    "{} does not serve:\n{end}",
+                    self.plan.kind.program()
+                )));
             }
             sleep(Duration::from_millis(20)).await;
         }
@@ -137,42 +181,61 @@ impl Server {
 impl Kind {
     fn program(self) -> &'static str {
         match self {
-            Kind::Redis => "redis-server",
-            Kind::Mongo => "mongod",
+            Kind::Redis | Kind::Sentinel => "redis-server",
+            Kind::Mongo | Kind::MongoMember => "mongod",
         }
     }
+}
 
-    fn command(self, program: &Path, dir: &Path, port: u16) -> Command {
+impl Plan {
+    fn new(kind: Kind, dir: &Path) -> Result<Self> {
+        fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        Ok(Self {
+            kind,
+            dir: dir.canonicalize()?,
+            extra: Vec::new(),
+        })
+    }
+
+    fn command(&self, program: &Path, port: u16) -> Command {
         let mut command = tethered(program);
-        command.arg("--port").arg(port.to_string());
-        match self {
+        if self.kind == Kind::Sentinel {
+            command
+                .arg(self.dir.join("sentinel.conf"))
+                .arg("--sentinel");
+        }
+        command
+            .args(&self.extra)
+            .arg("--port")
+            .arg(port.to_string());
+        match self.kind {
             Kind::Redis => command
                 .args("--bind 127.0.0.1 --appendonly yes --appendfsync always".split(' '))
                 .args(["--save", "", "--dir"])
-                .arg(dir),
-            Kind::Mongo => command
+                .arg(&self.dir),
+            Kind::Sentinel => command
+                .args(["--bind", "127.0.0.1", "--dir"])
+                .arg(&self.dir),
+            Kind::Mongo | Kind::MongoMember => command
                 .args("--bind_ip 127.0.0.1 --nounixsocket --replSet rs0 --oplogSize 64".split(' '))
                 .args("--wiredTigerCacheSizeGB 0.25".split(' '))
                 .args("--setParameter diagnosticDataCollectionEnabled=false".split(' '))
                 // It would otherwise linger for 15 s, for clients of a set with more members.
                 .args("--setParameter shutdownTimeoutMillisForSignaledShutdown=100".split(' '))
                 .arg("--dbpath")
-                .arg(dir),
+                .arg(&self.dir),
         };
         command
     }
 }
 
-async fn start(kind: Kind, dir: &Path, port: Option<u16>) -> Result<Server> {
-    fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
-    let dir = dir.canonicalize()?;
+async fn start(plan: Plan, port: Option<u16>) -> Result<Server> {
     let mut attempts = if port.is_some() { 1 } else { PORT_ATTEMPTS };
     loop {
         let port = port.map_or_else(free_port, Ok)?;
-        let child = spawn(kind, &dir, port)?;
+        let child = spawn(&plan, port)?;
         let mut server = Server {
-            kind,
-            dir: dir.clone(),
+            plan: plan.clone(),
             port,
             child,
         };
@@ -188,8 +251,8 @@ async fn start(kind: Kind, dir: &Path, port: Option<u16>) -> Result<Server> {
     }
 }
 
-fn spawn(kind: Kind, dir: &Path, port: u16) -> Result<Child> {
-    let name = kind.program();
+fn spawn(plan: &Plan, port: u16) -> Result<Child> {
+    let name = plan.kind.program();
     let program = find(name).with_context(|| {
         format!("{name} is not on PATH: run the tests with `cargo xtask test`, or install it")
     })?;
@@ -198,8 +261,8 @@ fn spawn(kind: Kind, dir: &Path, port: u16) -> Result<Child> {
     let log = fs::File::options()
         .create(true)
         .append(true)
-        .open(log_of(dir))?;
-    kind.command(&program, dir, port)
+        .open(log_of(&plan.dir))?;
+    plan.command(&program, port)
         .stdout(log.try_clone()?)
         .stderr(log)
         .spawn()

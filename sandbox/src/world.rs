@@ -40,6 +40,8 @@ const APP_KEY: &str = "sandbox-app-key";
 const SESSION_SECRET: &str = "sandbox-session-secret-0123456789";
 /// PayJS's schedule at a thousandth of its pace: 0, 15, 30, 180, 1800, 3600 ms.
 const NOTIFY_FACTOR: f64 = 0.001;
+/// Slower, so that the last of them come after a failover: 0, 0.1, 0.2, 0.9, 9, 18 s.
+const PATIENT_NOTIFY_FACTOR: f64 = 0.005;
 const WAIT_LIMIT: Duration = Duration::from_secs(60);
 const WAIT_STEP: Duration = Duration::from_millis(10);
 
@@ -51,9 +53,21 @@ pub struct World {
     pub redis: Option<Server>,
     /// The MongoDB of this world alone, if it has one.
     pub mongo: Option<Server>,
+    /// Whether the stores go with this world.
+    owns_stores: bool,
     settings: BTreeMap<String, String>,
     api_port: u16,
     dir: TempDir,
+}
+
+/// The stores of a world, and how patient its PayJS is.
+struct Ground {
+    redis_url: String,
+    mongo_url: String,
+    redis: Option<Server>,
+    mongo: Option<Server>,
+    owns_stores: bool,
+    notify_factor: f64,
 }
 
 impl World {
@@ -67,14 +81,29 @@ impl World {
                     format!("{name} is not set: run the tests with `cargo xtask test`")
                 })
         };
-        Self::build(
-            store("HEYI_REDIS__URL")?,
-            store("HEYI_MONGO__URL")?,
-            None,
-            None,
-            tempfile::tempdir()?,
-        )
-        .await
+        let ground = Ground {
+            redis_url: store("HEYI_REDIS__URL")?,
+            mongo_url: store("HEYI_MONGO__URL")?,
+            redis: None,
+            mongo: None,
+            owns_stores: false,
+            notify_factor: NOTIFY_FACTOR,
+        };
+        Self::build(ground, tempfile::tempdir()?).await
+    }
+
+    /// A world on stores that the test started for it alone, and that fail over. PayJS repeats its notifies for
+    /// longer than that takes.
+    pub async fn on(redis_url: String, mongo_url: String) -> Result<Self> {
+        let ground = Ground {
+            redis_url,
+            mongo_url,
+            redis: None,
+            mongo: None,
+            owns_stores: true,
+            notify_factor: PATIENT_NOTIFY_FACTOR,
+        };
+        Self::build(ground, tempfile::tempdir()?).await
     }
 
     /// A world with its own Redis and MongoDB, for tests that stop or kill them.
@@ -87,17 +116,18 @@ impl World {
             Server::redis(&redis_dir, None),
             Server::mongo(&mongo_dir, None)
         )?;
-        let (redis_url, mongo_url) = (redis.url(), mongo.url());
-        Self::build(redis_url, mongo_url, Some(redis), Some(mongo), dir).await
+        let ground = Ground {
+            redis_url: redis.url(),
+            mongo_url: mongo.url(),
+            redis: Some(redis),
+            mongo: Some(mongo),
+            owns_stores: true,
+            notify_factor: NOTIFY_FACTOR,
+        };
+        Self::build(ground, dir).await
     }
 
-    async fn build(
-        redis_url: String,
-        mongo_url: String,
-        redis: Option<Server>,
-        mongo: Option<Server>,
-        dir: TempDir,
-    ) -> Result<Self> {
+    async fn build(ground: Ground, dir: TempDir) -> Result<Self> {
         let api_port = free_port()?;
         let api = format!("http://127.0.0.1:{api_port}");
         let options = Options {
@@ -107,7 +137,7 @@ impl World {
             secret: WECHAT_SECRET.into(),
             api_url: Some(api.parse()?),
             app_key: APP_KEY.into(),
-            notify_factor: NOTIFY_FACTOR,
+            notify_factor: ground.notify_factor,
         };
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let sandbox = Sandbox::start(options, listener).await?;
@@ -116,9 +146,9 @@ impl World {
             ("HTTP__LISTEN", format!("127.0.0.1:{api_port}")),
             ("HTTP__PUBLIC_URL", api.clone()),
             ("HTTP__RATE_LIMIT", "0".to_owned()),
-            ("REDIS__URL", redis_url),
+            ("REDIS__URL", ground.redis_url),
             ("REDIS__PREFIX", format!("test-{unique}:")),
-            ("MONGO__URL", mongo_url),
+            ("MONGO__URL", ground.mongo_url),
             ("MONGO__DATABASE", format!("heyi-test-{unique}")),
             ("PAYJS__MCHID", MCHID.to_owned()),
             ("PAYJS__KEY", KEY.to_owned()),
@@ -136,8 +166,9 @@ impl World {
             .collect();
         Ok(Self {
             sandbox,
-            redis,
-            mongo,
+            redis: ground.redis,
+            mongo: ground.mongo,
+            owns_stores: ground.owns_stores,
             settings,
             api_port,
             dir,
@@ -223,11 +254,14 @@ impl World {
         Heyi::start(program, arguments, port, &self.settings, self.dir.path())
     }
 
-    /// Ends the world. An event that still waits is an error; keys and database are dropped in any case.
+    /// Ends the world. An event that still waits is an error; keys and database are dropped in any case, unless
+    /// their servers go too.
     pub async fn finish(self) -> Result<()> {
         self.sandbox.stop().await;
         let status = self.queue()?.status().await;
-        self.drop_stores().await?;
+        if !self.owns_stores {
+            self.drop_stores().await?;
+        }
         let status = status?;
         ensure!(
             status.waiting == 0 && status.retries == 0,

@@ -19,3 +19,4 @@ mod qr;
 mod qr_picture;
 mod readme;
 mod reflash;
+mod topologies;

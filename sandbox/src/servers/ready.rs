@@ -35,6 +35,22 @@ pub(super) async fn redis(port: u16) -> Result<()> {
 
 /// Forms the replica set where there is none yet; it serves once its only member is primary.
 pub(super) async fn mongo(port: u16) -> Result<()> {
+    let client = direct(port).await?;
+    let answer = form_replica_set(&client, port).await;
+    client.shutdown().immediate(true).await;
+    answer
+}
+
+/// A member of a set of several answers; whether it has a role is for its set to wait for.
+pub(super) async fn mongo_member(port: u16) -> Result<()> {
+    let client = direct(port).await?;
+    let ping = doc! { "ping": 1 };
+    let answer = client.database("admin").run_command(ping).await;
+    client.shutdown().immediate(true).await;
+    answer.map(drop).context("MongoDB does not answer")
+}
+
+async fn direct(port: u16) -> Result<Client> {
     // The driver looks for a server no more often than every half second; this does not.
     timeout(
         ATTEMPT_LIMIT,
@@ -49,10 +65,7 @@ pub(super) async fn mongo(port: u16) -> Result<()> {
         .direct_connection(true)
         .server_selection_timeout(ATTEMPT_LIMIT)
         .build();
-    let client = Client::with_options(options)?;
-    let answer = form_replica_set(&client, port).await;
-    client.shutdown().immediate(true).await;
-    answer
+    Ok(Client::with_options(options)?)
 }
 
 async fn form_replica_set(client: &Client, port: u16) -> Result<()> {

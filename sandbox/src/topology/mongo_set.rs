@@ -1,0 +1,112 @@
+//! A MongoDB replica set of three.
+
+use std::{path::Path, time::Duration};
+
+use anyhow::{Context as _, Result};
+use mongodb::{
+    Client,
+    bson::{Document, doc},
+    options::ClientOptions,
+};
+
+use crate::{servers::Server, world::eventually};
+
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a primary that stepped down stays away from elections, in seconds.
+const STEP_DOWN_SECONDS: i32 = 5;
+/// How long it waits for a secondary that has everything, in seconds.
+const CATCH_UP_SECONDS: i32 = 2;
+
+/// Three members, any of which may be primary.
+#[derive(Debug)]
+pub struct MongoSet {
+    /// All of them; which is primary changes.
+    pub servers: Vec<Server>,
+}
+
+impl MongoSet {
+    /// Starts all three with their data below `dir`, forms the set and waits for a primary and two secondaries.
+    /// They call a primary that is silent for two seconds dead.
+    pub async fn start(dir: &Path) -> Result<Self> {
+        let mut servers = Vec::new();
+        for number in 0..3 {
+            servers.push(Server::mongo_member(&dir.join(format!("mongo-{number}"))).await?);
+        }
+        let set = Self { servers };
+        let members = set.servers.iter().zip(0i32..);
+        let members: Vec<Document> = members
+            .map(|(server, id)| doc! { "_id": id, "host": server.address() })
+            .collect();
+        let initiate = doc! { "replSetInitiate": {
+            "_id": "rs0",
+            "members": members,
+            "settings": { "electionTimeoutMillis": 2000, "heartbeatIntervalMillis": 500 },
+        } };
+        run(&set.servers[0], initiate).await?;
+        set.settled().await?;
+        Ok(set)
+    }
+
+    /// The `mongo.url` of clients.
+    pub fn url(&self) -> String {
+        let members: Vec<String> = self.servers.iter().map(Server::address).collect();
+        format!("mongodb://{}/?replicaSet=rs0", members.join(","))
+    }
+
+    /// Which member is primary, if one is.
+    pub async fn primary(&self) -> Option<usize> {
+        for (number, server) in self.servers.iter().enumerate() {
+            if says(server, "isWritablePrimary").await {
+                return Some(number);
+            }
+        }
+        None
+    }
+
+    /// Lets the primary step down, and waits for the next.
+    pub async fn hand_over(&self) -> Result<()> {
+        let primary = self.primary().await.context("there is no primary")?;
+        let step_down = doc! {
+            "replSetStepDown": STEP_DOWN_SECONDS,
+            "secondaryCatchUpPeriodSecs": CATCH_UP_SECONDS,
+        };
+        run(&self.servers[primary], step_down).await?;
+        self.has_moved_from(primary).await
+    }
+
+    /// Waits until another member than this one is primary.
+    pub async fn has_moved_from(&self, before: usize) -> Result<()> {
+        eventually("another primary", async || {
+            Ok(self.primary().await.is_some_and(|now| now != before))
+        })
+        .await
+    }
+
+    /// Waits until there is a primary, and everybody else is a secondary.
+    pub async fn settled(&self) -> Result<()> {
+        eventually("a primary and two secondaries", async || {
+            let (mut primaries, mut secondaries) = (0, 0);
+            for server in &self.servers {
+                primaries += u32::from(says(server, "isWritablePrimary").await);
+                secondaries += u32::from(says(server, "secondary").await);
+            }
+            Ok((primaries, secondaries) == (1, 2))
+        })
+        .await
+    }
+}
+
+async fn says(server: &Server, what: &str) -> bool {
+    let hello = run(server, doc! { "hello": 1 }).await;
+    hello.is_ok_and(|hello| hello.get_bool(what).unwrap_or(false))
+}
+
+async fn run(server: &Server, command: Document) -> Result<Document> {
+    let mut options = ClientOptions::parse(server.url()).await?;
+    options.server_selection_timeout = Some(PATIENCE);
+    options.connect_timeout = Some(PATIENCE);
+    let client = Client::with_options(options)?;
+    let answer = client.database("admin").run_command(command).await;
+    client.shutdown().immediate(true).await;
+    answer.with_context(|| format!("tell MongoDB at {}", server.address()))
+}

@@ -1,0 +1,117 @@
+//! A Redis with a replica, and the three sentinels that promote it.
+
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+
+use super::redis_node::{quick, role, tell, words};
+use crate::{servers::Server, world::eventually};
+
+const NAME: &str = "heyi";
+
+/// Redis, its replica, and three sentinels.
+#[derive(Debug)]
+pub struct RedisPair {
+    /// The two that hold the data; which of them is the master changes.
+    pub servers: Vec<Server>,
+    /// The three that decide.
+    pub sentinels: Vec<Server>,
+}
+
+impl RedisPair {
+    /// Starts all five with their data below `dir`, and waits until the replica follows and the sentinels agree.
+    /// They call a master that is silent for a second dead.
+    pub async fn start(dir: &Path) -> Result<Self> {
+        let master = Server::redis_member(&dir.join("redis-0"), &quick()).await?;
+        let mut settings = quick();
+        settings.push(format!("replicaof 127.0.0.1 {}", master.port()));
+        let replica = Server::redis_member(&dir.join("redis-1"), &settings).await?;
+        let watch = [
+            format!("sentinel monitor {NAME} 127.0.0.1 {} 2", master.port()),
+            format!("sentinel down-after-milliseconds {NAME} 1000"),
+            format!("sentinel failover-timeout {NAME} 5000"),
+        ];
+        let mut sentinels = Vec::new();
+        for number in 0..3 {
+            let dir = dir.join(format!("sentinel-{number}"));
+            sentinels.push(Server::sentinel(&dir, &watch).await?);
+        }
+        let pair = Self {
+            servers: vec![master, replica],
+            sentinels,
+        };
+        pair.settled().await?;
+        Ok(pair)
+    }
+
+    /// The `redis.url` of clients.
+    pub fn url(&self) -> String {
+        let sentinels: Vec<String> = self.sentinels.iter().map(Server::address).collect();
+        format!("redis+sentinel://{}/{NAME}/0", sentinels.join(","))
+    }
+
+    /// Which server is the master, as it says itself and every sentinel agrees.
+    pub async fn master(&self) -> Result<usize> {
+        let mut ports = Vec::new();
+        for sentinel in &self.sentinels {
+            let question = words(&format!("SENTINEL GET-MASTER-ADDR-BY-NAME {NAME}"));
+            let (_, port): (String, u16) = tell(sentinel, &question).await?;
+            ports.push(port);
+        }
+        for (number, server) in self.servers.iter().enumerate() {
+            if ports.iter().all(|port| *port == server.port()) {
+                ensure!(
+                    role(server).await?.is_master,
+                    "the master is still to be promoted"
+                );
+                return Ok(number);
+            }
+        }
+        anyhow::bail!("the sentinels do not agree: {ports:?}")
+    }
+
+    /// Makes the replica the master, as an operator would.
+    pub async fn hand_over(&self) -> Result<()> {
+        let master = self.master().await?;
+        let failover = words(&format!("SENTINEL FAILOVER {NAME}"));
+        tell::<()>(&self.sentinels[0], &failover).await?;
+        self.has_moved_from(master).await
+    }
+
+    /// Waits until another server than this one is the master.
+    pub async fn has_moved_from(&self, before: usize) -> Result<()> {
+        eventually("another master", async || {
+            Ok(self.master().await.is_ok_and(|now| now != before))
+        })
+        .await
+    }
+
+    /// Waits until the replica follows the master and the sentinels see both and each other.
+    pub async fn settled(&self) -> Result<()> {
+        eventually("a master with a replica", async || {
+            Ok(self.is_settled().await.unwrap_or(false))
+        })
+        .await
+    }
+
+    async fn is_settled(&self) -> Result<bool> {
+        let master = self.master().await?;
+        let replica = role(&self.servers[1 - master]).await?;
+        if replica.is_master || !replica.follows || role(&self.servers[master]).await?.replicas == 0
+        {
+            return Ok(false);
+        }
+        for sentinel in &self.sentinels {
+            let check = words(&format!("SENTINEL CKQUORUM {NAME}"));
+            let others: Vec<redis::Value> =
+                tell(sentinel, &words(&format!("SENTINEL SENTINELS {NAME}"))).await?;
+            let replicas: Vec<redis::Value> =
+                tell(sentinel, &words(&format!("SENTINEL REPLICAS {NAME}"))).await?;
+            let can_decide = tell::<String>(sentinel, &check).await.is_ok();
+            if !can_decide || others.len() < 2 || replicas.is_empty() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
