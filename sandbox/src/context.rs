@@ -34,6 +34,8 @@ pub(crate) type Shared = Arc<Context>;
 #[derive(Default)]
 pub(crate) struct Books {
     pub(crate) knobs: Knobs,
+    /// The knobs of orders that have their own.
+    pub(crate) own_knobs: BTreeMap<String, Knobs>,
     pub(crate) orders: BTreeMap<String, Order>,
     /// The `out_trade_no` of every order that was paid.
     pub(crate) paid: HashSet<String>,
@@ -93,6 +95,11 @@ impl Books {
         self.orders
             .get_mut(payjs_order_id)
             .ok_or(Refusal::UnknownOrder)
+    }
+
+    /// The knobs that hold for an order.
+    pub(crate) fn knobs_of(&self, payjs_order_id: &str) -> &Knobs {
+        self.own_knobs.get(payjs_order_id).unwrap_or(&self.knobs)
     }
 
     pub(crate) fn ledger(&self) -> Ledger {

@@ -14,6 +14,8 @@ pub struct Knobs {
     pub pay_twice: bool,
     /// How many times each notify is sent, all at once.
     pub notify_copies: u32,
+    /// How many more notifies of the schedule are sent after one was acknowledged.
+    pub notify_repeats: u32,
     /// Milliseconds by which the notifies come late.
     pub notify_delay_ms: u64,
     /// The amount that notifies tell instead of the true one, in fen.
@@ -69,6 +71,7 @@ impl Default for Knobs {
             pay_delay_ms: 0,
             pay_twice: false,
             notify_copies: 1,
+            notify_repeats: 0,
             notify_delay_ms: 0,
             notify_fee: None,
             lose_notifies: 0,

@@ -13,7 +13,7 @@ use crate::{
     context::{Context, Shared},
     control, demo,
     knobs::Knobs,
-    ledger::Ledger,
+    ledger::{Ledger, Notify, Order},
     options::Options,
     payjs, proxy,
     refusal::Refusal,
@@ -84,6 +84,14 @@ impl Sandbox {
         payjs::pay(&self.context, payjs_order_id)
     }
 
+    /// Pays an order, which from now on has knobs of its own for its payment and its notifies.
+    pub fn pay_with(&self, payjs_order_id: &str, knobs: Knobs) -> Result<(), Refusal> {
+        let mut books = self.context.books();
+        books.own_knobs.insert(payjs_order_id.to_owned(), knobs);
+        drop(books);
+        self.pay(payjs_order_id)
+    }
+
     /// The knobs as they are.
     pub fn knobs(&self) -> Knobs {
         self.context.books().knobs.clone()
@@ -97,6 +105,17 @@ impl Sandbox {
     /// What happened so far.
     pub fn ledger(&self) -> Ledger {
         self.context.books().ledger()
+    }
+
+    /// The notifies that ended, without the first `seen` of them.
+    pub fn notifies_after(&self, seen: usize) -> Vec<Notify> {
+        let books = self.context.books();
+        books.notifies.get(seen..).unwrap_or_default().to_vec()
+    }
+
+    /// An order as it stands at PayJS.
+    pub fn order_at_payjs(&self, payjs_order_id: &str) -> Option<Order> {
+        self.context.books().orders.get(payjs_order_id).cloned()
     }
 
     /// Forgets what happened, ends all notifies and sets the knobs back.

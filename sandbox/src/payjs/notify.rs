@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Sends the notifies of an order that was just paid.
 pub(super) async fn series(ctx: Shared, payjs_order_id: String) {
-    let paid = tokio::time::Instant::now() + ctx.books().knobs.notify_delay();
+    let paid = tokio::time::Instant::now() + ctx.books().knobs_of(&payjs_order_id).notify_delay();
     let outcome = deliver(&ctx, &payjs_order_id, paid).await;
     if let Ok(order) = ctx.books().order_mut(&payjs_order_id)
         && order.series == Series::Running
@@ -44,13 +44,14 @@ pub(super) async fn series(ctx: Shared, payjs_order_id: String) {
 }
 
 async fn deliver(ctx: &Shared, payjs_order_id: &str, paid: tokio::time::Instant) -> Series {
+    let mut repeats = None;
     for (attempt, after) in (1..).zip(SCHEDULE) {
         tokio::time::sleep_until(paid + after.mul_f64(ctx.options.notify_factor)).await;
         let (order, knobs) = {
             let books = ctx.books();
             match books.order(payjs_order_id) {
                 Ok(order) if order.series == Series::Running => {
-                    (order.clone(), books.knobs.clone())
+                    (order.clone(), books.knobs_of(payjs_order_id).clone())
                 }
                 _ => return Series::SeenByCheck,
             }
@@ -61,11 +62,16 @@ async fn deliver(ctx: &Shared, payjs_order_id: &str, paid: tokio::time::Instant)
         }
         let body = body(&ctx.options, &order, knobs.notify_fee);
         let copies = (0..knobs.notify_copies).map(|_| send(ctx, &order, attempt, body.clone()));
-        if join_all(copies).await.contains(&true) {
-            return Series::Delivered;
+        let delivered = join_all(copies).await.contains(&true);
+        repeats = match repeats {
+            None => delivered.then_some(knobs.notify_repeats),
+            Some(left) => Some(left - 1),
+        };
+        if repeats == Some(0) {
+            break;
         }
     }
-    Series::GivenUp
+    repeats.map_or(Series::GivenUp, |_| Series::Delivered)
 }
 
 /// The signed form.

@@ -30,7 +30,7 @@ pub(crate) fn pay(ctx: &Shared, payjs_order_id: &str) -> Result<(), Refusal> {
     let delay = {
         let books = ctx.books();
         payable(books.order(payjs_order_id)?)?;
-        books.knobs.pay_delay()
+        books.knobs_of(payjs_order_id).pay_delay()
     };
     if delay.is_zero() {
         return settle(ctx, payjs_order_id);
@@ -85,7 +85,7 @@ fn settle(ctx: &Shared, payjs_order_id: &str) -> Result<(), Refusal> {
     {
         let mut books = ctx.books();
         paid.push(mark_paid(&mut books, payjs_order_id)?);
-        if books.knobs.pay_twice {
+        if books.knobs_of(payjs_order_id).pay_twice {
             let mut second = books.order(payjs_order_id)?.clone();
             second.payjs_order_id = next_number(&mut books, Timestamp::now());
             second.status = OrderStatus::Created;

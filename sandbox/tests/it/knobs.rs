@@ -77,6 +77,54 @@ async fn lost_notifies_are_noted_and_the_next_one_comes() {
 }
 
 #[tokio::test]
+async fn an_acknowledged_notify_is_repeated_as_often_as_the_knob_says() {
+    let fixture = Fixture::new().await;
+    fixture.merchant.answer(&[503, 200, 503]);
+    fixture.knobs(|knobs| knobs.notify_repeats = 2);
+    fixture.paid("QR1");
+    let ledger = fixture
+        .until("the end of the series", |ledger| {
+            ledger.orders[0].series == Series::Delivered
+        })
+        .await;
+    let attempts: Vec<_> = ledger
+        .notifies
+        .iter()
+        .map(|notify| (notify.attempt, notify.acknowledged))
+        .collect();
+    assert_eq!(attempts, [(1, false), (2, true), (3, false), (4, true)]);
+}
+
+#[tokio::test]
+async fn an_order_may_have_knobs_of_its_own() {
+    let fixture = Fixture::new().await;
+    let lost = fixture.sandbox.order(&fixture.order("QR1")).unwrap();
+    let knobs = Knobs {
+        lose_notifies: u32::MAX,
+        ..Knobs::default()
+    };
+    fixture.sandbox.pay_with(&lost, knobs).unwrap();
+    fixture.paid("QR2");
+    fixture
+        .until("both ends", |ledger| {
+            let series: Vec<_> = ledger.orders.iter().map(|order| order.series).collect();
+            series == [Series::GivenUp, Series::Delivered]
+        })
+        .await;
+    let sent = fixture.merchant.received();
+    assert_eq!(sent.len(), 1);
+    assert_eq!(sent[0]["out_trade_no"], "QR2");
+    assert_eq!(
+        fixture.sandbox.order_at_payjs(&lost).unwrap().out_trade_no,
+        "QR1"
+    );
+    let all = fixture.sandbox.notifies_after(0);
+    let later = fixture.sandbox.notifies_after(1);
+    assert_eq!(later.len() + 1, all.len());
+    assert!(fixture.sandbox.notifies_after(all.len() + 1).is_empty());
+}
+
+#[tokio::test]
 async fn when_all_notifies_are_lost_the_series_ends_unheard() {
     let fixture = Fixture::new().await;
     fixture.knobs(|knobs| knobs.lose_notifies = u32::MAX);
