@@ -146,6 +146,11 @@ impl Server {
         signal(&self.child, Signal::CONT)
     }
 
+    /// Whether it has ended, and how.
+    pub fn has_ended(&mut self) -> Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
+    }
+
     /// Waits until it ends, for whatever reason.
     pub async fn exited(&mut self) -> Result<ExitStatus> {
         Ok(self.child.wait().await?)

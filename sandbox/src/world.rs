@@ -60,16 +60,6 @@ pub struct World {
     dir: TempDir,
 }
 
-/// The stores of a world, and how patient its PayJS is.
-struct Ground {
-    redis_url: String,
-    mongo_url: String,
-    redis: Option<Server>,
-    mongo: Option<Server>,
-    owns_stores: bool,
-    notify_factor: f64,
-}
-
 impl World {
     /// A world in the stores of the whole test run, which `HEYI_REDIS__URL` and `HEYI_MONGO__URL` name, with a
     /// key prefix and a database of its own.
@@ -81,29 +71,65 @@ impl World {
                     format!("{name} is not set: run the tests with `cargo xtask test`")
                 })
         };
-        let ground = Ground {
-            redis_url: store("HEYI_REDIS__URL")?,
-            mongo_url: store("HEYI_MONGO__URL")?,
-            redis: None,
-            mongo: None,
-            owns_stores: false,
-            notify_factor: NOTIFY_FACTOR,
-        };
-        Self::build(ground, tempfile::tempdir()?).await
+        let stores = (store("HEYI_REDIS__URL")?, store("HEYI_MONGO__URL")?);
+        Self::over(
+            stores.0,
+            stores.1,
+            free_port()?,
+            NOTIFY_FACTOR,
+            tempfile::tempdir()?,
+        )
+        .await
     }
 
     /// A world on stores that the test started for it alone, and that fail over. PayJS repeats its notifies for
     /// longer than that takes.
     pub async fn on(redis_url: String, mongo_url: String) -> Result<Self> {
-        let ground = Ground {
-            redis_url,
-            mongo_url,
+        let dir = tempfile::tempdir()?;
+        Ok(Self {
+            owns_stores: true,
+            ..Self::over(
+                redis_url,
+                mongo_url,
+                free_port()?,
+                PATIENT_NOTIFY_FACTOR,
+                dir,
+            )
+            .await?
+        })
+    }
+
+    /// A world in these stores, whose api is reached at `api_port`, be it the api itself or something before it.
+    /// `notify_factor` is the pace of PayJS's notifies, `dir` where its processes log.
+    pub async fn over(
+        redis_url: String,
+        mongo_url: String,
+        api_port: u16,
+        notify_factor: f64,
+        dir: TempDir,
+    ) -> Result<Self> {
+        let api = format!("http://127.0.0.1:{api_port}");
+        let options = Options {
+            mchid: MCHID.to_owned(),
+            key: KEY.into(),
+            appid: APPID.to_owned(),
+            secret: WECHAT_SECRET.into(),
+            api_url: Some(api.parse()?),
+            app_key: APP_KEY.into(),
+            notify_factor,
+        };
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let sandbox = Sandbox::start(options, listener).await?;
+        let settings = settings(&sandbox, redis_url, mongo_url, &api);
+        Ok(Self {
+            sandbox,
             redis: None,
             mongo: None,
-            owns_stores: true,
-            notify_factor: PATIENT_NOTIFY_FACTOR,
-        };
-        Self::build(ground, tempfile::tempdir()?).await
+            owns_stores: false,
+            settings,
+            api_port,
+            dir,
+        })
     }
 
     /// A world with its own Redis and MongoDB, for tests that stop or kill them.
@@ -116,62 +142,12 @@ impl World {
             Server::redis(&redis_dir, None),
             Server::mongo(&mongo_dir, None)
         )?;
-        let ground = Ground {
-            redis_url: redis.url(),
-            mongo_url: mongo.url(),
+        let (redis_url, mongo_url) = (redis.url(), mongo.url());
+        Ok(Self {
             redis: Some(redis),
             mongo: Some(mongo),
             owns_stores: true,
-            notify_factor: NOTIFY_FACTOR,
-        };
-        Self::build(ground, dir).await
-    }
-
-    async fn build(ground: Ground, dir: TempDir) -> Result<Self> {
-        let api_port = free_port()?;
-        let api = format!("http://127.0.0.1:{api_port}");
-        let options = Options {
-            mchid: MCHID.to_owned(),
-            key: KEY.into(),
-            appid: APPID.to_owned(),
-            secret: WECHAT_SECRET.into(),
-            api_url: Some(api.parse()?),
-            app_key: APP_KEY.into(),
-            notify_factor: ground.notify_factor,
-        };
-        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let sandbox = Sandbox::start(options, listener).await?;
-        let unique = format!("{:016x}", rand::random::<u64>());
-        let settings = [
-            ("HTTP__LISTEN", format!("127.0.0.1:{api_port}")),
-            ("HTTP__PUBLIC_URL", api.clone()),
-            ("HTTP__RATE_LIMIT", "0".to_owned()),
-            ("REDIS__URL", ground.redis_url),
-            ("REDIS__PREFIX", format!("test-{unique}:")),
-            ("MONGO__URL", ground.mongo_url),
-            ("MONGO__DATABASE", format!("heyi-test-{unique}")),
-            ("PAYJS__MCHID", MCHID.to_owned()),
-            ("PAYJS__KEY", KEY.to_owned()),
-            ("PAYJS__NOTIFY_URL", format!("{api}/notify")),
-            ("PAYJS__API_BASE", sandbox.payjs_url().to_string()),
-            ("WECHAT__APPID", APPID.to_owned()),
-            ("WECHAT__SECRET", WECHAT_SECRET.to_owned()),
-            ("WECHAT__API_BASE", sandbox.wechat_url().to_string()),
-            ("SIGN__APP_KEY", APP_KEY.to_owned()),
-            ("SIGN__SESSION_SECRET", SESSION_SECRET.to_owned()),
-        ];
-        let settings = settings
-            .into_iter()
-            .map(|(name, value)| (format!("HEYI_{name}"), value))
-            .collect();
-        Ok(Self {
-            sandbox,
-            redis: ground.redis,
-            mongo: ground.mongo,
-            owns_stores: ground.owns_stores,
-            settings,
-            api_port,
-            dir,
+            ..Self::over(redis_url, mongo_url, free_port()?, NOTIFY_FACTOR, dir).await?
         })
     }
 
@@ -250,8 +226,28 @@ impl World {
         self.dir.path()
     }
 
+    /// Lets the directory stay when this world goes.
+    pub fn keep_dir(&mut self) {
+        self.dir.disable_cleanup(true);
+    }
+
+    /// Starts a program on a port of its own, with settings that go before those of the world.
+    pub fn start_with(
+        &self,
+        program: &str,
+        port: u16,
+        settings: &[(&str, String)],
+    ) -> Result<Heyi> {
+        let own = settings
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()));
+        let settings = self.settings.clone().into_iter().chain(own).collect();
+        Heyi::start(program, &[], port, settings, self.dir.path())
+    }
+
     fn start(&self, program: &str, arguments: &[&str], port: u16) -> Result<Heyi> {
-        Heyi::start(program, arguments, port, &self.settings, self.dir.path())
+        let settings = self.settings.clone();
+        Heyi::start(program, arguments, port, settings, self.dir.path())
     }
 
     /// Ends the world. An event that still waits is an error; keys and database are dropped in any case, unless
@@ -287,6 +283,37 @@ impl World {
         self.store().await?.drop_database().await?;
         Ok(())
     }
+}
+
+fn settings(
+    sandbox: &Sandbox,
+    redis_url: String,
+    mongo_url: String,
+    api: &str,
+) -> BTreeMap<String, String> {
+    let unique = format!("{:016x}", rand::random::<u64>());
+    let settings = [
+        ("HTTP__LISTEN", api.trim_start_matches("http://").to_owned()),
+        ("HTTP__PUBLIC_URL", api.to_owned()),
+        ("HTTP__RATE_LIMIT", "0".to_owned()),
+        ("REDIS__URL", redis_url),
+        ("REDIS__PREFIX", format!("test-{unique}:")),
+        ("MONGO__URL", mongo_url),
+        ("MONGO__DATABASE", format!("heyi-test-{unique}")),
+        ("PAYJS__MCHID", MCHID.to_owned()),
+        ("PAYJS__KEY", KEY.to_owned()),
+        ("PAYJS__NOTIFY_URL", format!("{api}/notify")),
+        ("PAYJS__API_BASE", sandbox.payjs_url().to_string()),
+        ("WECHAT__APPID", APPID.to_owned()),
+        ("WECHAT__SECRET", WECHAT_SECRET.to_owned()),
+        ("WECHAT__API_BASE", sandbox.wechat_url().to_string()),
+        ("SIGN__APP_KEY", APP_KEY.to_owned()),
+        ("SIGN__SESSION_SECRET", SESSION_SECRET.to_owned()),
+    ];
+    settings
+        .into_iter()
+        .map(|(name, value)| (format!("HEYI_{name}"), value))
+        .collect()
 }
 
 /// Waits until `condition` holds, or fails with `what` after a minute.

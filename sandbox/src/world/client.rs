@@ -148,8 +148,13 @@ impl Client {
 
     /// Makes an order of the sample data and returns the signed parameters for PayJS.
     pub async fn order(&self, person: &Person, name: &str, fen: u32) -> Result<Params> {
-        let data = samples::data(&person.openid, name).to_string();
-        let fen = fen.to_string();
+        let data = samples::data(&person.openid, name);
+        self.order_of(person, &data, fen).await
+    }
+
+    /// Makes an order of this data and returns the signed parameters for PayJS.
+    pub async fn order_of(&self, person: &Person, data: &Value, fen: u32) -> Result<Params> {
+        let (data, fen) = (data.to_string(), fen.to_string());
         let params = signed(&[("data", &data), ("totalFee", &fen)], &person.key);
         let answer = self.post_form("/newOrder", &params).await?;
         ensure!(

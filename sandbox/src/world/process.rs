@@ -24,6 +24,8 @@ const READY_LIMIT: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Heyi {
     program: String,
+    arguments: Vec<String>,
+    settings: BTreeMap<String, String>,
     child: Child,
     port: u16,
     log: PathBuf,
@@ -34,26 +36,36 @@ impl Heyi {
         program: &str,
         arguments: &[&str],
         port: u16,
-        settings: &BTreeMap<String, String>,
+        mut settings: BTreeMap<String, String>,
         dir: &Path,
     ) -> Result<Self> {
         let log = dir.join(format!("{program}-{port}.log"));
-        let output = File::options().create(true).append(true).open(&log)?;
-        let mut command = command(program, arguments, settings)?;
-        if program == "heyi-worker" {
-            command.env("HEYI_WORKER__LISTEN", format!("127.0.0.1:{port}"));
-        }
-        let child = command
-            .stdout(Stdio::null())
-            .stderr(output)
-            .spawn()
-            .with_context(|| format!("cannot start {program}"))?;
+        let listen = if program == "heyi-worker" {
+            "HEYI_WORKER__LISTEN"
+        } else {
+            "HEYI_HTTP__LISTEN"
+        };
+        settings.insert(listen.to_owned(), format!("127.0.0.1:{port}"));
+        let arguments: Vec<String> = arguments.iter().copied().map(str::to_owned).collect();
         Ok(Self {
+            child: spawn(program, &arguments, &settings, &log)?,
             program: program.to_owned(),
-            child,
+            arguments,
+            settings,
             port,
             log,
         })
+    }
+
+    /// Starts it again with the same port and settings after it has ended, without waiting for anything.
+    pub fn restart(&mut self) -> Result<()> {
+        self.child = spawn(&self.program, &self.arguments, &self.settings, &self.log)?;
+        Ok(())
+    }
+
+    /// Whether it has ended, and how.
+    pub fn has_ended(&mut self) -> Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
     }
 
     /// Waits until it says that it is ready.
@@ -116,6 +128,11 @@ impl Heyi {
 
     /// Ends it in good order (SIGTERM) and says how it ended.
     pub async fn stop(mut self) -> Result<ExitStatus> {
+        self.end().await
+    }
+
+    /// As [`stop`](Self::stop), for one that is to be started again.
+    pub async fn end(&mut self) -> Result<ExitStatus> {
         stop(&mut self.child).await?;
         self.child.wait().await.context("cannot wait for it")
     }
@@ -134,6 +151,21 @@ impl Heyi {
     pub fn resume(&self) -> Result<()> {
         signal(&self.child, Signal::CONT)
     }
+}
+
+fn spawn(
+    program: &str,
+    arguments: &[String],
+    settings: &BTreeMap<String, String>,
+    log: &Path,
+) -> Result<Child> {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let output = File::options().create(true).append(true).open(log)?;
+    command(program, &arguments, settings)?
+        .stdout(Stdio::null())
+        .stderr(output)
+        .spawn()
+        .with_context(|| format!("cannot start {program}"))
 }
 
 /// Runs a program to its end.
