@@ -1,0 +1,157 @@
+//! What can go wrong, and where.
+
+use std::{fmt, time::Duration};
+
+use serde::{Serialize, Serializer};
+
+/// One of the processes, or PayJS, which is not ours to break.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Node {
+    /// An api, from 1.
+    Api(u8),
+    /// A worker, from 1.
+    Worker(u8),
+    /// Redis.
+    Redis,
+    /// MongoDB.
+    Mongo,
+    /// PayJS, which the sandbox plays.
+    PayJs,
+}
+
+/// The way of the connections that one node opens to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Wire {
+    /// Who connects.
+    pub from: Node,
+    /// To whom.
+    pub to: Node,
+}
+
+/// What is wrong with a wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Damage {
+    /// Every connection is reset, and no new one is made.
+    Cut,
+    /// What is sent arrives this much later.
+    Delayed(Duration),
+    /// New connections are taken, and nothing that is sent arrives or is answered. A connection that lost
+    /// something stays dead when the wire is whole again.
+    HalfOpen,
+    /// So many bytes a second come through each connection, each way.
+    Slow(u32),
+}
+
+/// Something that goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// SIGKILL; started again at the end.
+    Kill(Node),
+    /// SIGTERM, as at a deployment; started again at the end.
+    Stop(Node),
+    /// SIGSTOP; SIGCONT at the end.
+    Freeze(Node),
+    /// A damaged wire.
+    Wire(Wire, Damage),
+    /// All processes are killed at once, and started again at once.
+    KillAll,
+    /// Redis forgets all scripts.
+    FlushScripts,
+    /// Redis has no memory left and refuses to write.
+    FullMemory,
+    /// The due times of the parked events move by so many ms, as after a jump of Redis's clock.
+    ClockJump(i64),
+}
+
+impl Node {
+    /// What it is, whichever of several.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Node::Api(_) => "api",
+            Node::Worker(_) => "worker",
+            Node::Redis => "Redis",
+            Node::Mongo => "MongoDB",
+            Node::PayJs => "PayJS",
+        }
+    }
+}
+
+impl Wire {
+    /// The wire from one node to another.
+    pub fn new(from: Node, to: Node) -> Self {
+        Self { from, to }
+    }
+}
+
+impl Fault {
+    /// The kind that it is counted as.
+    pub fn kind(self) -> String {
+        match self {
+            Fault::Kill(node) => format!("kill {}", node.kind()),
+            Fault::Stop(node) => format!("stop {}", node.kind()),
+            Fault::Freeze(node) => format!("freeze {}", node.kind()),
+            Fault::Wire(wire, damage) => {
+                let (from, to) = (wire.from.kind(), wire.to.kind());
+                format!("{} {from} to {to}", damage.name())
+            }
+            Fault::KillAll => "kill all at once".to_owned(),
+            Fault::FlushScripts => "SCRIPT FLUSH".to_owned(),
+            Fault::FullMemory => "Redis out of memory".to_owned(),
+            Fault::ClockJump(_) => "clock jump".to_owned(),
+        }
+    }
+
+    /// Whether others are to take over at once, so that recovery counts from its beginning, not from its end.
+    pub fn is_taken_over(self) -> bool {
+        matches!(
+            self,
+            Fault::Kill(Node::Worker(_)) | Fault::Freeze(Node::Worker(_))
+        )
+    }
+}
+
+impl Damage {
+    fn name(self) -> &'static str {
+        match self {
+            Damage::Cut => "cut",
+            Damage::Delayed(_) => "delayed",
+            Damage::HalfOpen => "half-open",
+            Damage::Slow(_) => "slow",
+        }
+    }
+}
+
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Node::Api(number) | Node::Worker(number) => write!(f, "{} {number}", self.kind()),
+            other => f.write_str(other.kind()),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Kill(node) => write!(f, "kill {node}"),
+            Fault::Stop(node) => write!(f, "stop {node}"),
+            Fault::Freeze(node) => write!(f, "freeze {node}"),
+            Fault::Wire(Wire { from, to }, damage) => {
+                write!(f, "{} {from} to {to}", damage.name())?;
+                match damage {
+                    Damage::Delayed(by) => write!(f, " by {} ms", by.as_millis()),
+                    Damage::Slow(bytes) => write!(f, " at {bytes} B/s"),
+                    Damage::Cut | Damage::HalfOpen => Ok(()),
+                }
+            }
+            Fault::ClockJump(ms) => write!(f, "clock jump of {ms} ms"),
+            other => f.write_str(&other.kind()),
+        }
+    }
+}
+
+impl Serialize for Fault {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}

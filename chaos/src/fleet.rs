@@ -1,0 +1,254 @@
+//! The processes of a run and the links between them.
+
+use std::{collections::BTreeMap, process::ExitStatus, time::Duration};
+
+use anyhow::{Context as _, Result};
+use futures::future::try_join_all;
+use heyi_sandbox::{
+    servers::{Server, process::free_port},
+    world::{Heyi, World},
+};
+use jiff::Timestamp;
+use tokio::{
+    sync::{Mutex, MutexGuard},
+    time::sleep,
+};
+
+use crate::{
+    fault::{Damage, Node, Wire},
+    link::Link,
+    topology::{Stores, Topology},
+};
+
+/// PayJS's schedule at a fiftieth of its pace: 0, 0.3, 0.6, 3.6, 36 and 72 s. Its patience of 3 s stays.
+const NOTIFY_FACTOR: f64 = 0.02;
+/// How long a process that ended by itself stays down, as under systemd.
+const RESTART_AFTER: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Everything that runs.
+pub struct Fleet {
+    /// Sandbox and settings. Its own way to the stores and the api cannot be damaged.
+    pub world: World,
+    parts: BTreeMap<Node, Mutex<Part>>,
+    links: BTreeMap<Wire, Link>,
+    /// Before the apis, as a load balancer: its ways are the wires from PayJS.
+    front: Link,
+    front_wires: Vec<Wire>,
+}
+
+/// A process that can be broken.
+pub enum Part {
+    /// Redis or MongoDB.
+    Server(Server),
+    /// An api or a worker.
+    Heyi(Heyi),
+}
+
+/// A process of Heyi that ended by itself.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Ended {
+    /// Which one.
+    pub node: String,
+    /// When it was noticed.
+    pub at: Timestamp,
+    /// How it ended.
+    pub status: String,
+}
+
+impl Fleet {
+    /// Starts all and waits until all are ready.
+    pub async fn start(topology: Topology) -> Result<Self> {
+        let dir = tempfile::Builder::new().prefix("heyi-chaos-").tempdir()?;
+        let Stores { redis, mongo } = topology.start(dir.path()).await?;
+        let listening = heyi_ports(topology)?;
+        let (front, front_wires) = front(topology, &listening).await?;
+        let world = World::over(redis.url(), mongo.url(), front.port(), NOTIFY_FACTOR, dir).await?;
+        let sandbox = world.sandbox.url().port().context("no port")?;
+        let mut links = BTreeMap::new();
+        for wire in topology.wires() {
+            let server = match wire.to {
+                Node::Redis => redis.port(),
+                Node::Mongo => mongo.port(),
+                Node::PayJs => sandbox,
+                Node::Api(_) | Node::Worker(_) => continue,
+            };
+            links.insert(wire, Link::start(&[server]).await?);
+        }
+        let mut parts = BTreeMap::new();
+        for (node, port) in listening {
+            let program = format!("heyi-{}", node.kind());
+            let heyi = world.start_with(&program, port, &settings(node, &world, &links))?;
+            parts.insert(node, Mutex::new(Part::Heyi(heyi)));
+        }
+        parts.insert(Node::Redis, Mutex::new(Part::Server(redis)));
+        parts.insert(Node::Mongo, Mutex::new(Part::Server(mongo)));
+        let fleet = Self {
+            world,
+            parts,
+            links,
+            front,
+            front_wires,
+        };
+        fleet.ready().await?;
+        Ok(fleet)
+    }
+
+    /// Waits until every process of Heyi says that it is ready.
+    pub async fn ready(&self) -> Result<()> {
+        for part in self.parts.values() {
+            if let Part::Heyi(heyi) = &mut *part.lock().await {
+                heyi.answers("readyz").await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A process, for as long as nobody else may touch it.
+    pub async fn part(&self, node: Node) -> Result<MutexGuard<'_, Part>> {
+        let part = self.parts.get(&node).context("no such process")?;
+        Ok(part.lock().await)
+    }
+
+    /// All processes; always in the same order, so that two who want all do not wait for each other.
+    pub async fn all_parts(&self) -> Vec<MutexGuard<'_, Part>> {
+        let mut all = Vec::new();
+        for part in self.parts.values() {
+            all.push(part.lock().await);
+        }
+        all
+    }
+
+    /// Damages a wire, or makes it whole.
+    pub fn damage(&self, wire: Wire, damage: Option<Damage>) {
+        if let Some(link) = self.links.get(&wire) {
+            link.damage(0, damage);
+        } else if let Some(leg) = self.front_wires.iter().position(|known| *known == wire) {
+            self.front.damage(leg, damage);
+        }
+    }
+
+    /// Starts what ended by itself again, as systemd does, and notes it. For as long as it is polled.
+    pub async fn supervise(&self, ended: &Mutex<Vec<Ended>>) -> Result<()> {
+        loop {
+            sleep(LOOK_EVERY).await;
+            for (node, part) in &self.parts {
+                // One that is being broken on purpose is held by who does that.
+                let Ok(mut part) = part.try_lock() else {
+                    continue;
+                };
+                if let Some(status) = part.has_ended()? {
+                    ended.lock().await.push(Ended {
+                        node: node.to_string(),
+                        at: Timestamp::now(),
+                        status: status.to_string(),
+                    });
+                    sleep(RESTART_AFTER).await;
+                    part.start().await?;
+                }
+            }
+        }
+    }
+
+    /// Ends all in good order, the stores last.
+    pub async fn stop(self) -> Result<()> {
+        self.world.sandbox.stop().await;
+        let stopped = self
+            .parts
+            .into_values()
+            .map(async |part| part.into_inner().end().await);
+        try_join_all(stopped).await?;
+        Ok(())
+    }
+}
+
+impl Part {
+    /// Ends it at once (SIGKILL).
+    pub async fn kill(&mut self) -> Result<()> {
+        match self {
+            Part::Server(server) => server.kill().await,
+            Part::Heyi(heyi) => heyi.kill().await,
+        }
+    }
+
+    /// Ends it in good order (SIGTERM).
+    pub async fn end(&mut self) -> Result<()> {
+        match self {
+            Part::Server(server) => server.stop().await,
+            Part::Heyi(heyi) => heyi.end().await.map(drop),
+        }
+    }
+
+    /// Starts it again. A store serves when this returns, a process of Heyi may not yet.
+    pub async fn start(&mut self) -> Result<()> {
+        match self {
+            Part::Server(server) => server.restart().await,
+            Part::Heyi(heyi) => heyi.restart(),
+        }
+    }
+
+    /// Freezes it (SIGSTOP).
+    pub fn pause(&self) -> Result<()> {
+        match self {
+            Part::Server(server) => server.pause(),
+            Part::Heyi(heyi) => heyi.pause(),
+        }
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) -> Result<()> {
+        match self {
+            Part::Server(server) => server.resume(),
+            Part::Heyi(heyi) => heyi.resume(),
+        }
+    }
+
+    fn has_ended(&mut self) -> Result<Option<ExitStatus>> {
+        match self {
+            Part::Server(server) => server.has_ended(),
+            Part::Heyi(heyi) => heyi.has_ended(),
+        }
+    }
+}
+
+fn heyi_ports(topology: Topology) -> Result<Vec<(Node, u16)>> {
+    let is_heyi = |node: &Node| matches!(node, Node::Api(_) | Node::Worker(_));
+    let nodes = topology.nodes().into_iter().filter(is_heyi);
+    nodes.map(|node| Ok((node, free_port()?))).collect()
+}
+
+async fn front(topology: Topology, ports: &[(Node, u16)]) -> Result<(Link, Vec<Wire>)> {
+    let (mut wires, mut servers) = (Vec::new(), Vec::new());
+    for wire in topology.wires() {
+        if let Some((_, port)) = ports.iter().find(|(node, _)| *node == wire.to) {
+            wires.push(wire);
+            servers.push(*port);
+        }
+    }
+    Ok((Link::start(&servers).await?, wires))
+}
+
+/// Where this process finds the stores and PayJS: at the other end of its own links.
+fn settings(
+    node: Node,
+    world: &World,
+    links: &BTreeMap<Wire, Link>,
+) -> Vec<(&'static str, String)> {
+    let port = |to| links.get(&Wire::new(node, to)).map(Link::port);
+    let mut settings = Vec::new();
+    if let Some(port) = port(Node::Redis) {
+        settings.push(("HEYI_REDIS__URL", format!("redis://127.0.0.1:{port}/")));
+    }
+    if let Some(port) = port(Node::Mongo) {
+        // Else the driver would learn the member's own address and leave the link.
+        let url = format!("mongodb://127.0.0.1:{port}/?directConnection=true");
+        settings.push(("HEYI_MONGO__URL", url));
+    }
+    if let Some(port) = port(Node::PayJs) {
+        let mut url = world.sandbox.payjs_url();
+        if url.set_port(Some(port)).is_ok() {
+            settings.push(("HEYI_PAYJS__API_BASE", url.to_string()));
+        }
+    }
+    settings
+}

@@ -1,0 +1,147 @@
+//! Proves the promise: *no acknowledged payment is lost, and none is promoted twice*, whatever dies.
+//!
+//! [`run`] starts a whole [`fleet`] of real processes, plays clients ([`load`]) who place, pay and ask for orders,
+//! and meanwhile carries out ([`inject`]) a [`plan`] of faults that a seed decides. When all is healed and quiet
+//! ([`settle`]) it reads the [`books`] of PayJS, MongoDB and Redis and [`reconcile`]s them.
+
+pub mod fault;
+pub mod plan;
+pub mod topology;
+
+pub mod fleet;
+pub mod link;
+
+pub mod inject;
+pub mod load;
+pub mod order;
+pub mod settle;
+pub mod watch;
+
+pub mod books;
+pub mod reconcile;
+pub mod recovery;
+pub mod report;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+use tokio::{
+    sync::Mutex,
+    time::{Instant, timeout},
+};
+
+use crate::{
+    books::Books,
+    fleet::{Ended, Fleet},
+    inject::Injected,
+    load::Load,
+    order::Orders,
+    plan::Plan,
+    reconcile::{Class, Violation, reconcile},
+    recovery::recovery,
+    report::{Counts, Report},
+    topology::Topology,
+};
+
+/// How long clients go on asking after the last order began, and how long the queue has to become quiet.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// What a run is like.
+#[derive(Debug, Clone, Copy, Serialize, clap::Args)]
+pub struct Options {
+    /// How long orders and faults go on
+    #[arg(long, default_value_t = 5.0)]
+    pub minutes: f64,
+    /// Decides the faults; a random one when not given
+    #[arg(long, default_value_t = rand::random_range(0..1_000_000))]
+    pub seed: u64,
+    /// Orders a second
+    #[arg(long, default_value_t = 20.0)]
+    pub rate: f64,
+    /// The stores below the two apis and the two workers
+    #[arg(long, value_enum, default_value_t = Topology::Single)]
+    pub topology: Topology,
+}
+
+/// Runs it all. The logs and data of a run that broke the promise are kept, and the path is told to `say`.
+pub async fn run(options: Options, say: impl Fn(&str)) -> Result<Report> {
+    let length = Duration::try_from_secs_f64(options.minutes * 60.0).context("minutes")?;
+    let plan = Plan::new(options.seed, length, options.topology);
+    let mut fleet = Fleet::start(options.topology).await?;
+    say(&format!("{} faults to come", plan.faults().len()));
+    let orders = Arc::new(Orders::default());
+    let ended = Mutex::new(Vec::new());
+    let outcome = tokio::select! {
+        outcome = drive(&fleet, &plan, options, length, &orders, &say) => outcome,
+        supervised = fleet.supervise(&ended) => {
+            supervised?;
+            anyhow::bail!("nobody supervises the processes")
+        }
+    };
+    let (injected, books) = outcome?;
+    let report = conclude(options, &books, injected, ended.into_inner());
+    if !report.is_clean() {
+        fleet.world.keep_dir();
+        say(&format!("logs and data: {}", fleet.world.dir().display()));
+    }
+    fleet.stop().await?;
+    Ok(report)
+}
+
+async fn drive(
+    fleet: &Fleet,
+    plan: &Plan,
+    options: Options,
+    length: Duration,
+    orders: &Arc<Orders>,
+    say: &impl Fn(&str),
+) -> Result<(Vec<Injected>, Books)> {
+    let world = &fleet.world;
+    let name = world.setting("HEYI_MONGO__DATABASE");
+    let database = watch::database(world.setting("HEYI_MONGO__URL"), name).await?;
+    let load = Load::new(world, Arc::clone(orders), options.seed, options.rate).await?;
+    let watching = watch::watch(world.sandbox.clone(), database.clone(), Arc::clone(orders));
+    let driving = async {
+        let start = Instant::now();
+        let (injected, clients) = tokio::join!(
+            inject::carry_out(fleet, plan, start),
+            load.run(length, PATIENCE)
+        );
+        let injected = injected?;
+        say("all is healed; waiting until it is quiet");
+        fleet.ready().await?;
+        // Those who still wait after that show in the reconciliation.
+        let _ = timeout(PATIENCE, clients.wait()).await;
+        settle::until_quiet(&world.queue()?, &world.sandbox, PATIENCE).await?;
+        let books = Books::read(world, &database, orders.snapshot()).await?;
+        Ok((injected, books))
+    };
+    tokio::select! {
+        driven = driving => driven,
+        () = watching => anyhow::bail!("nobody watches the promotions"),
+    }
+}
+
+fn conclude(options: Options, books: &Books, injected: Vec<Injected>, ended: Vec<Ended>) -> Report {
+    let mut violations = reconcile(books);
+    violations.extend(ended.iter().map(|one| Violation {
+        class: Class::Ended,
+        out_trade_no: None,
+        what: format!("{} ended with {}", one.node, one.status),
+        known: vec![format!("noticed at {}", one.at)],
+    }));
+    let mut classes = BTreeMap::new();
+    for violation in &violations {
+        *classes.entry(violation.class.to_string()).or_default() += 1;
+    }
+    Report {
+        options,
+        recovery: recovery(&injected, &books.placed),
+        counts: Counts::new(&books.placed, &books.ledger, books.codes.len()),
+        classes,
+        violations,
+        ended,
+        injected,
+    }
+}

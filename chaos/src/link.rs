@@ -1,0 +1,199 @@
+//! A small TCP proxy whose connections can be damaged.
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result};
+use heyi_sandbox::servers::process::free_port;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{ReadHalf, WriteHalf},
+    },
+    sync::watch,
+    time::sleep,
+};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::fault::Damage;
+
+const CHUNK: usize = 16 * 1024;
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Takes connections on a port and leads each to one of its legs, in turn. It ends with this handle.
+pub struct Link {
+    port: u16,
+    legs: Arc<[Leg]>,
+    _running: DropGuard,
+}
+
+/// The way to one server.
+struct Leg {
+    server: SocketAddr,
+    damage: watch::Sender<Option<Damage>>,
+}
+
+impl Link {
+    /// A link to servers on these ports. A connection goes to the next one that takes it, as behind a load balancer.
+    pub async fn start(servers: &[u16]) -> Result<Self> {
+        let port = free_port()?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+            .await
+            .context("a link cannot listen")?;
+        let legs: Arc<[Leg]> = servers
+            .iter()
+            .map(|port| Leg {
+                server: (Ipv4Addr::LOCALHOST, *port).into(),
+                damage: watch::Sender::new(None),
+            })
+            .collect();
+        let stop = CancellationToken::new();
+        let serving = serve(listener, Arc::clone(&legs));
+        let stopped = stop.clone();
+        tokio::spawn(async move { stopped.run_until_cancelled(serving).await });
+        Ok(Self {
+            port,
+            legs,
+            _running: stop.drop_guard(),
+        })
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Damages the way to the server of this place, or makes it whole.
+    pub fn damage(&self, leg: usize, damage: Option<Damage>) {
+        if let Some(leg) = self.legs.get(leg) {
+            leg.damage.send_replace(damage);
+        }
+    }
+}
+
+async fn serve(listener: TcpListener, legs: Arc<[Leg]>) {
+    let turn = AtomicUsize::new(0);
+    loop {
+        // Out of file handles, most likely; the connection waits.
+        let Ok((client, _)) = listener.accept().await else {
+            sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        let first = turn.fetch_add(1, Ordering::Relaxed);
+        tokio::spawn(take(client, Arc::clone(&legs), first));
+    }
+}
+
+async fn take(client: TcpStream, legs: Arc<[Leg]>, first: usize) {
+    for place in 0..legs.len() {
+        let leg = &legs[(first + place) % legs.len()];
+        let damage = leg.damage.subscribe();
+        let now = *damage.borrow();
+        match now {
+            Some(Damage::Cut) => {}
+            // Nothing reaches the server, not even the connection.
+            Some(Damage::HalfOpen) => return swallow(client, damage).await,
+            _ => {
+                if let Ok(server) = TcpStream::connect(leg.server).await {
+                    return connect(client, server, damage).await;
+                }
+            }
+        }
+    }
+    reset(&client);
+}
+
+async fn connect(
+    mut client: TcpStream,
+    mut server: TcpStream,
+    damage: watch::Receiver<Option<Damage>>,
+) {
+    // Latency is what a damage adds, not what the link itself does.
+    let _ = client.set_nodelay(true);
+    let _ = server.set_nodelay(true);
+    let dead = AtomicBool::new(false);
+    let mut cut = damage.clone();
+    {
+        let (from_client, to_client) = client.split();
+        let (from_server, to_server) = server.split();
+        let both = async {
+            tokio::try_join!(
+                pump(from_client, to_server, &damage, &dead, true),
+                pump(from_server, to_client, &damage, &dead, false),
+            )
+        };
+        tokio::select! {
+            _ = both => return,
+            _ = cut.wait_for(|damage| *damage == Some(Damage::Cut)) => {}
+        }
+    }
+    reset(&client);
+    reset(&server);
+}
+
+/// Carries bytes one way until the connection ends. Once bytes were lost, all are, and the client never learns
+/// that the server is gone.
+async fn pump(
+    mut from: ReadHalf<'_>,
+    mut to: WriteHalf<'_>,
+    damage: &watch::Receiver<Option<Damage>>,
+    dead: &AtomicBool,
+    is_of_client: bool,
+) -> io::Result<()> {
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let most = match *damage.borrow() {
+            Some(Damage::Slow(bytes)) => (bytes as usize / 10).clamp(1, CHUNK),
+            _ => CHUNK,
+        };
+        let length = from.read(&mut chunk[..most]).await?;
+        let now = *damage.borrow();
+        if now == Some(Damage::HalfOpen) {
+            dead.store(true, Ordering::Relaxed);
+        }
+        let is_dead = dead.load(Ordering::Relaxed);
+        if length == 0 && is_dead && !is_of_client {
+            return std::future::pending().await;
+        }
+        if length == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if is_dead {
+            continue;
+        }
+        match now {
+            Some(Damage::Delayed(by)) => sleep(by).await,
+            Some(Damage::Slow(bytes)) => sleep(SECOND * most_u32(length) / bytes.max(1)).await,
+            _ => {}
+        }
+        to.write_all(&chunk[..length]).await?;
+    }
+}
+
+fn most_u32(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+/// Reads what a client sends to nobody, until it goes or is cut off.
+async fn swallow(mut client: TcpStream, mut damage: watch::Receiver<Option<Damage>>) {
+    let mut chunk = vec![0; CHUNK];
+    let gone = async { while client.read(&mut chunk).await.is_ok_and(|length| length > 0) {} };
+    tokio::select! {
+        () = gone => {}
+        _ = damage.wait_for(|damage| *damage == Some(Damage::Cut)) => {}
+    }
+}
+
+/// Closes a connection so that the peer sees an error at once.
+fn reset(stream: &TcpStream) {
+    // A socket that cannot is closed in good order, which ends the connection as well.
+    let _ = stream.set_zero_linger();
+}

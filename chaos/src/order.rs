@@ -1,0 +1,94 @@
+//! The orders of a run and what the tool itself knows of them.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// What becomes of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scenario {
+    /// Paid at once.
+    PaidOnce,
+    /// Paid seconds later.
+    PaidLate,
+    /// Each notify comes twice at the same time.
+    NotifiedTwice,
+    /// Notifies go on after one was acknowledged, so that old ones come after new orders.
+    OutOfOrder,
+    /// No notify ever comes; the payer's client asks.
+    ConfirmOnly,
+    /// Not paid.
+    NeverPaid,
+}
+
+/// An order that `/newOrder` answered with success.
+#[derive(Debug, Clone, Serialize)]
+pub struct Placed {
+    /// Our number.
+    pub out_trade_no: String,
+    /// PayJS's number.
+    pub payjs_order_id: String,
+    /// What becomes of it.
+    pub scenario: Scenario,
+    /// The owner.
+    #[serde(skip)]
+    pub openid: String,
+    /// The name of the code.
+    pub name: String,
+    /// The receive codes, by platform.
+    #[serde(skip)]
+    pub payloads: BTreeMap<String, String>,
+    /// The price.
+    pub total_fee: u32,
+    /// When the payer paid.
+    pub paid: Option<Timestamp>,
+    /// When PayJS had the first acknowledgement of a notify.
+    pub acknowledged: Option<Timestamp>,
+    /// When its mapping was first seen.
+    pub promoted: Option<Timestamp>,
+    /// The id of the code, as `/checkOrder` answered it.
+    pub answered: Option<String>,
+    /// Answers of `/checkOrder` that must not be: the order is paid, and the api does not know it or gave it up.
+    pub denied: Option<String>,
+}
+
+/// All orders, by our number.
+#[derive(Debug, Default)]
+pub struct Orders(Mutex<BTreeMap<String, Placed>>);
+
+impl Orders {
+    /// Adds an order.
+    pub fn add(&self, placed: Placed) {
+        self.all().insert(placed.out_trade_no.clone(), placed);
+    }
+
+    /// Changes what is known of an order.
+    pub fn change(&self, out_trade_no: &str, change: impl FnOnce(&mut Placed)) {
+        if let Some(placed) = self.all().get_mut(out_trade_no) {
+            change(placed);
+        }
+    }
+
+    /// The orders as they stand.
+    pub fn snapshot(&self) -> Vec<Placed> {
+        self.all().values().cloned().collect()
+    }
+
+    /// The numbers of the paid orders whose mapping was not seen yet.
+    pub fn unpromoted(&self) -> Vec<String> {
+        let all = self.all();
+        let waiting = all
+            .values()
+            .filter(|one| one.paid.is_some() && one.promoted.is_none());
+        waiting.map(|one| one.out_trade_no.clone()).collect()
+    }
+
+    fn all(&self) -> MutexGuard<'_, BTreeMap<String, Placed>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,121 @@
+//! How long it took until all was well again.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{inject::Injected, order::Placed};
+
+/// How a kind of fault was overcome.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Recovery {
+    /// How many faults of this kind there were.
+    pub faults: usize,
+    /// How many were measured: no other fault came into it, and orders waited.
+    pub measured: usize,
+    /// From its end to the first promotion.
+    pub flow_ms: Spread,
+    /// Until the last order that waited during it was promoted: from its end, or where others are to take over
+    /// (a worker is killed or frozen) from its beginning.
+    pub all_ms: Spread,
+}
+
+/// How times spread.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Spread {
+    /// Half were at most this.
+    pub p50: Option<i64>,
+    /// 99 of 100 were at most this.
+    pub p99: Option<i64>,
+}
+
+/// Measures every kind of fault.
+pub fn recovery(injected: &[Injected], placed: &[Placed]) -> BTreeMap<String, Recovery> {
+    let promotions = promotions(placed);
+    let mut kinds: BTreeMap<String, (usize, Vec<(i64, i64)>)> = BTreeMap::new();
+    for fault in injected {
+        let entry = kinds.entry(fault.fault.kind()).or_default();
+        entry.0 += 1;
+        entry.1.extend(measure(fault, injected, &promotions));
+    }
+    kinds
+        .into_iter()
+        .map(|(kind, (faults, samples))| {
+            let (flow, all) = samples.iter().copied().unzip();
+            let recovery = Recovery {
+                faults,
+                measured: samples.len(),
+                flow_ms: Spread::of(flow),
+                all_ms: Spread::of(all),
+            };
+            (kind, recovery)
+        })
+        .collect()
+}
+
+/// When each order was acknowledged and promoted.
+fn promotions(placed: &[Placed]) -> Vec<(Timestamp, Timestamp)> {
+    placed
+        .iter()
+        .filter_map(|one| Some((one.acknowledged?, one.promoted?)))
+        .collect()
+}
+
+fn measure(
+    fault: &Injected,
+    all: &[Injected],
+    promotions: &[(Timestamp, Timestamp)],
+) -> Option<(i64, i64)> {
+    let after = |time: Timestamp| (time.as_millisecond() - fault.healed.as_millisecond()).max(0);
+    let first = promotions
+        .iter()
+        .map(|(_, promoted)| *promoted)
+        .filter(|promoted| *promoted >= fault.healed)
+        .min()?;
+    let last = promotions
+        .iter()
+        .filter(|(acknowledged, promoted)| *acknowledged <= fault.healed && *promoted >= fault.from)
+        .map(|(_, promoted)| *promoted)
+        .max()?;
+    let end = first.max(last);
+    let alone = all
+        .iter()
+        .all(|other| std::ptr::eq(other, fault) || other.healed < fault.from || other.from > end);
+    let since = if fault.fault.is_taken_over() {
+        fault.from
+    } else {
+        fault.healed
+    };
+    let last = (last.as_millisecond() - since.as_millisecond()).max(0);
+    alone.then(|| (after(first), last))
+}
+
+impl Spread {
+    /// How these spread.
+    pub fn of(mut samples: Vec<i64>) -> Self {
+        samples.sort_unstable();
+        let at = |percent: usize| {
+            let rank = (samples.len() * percent).div_ceil(100).max(1);
+            samples.get(rank - 1).copied()
+        };
+        Self {
+            p50: at(50),
+            p99: at(99),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spread_takes_the_nearest_rank() {
+        assert_eq!(Spread::of(Vec::new()), Spread::default());
+        let hundred = Spread::of((1..=100).rev().collect());
+        assert_eq!((hundred.p50, hundred.p99), (Some(50), Some(99)));
+        let one = Spread::of(vec![7]);
+        assert_eq!((one.p50, one.p99), (Some(7), Some(7)));
+    }
+}

@@ -1,0 +1,175 @@
+//! What a run has shown.
+
+use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
+
+use anyhow::{Context as _, Result};
+use heyi_sandbox::Ledger;
+use serde::Serialize;
+
+use crate::{
+    Options,
+    fleet::Ended,
+    inject::Injected,
+    order::{Placed, Scenario},
+    reconcile::{Class, Violation},
+    recovery::{Recovery, Spread},
+};
+
+/// The outcome of a run.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// What was asked for; the seed repeats the plan.
+    pub options: Options,
+    /// Faults by kind.
+    pub recovery: BTreeMap<String, Recovery>,
+    /// Counts.
+    pub counts: Counts,
+    /// Broken promises by class.
+    pub classes: BTreeMap<String, usize>,
+    /// Each of them.
+    pub violations: Vec<Violation>,
+    /// Processes of Heyi that ended by themselves.
+    pub ended: Vec<Ended>,
+    /// The faults as they really were.
+    pub injected: Vec<Injected>,
+}
+
+/// What was driven through.
+#[derive(Debug, Default, Serialize)]
+pub struct Counts {
+    /// Orders placed, by what became of them.
+    pub orders: BTreeMap<Scenario, usize>,
+    /// Orders paid.
+    pub paid: usize,
+    /// Codes made.
+    pub codes: usize,
+    /// Notifies sent.
+    pub notifies: usize,
+    /// Of these, acknowledged.
+    pub acknowledged: usize,
+    /// Calls of `check` that PayJS answered.
+    pub checks: usize,
+    /// From the acknowledgement to the promotion, over the whole run.
+    pub promotion_ms: Spread,
+}
+
+impl Counts {
+    /// Counts orders, notifies and codes.
+    pub fn new(placed: &[Placed], ledger: &Ledger, codes: usize) -> Self {
+        let mut orders = BTreeMap::new();
+        for one in placed {
+            *orders.entry(one.scenario).or_default() += 1;
+        }
+        let sent = || ledger.notifies.iter().filter(|notify| !notify.lost);
+        let took = placed.iter().filter_map(|one| {
+            let took = one.promoted?.as_millisecond() - one.acknowledged?.as_millisecond();
+            Some(took.max(0))
+        });
+        Self {
+            orders,
+            paid: ledger
+                .orders
+                .iter()
+                .filter(|order| order.paid_at.is_some())
+                .count(),
+            codes,
+            notifies: sent().count(),
+            acknowledged: sent().filter(|notify| notify.acknowledged).count(),
+            checks: ledger.checks.len(),
+            promotion_ms: Spread::of(took.collect()),
+        }
+    }
+}
+
+impl Report {
+    /// Whether the promise was kept.
+    pub fn is_clean(&self) -> bool {
+        self.violations.is_empty()
+    }
+
+    /// Writes it as JSON.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let json = serde_json::to_string_pretty(self)?;
+        fs::write(path, json + "\n").with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// The report for people.
+    pub fn table(&self) -> String {
+        let mut text = String::new();
+        self.tell(&mut text);
+        text
+    }
+
+    fn tell(&self, text: &mut String) {
+        // Writing to a String cannot fail.
+        let head = [
+            "fault",
+            "times",
+            "measured",
+            "first p50",
+            "p99",
+            "all p50",
+            "p99 [ms]",
+        ];
+        let _ = writeln!(text, "{}", row(&head.map(str::to_owned)));
+        for (kind, one) in &self.recovery {
+            let cells = [
+                kind.clone(),
+                one.faults.to_string(),
+                one.measured.to_string(),
+                cell(one.flow_ms.p50),
+                cell(one.flow_ms.p99),
+                cell(one.all_ms.p50),
+                cell(one.all_ms.p99),
+            ];
+            let _ = writeln!(text, "{}", row(&cells));
+        }
+        let counts = &self.counts;
+        let placed: usize = counts.orders.values().sum();
+        let _ = writeln!(
+            text,
+            "\n{placed} orders placed, {} paid, {} codes; {} notifies sent, {} acknowledged; {} checks",
+            counts.paid, counts.codes, counts.notifies, counts.acknowledged, counts.checks
+        );
+        let _ = writeln!(
+            text,
+            "acknowledged to promoted: p50 {} ms, p99 {} ms",
+            cell(counts.promotion_ms.p50),
+            cell(counts.promotion_ms.p99)
+        );
+        for violation in &self.violations {
+            let number = violation.out_trade_no.as_deref().unwrap_or("-");
+            let _ = writeln!(
+                text,
+                "\n{}: order {number}: {}",
+                violation.class, violation.what
+            );
+            for line in &violation.known {
+                let _ = writeln!(text, "    {line}");
+            }
+        }
+        let classes: Vec<String> = Class::ALL
+            .iter()
+            .map(|class| {
+                format!(
+                    "{class} {}",
+                    self.classes.get(&class.to_string()).unwrap_or(&0)
+                )
+            })
+            .collect();
+        let _ = writeln!(text, "\n{}", classes.join(", "));
+    }
+}
+
+fn row(cells: &[String; 7]) -> String {
+    let [first, rest @ ..] = cells;
+    let mut row = format!("{first:<26}");
+    for cell in rest {
+        let _ = write!(row, "{cell:>11}");
+    }
+    row
+}
+
+fn cell(value: Option<i64>) -> String {
+    value.map_or("-".to_owned(), |value| value.to_string())
+}
