@@ -1,7 +1,9 @@
 //! The checkout this runs in, and what it keeps there.
 
 use std::{
-    env, fs,
+    env,
+    ffi::OsStr,
+    fs,
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::Command,
@@ -42,7 +44,7 @@ impl Checkout {
     }
 
     /// A command that runs in the root.
-    pub(crate) fn command(&self, program: &str) -> Command {
+    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.current_dir(&self.root);
         // What cargo says about this package. A build script (ring's) that takes it for its own

@@ -1,10 +1,11 @@
-//! The two commands of the README: `cargo xtask up` and `cargo xtask test`.
+//! The commands of the README: `cargo xtask up`, `cargo xtask test` and `cargo xtask chaos`.
 #![expect(clippy::print_stdout, reason = "these commands talk to a person")]
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
+mod chaos;
 mod checkout;
 mod install;
 mod test;
@@ -17,6 +18,8 @@ enum Command {
     Up(up::Options),
     /// Check everything that must hold. This is what CI runs.
     Test(test::Options),
+    /// Break a running Heyi in every known way, and count what was lost.
+    Chaos(chaos::Options),
 }
 
 #[tokio::main]
@@ -33,5 +36,6 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Up(options) => up::run(&checkout, &options).await,
         Command::Test(options) => test::run(&checkout, &options).await,
+        Command::Chaos(options) => chaos::run(&checkout, &options),
     }
 }

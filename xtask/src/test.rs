@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use heyi_sandbox::servers::Server;
 
 use self::{counted::Count, steps::Steps};
-use crate::{checkout::Checkout, install};
+use crate::{chaos, checkout::Checkout, install};
 
 mod advisories;
 mod counted;
@@ -58,6 +58,7 @@ async fn everything(checkout: &Checkout, steps: &mut Steps, count: &mut Count) -
         ))
     })?;
     tests(checkout, &["--workspace".to_owned()], steps, count).await?;
+    steps.run("chaos", || chaos::run_short(checkout))?;
     steps.run("doc", || {
         let mut doc = cargo("doc --no-deps --workspace --locked");
         succeed(doc.env("RUSTDOCFLAGS", "-D warnings"))
@@ -116,7 +117,8 @@ async fn tests(
     tested
 }
 
-fn succeed(command: &mut Command) -> Result<()> {
+/// Runs a command, which must succeed.
+pub(crate) fn succeed(command: &mut Command) -> Result<()> {
     let program = command.get_program().display().to_string();
     let status = command
         .stdin(Stdio::null())

@@ -1,0 +1,51 @@
+//! `cargo xtask chaos`: proof that nothing acknowledged is lost, whatever dies.
+
+use std::{env, path::PathBuf, process::ExitCode};
+
+use anyhow::{Context as _, Result};
+
+use crate::{checkout::Checkout, install, test::succeed};
+
+/// The run that is part of `cargo xtask test`.
+const SHORT: [&str; 6] = ["--minutes", "2", "--seed", "57", "--rate", "10"];
+
+/// What can be chosen about `chaos`.
+#[derive(clap::Args)]
+#[command(disable_help_flag = true)]
+pub(crate) struct Options {
+    /// `--minutes`, `--seed`, `--rate`, `--topology`; `--help` tells more.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+/// Builds what is needed and runs with these arguments.
+pub(crate) fn run(checkout: &Checkout, options: &Options) -> Result<ExitCode> {
+    install::redis(checkout)?;
+    install::mongod(checkout)?;
+    // As `test` builds them: nothing is compiled twice, and overflows and broken assumptions show.
+    let build = ["build", "--workspace", "--bins", "--locked"];
+    succeed(checkout.command("cargo").args(build))?;
+    let status = checkout
+        .command(program()?)
+        .args(&options.arguments)
+        .status()
+        .context("cannot run heyi-chaos")?;
+    Ok(if status.success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Runs for a short time what was built before.
+pub(crate) fn run_short(checkout: &Checkout) -> Result<()> {
+    let report = checkout.dir("chaos")?.join("report.json");
+    let mut chaos = checkout.command(program()?);
+    succeed(chaos.args(SHORT).arg("--report").arg(report))
+}
+
+/// It lies beside this one, wherever cargo puts what it builds.
+fn program() -> Result<PathBuf> {
+    let own = env::current_exe().context("where is this program?")?;
+    Ok(own.with_file_name("heyi-chaos"))
+}
