@@ -1,7 +1,8 @@
 //! What can go wrong, and where.
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
+use heyi_sandbox::link::Damage;
 use serde::{Serialize, Serializer};
 
 /// One of the processes, or PayJS, which is not ours to break.
@@ -26,20 +27,6 @@ pub struct Wire {
     pub from: Node,
     /// To whom.
     pub to: Node,
-}
-
-/// What is wrong with a wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Damage {
-    /// Every connection is reset, and no new one is made.
-    Cut,
-    /// What is sent arrives this much later.
-    Delayed(Duration),
-    /// New connections are taken, and nothing that is sent arrives or is answered. A connection that lost
-    /// something stays dead when the wire is whole again.
-    HalfOpen,
-    /// So many bytes a second come through each connection, each way.
-    Slow(u32),
 }
 
 /// Something that goes wrong.
@@ -92,7 +79,7 @@ impl Fault {
             Fault::Freeze(node) => format!("freeze {}", node.kind()),
             Fault::Wire(wire, damage) => {
                 let (from, to) = (wire.from.kind(), wire.to.kind());
-                format!("{} {from} to {to}", damage.name())
+                format!("{} {from} to {to}", name(&damage))
             }
             Fault::KillAll => "kill all at once".to_owned(),
             Fault::FlushScripts => "SCRIPT FLUSH".to_owned(),
@@ -110,14 +97,12 @@ impl Fault {
     }
 }
 
-impl Damage {
-    fn name(self) -> &'static str {
-        match self {
-            Damage::Cut => "cut",
-            Damage::Delayed(_) => "delayed",
-            Damage::HalfOpen => "half-open",
-            Damage::Slow(_) => "slow",
-        }
+fn name(damage: &Damage) -> &'static str {
+    match damage {
+        Damage::Cut => "cut",
+        Damage::Delayed(_) => "delayed",
+        Damage::HalfOpen => "half-open",
+        Damage::Slow(_) => "slow",
     }
 }
 
@@ -137,7 +122,7 @@ impl fmt::Display for Fault {
             Fault::Stop(node) => write!(f, "stop {node}"),
             Fault::Freeze(node) => write!(f, "freeze {node}"),
             Fault::Wire(Wire { from, to }, damage) => {
-                write!(f, "{} {from} to {to}", damage.name())?;
+                write!(f, "{} {from} to {to}", name(damage))?;
                 match damage {
                     Damage::Delayed(by) => write!(f, " by {} ms", by.as_millis()),
                     Damage::Slow(bytes) => write!(f, " at {bytes} B/s"),

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, process::ExitStatus, time::Duration};
 use anyhow::{Context as _, Result};
 use futures::future::try_join_all;
 use heyi_sandbox::{
+    link::{Damage, Link},
     servers::{Server, process::free_port},
     world::{Heyi, World},
 };
@@ -15,8 +16,7 @@ use tokio::{
 };
 
 use crate::{
-    fault::{Damage, Node, Wire},
-    link::Link,
+    fault::{Node, Wire},
     topology::{Stores, Topology},
 };
 

@@ -9,7 +9,6 @@ pub mod plan;
 pub mod topology;
 
 pub mod fleet;
-pub mod link;
 
 pub mod inject;
 pub mod load;

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use heyi_sandbox::link::Damage;
 use rand::{
     RngExt as _, SeedableRng as _,
     rngs::Xoshiro256PlusPlus,
@@ -10,7 +11,7 @@ use rand::{
 use serde::Serialize;
 
 use crate::{
-    fault::{Damage, Fault, Node, Wire},
+    fault::{Fault, Node, Wire},
     topology::Topology,
 };
 

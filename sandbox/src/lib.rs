@@ -8,6 +8,7 @@
 
 mod sandbox;
 
+pub mod link;
 pub mod servers;
 pub mod topology;
 pub mod world;

@@ -5,6 +5,7 @@
 )]
 
 mod knobs;
+mod link;
 mod miniapp;
 mod notify;
 mod orders;

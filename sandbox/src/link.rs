@@ -11,7 +11,6 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use heyi_sandbox::servers::process::free_port;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{
@@ -23,10 +22,24 @@ use tokio::{
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::fault::Damage;
+use crate::servers::process::free_port;
 
 const CHUNK: usize = 16 * 1024;
 const SECOND: Duration = Duration::from_secs(1);
+
+/// What is wrong with a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Damage {
+    /// Every connection is reset, and no new one is made.
+    Cut,
+    /// What is sent arrives this much later.
+    Delayed(Duration),
+    /// Nothing that is sent arrives, and neither side learns of it; new connections are taken and never answered.
+    /// Connections that were there stay dead when the link is whole again.
+    HalfOpen,
+    /// So many bytes a second come through each connection, each way.
+    Slow(u32),
+}
 
 /// Takes connections on a port and leads each to one of its legs, in turn. It ends with this handle.
 pub struct Link {
@@ -128,6 +141,7 @@ async fn connect(
             tokio::try_join!(
                 pump(from_client, to_server, &damage, &dead, true),
                 pump(from_server, to_client, &damage, &dead, false),
+                die(damage.clone(), &dead),
             )
         };
         tokio::select! {
@@ -137,6 +151,13 @@ async fn connect(
     }
     reset(&client);
     reset(&server);
+}
+
+/// Marks a connection as dead when its link is half-open, also when nothing is sent just then.
+async fn die(mut damage: watch::Receiver<Option<Damage>>, dead: &AtomicBool) -> io::Result<()> {
+    let half_open = damage.wait_for(|damage| *damage == Some(Damage::HalfOpen));
+    dead.store(half_open.await.is_ok(), Ordering::Relaxed);
+    std::future::pending().await
 }
 
 /// Carries bytes one way until the connection ends. Once bytes were lost, all are, and the client never learns
@@ -156,10 +177,7 @@ async fn pump(
         };
         let length = from.read(&mut chunk[..most]).await?;
         let now = *damage.borrow();
-        if now == Some(Damage::HalfOpen) {
-            dead.store(true, Ordering::Relaxed);
-        }
-        let is_dead = dead.load(Ordering::Relaxed);
+        let is_dead = now == Some(Damage::HalfOpen) || dead.load(Ordering::Relaxed);
         if length == 0 && is_dead && !is_of_client {
             return std::future::pending().await;
         }
