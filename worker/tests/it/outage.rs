@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use heyi_sandbox::world::{World, eventually};
+use heyi_sandbox::{
+    link::{Damage, Link},
+    world::{World, eventually},
+};
+use mongodb::bson::{Document, doc};
 use tokio::time::Instant;
 
 use crate::support::Shop;
@@ -83,5 +87,39 @@ async fn a_worker_that_starts_before_its_stores_waits_for_them() -> Result<()> {
     eventually("Redis", async || Ok(shop.queue.status().await.is_ok())).await?;
     shop.quiet().await?;
     shop.the_code(&order).await?;
+    shop.close().await
+}
+
+#[tokio::test]
+async fn a_worker_whose_connection_dies_silently_while_it_starts_goes_on() -> Result<()> {
+    let mut world = World::with_own_stores().await?;
+    let mongo = world.mongo.as_ref().unwrap();
+    let client = mongodb::Client::with_uri_str(mongo.url()).await?;
+    let admin = client.database("admin");
+    let link = Link::start(&[mongo.port()]).await?;
+    world.set(
+        "HEYI_MONGO__URL",
+        format!("mongodb://127.0.0.1:{}/?directConnection=true", link.port()),
+    );
+    let shop = Shop::open(world).await?;
+    let order = shop.paid_orders(1).await?.remove(0);
+    let indexing = async || -> Result<bool> {
+        let running = doc! { "currentOp": 1, "command.createIndexes": "codes" };
+        let found: Document = admin.run_command(running).await?;
+        Ok(!found.get_array("inprog")?.is_empty())
+    };
+
+    // The lock holds the first thing that a worker asks for until the connection is dead.
+    admin.run_command(doc! { "fsync": 1, "lock": true }).await?;
+    let worker = shop.world.start_worker()?;
+    eventually("the making of indexes", indexing).await?;
+    link.damage(0, Some(Damage::HalfOpen));
+    admin.run_command(doc! { "fsyncUnlock": 1 }).await?;
+    eventually("its lost answer", async || Ok(!indexing().await?)).await?;
+    link.damage(0, None);
+
+    shop.quiet().await?;
+    shop.the_code(&order).await?;
+    assert!(worker.stop().await?.success());
     shop.close().await
 }
