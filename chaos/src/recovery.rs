@@ -109,6 +109,48 @@ impl Spread {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fault::{Fault, Node};
+
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::from_millisecond(ms).unwrap()
+    }
+
+    fn injected(fault: Fault, from: i64, healed: i64) -> Injected {
+        Injected {
+            fault,
+            from: at(from),
+            healed: at(healed),
+        }
+    }
+
+    #[test]
+    fn recovery_counts_from_the_end_or_where_others_take_over_from_the_beginning() {
+        let promotions = [(900, 950), (1_500, 2_300), (1_600, 4_000), (2_500, 2_550)];
+        let promotions =
+            promotions.map(|(acknowledged, promoted)| (at(acknowledged), at(promoted)));
+        let redis = [injected(Fault::Kill(Node::Redis), 1_000, 2_000)];
+        assert_eq!(measure(&redis[0], &redis, &promotions), Some((300, 2_000)));
+        let worker = [injected(Fault::Kill(Node::Worker(1)), 1_000, 2_000)];
+        assert_eq!(
+            measure(&worker[0], &worker, &promotions),
+            Some((300, 3_000))
+        );
+    }
+
+    #[test]
+    fn a_fault_with_another_one_in_its_recovery_is_not_measured() {
+        let promotions = [(at(1_500), at(2_300))];
+        let kill = |from, healed| injected(Fault::Kill(Node::Redis), from, healed);
+        let overlapping = [kill(1_000, 2_000), kill(2_200, 2_250)];
+        assert_eq!(measure(&overlapping[0], &overlapping, &promotions), None);
+        let apart = [kill(1_000, 2_000), kill(2_400, 2_450)];
+        assert_eq!(measure(&apart[0], &apart, &promotions), Some((300, 300)));
+        assert_eq!(
+            measure(&apart[1], &apart, &promotions),
+            None,
+            "nothing waited"
+        );
+    }
 
     #[test]
     fn a_spread_takes_the_nearest_rank() {

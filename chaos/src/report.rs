@@ -15,6 +15,9 @@ use crate::{
     recovery::{Recovery, Spread},
 };
 
+/// The most violations that the table shows; the report has all.
+const SHOWN: usize = 20;
+
 /// The outcome of a run.
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -137,7 +140,7 @@ impl Report {
             cell(counts.promotion_ms.p50),
             cell(counts.promotion_ms.p99)
         );
-        for violation in &self.violations {
+        for violation in self.violations.iter().take(SHOWN) {
             let number = violation.out_trade_no.as_deref().unwrap_or("-");
             let _ = writeln!(
                 text,
@@ -147,6 +150,9 @@ impl Report {
             for line in &violation.known {
                 let _ = writeln!(text, "    {line}");
             }
+        }
+        if let Some(more) = self.violations.len().checked_sub(SHOWN + 1) {
+            let _ = writeln!(text, "\n… and {} more in the report", more + 1);
         }
         let classes: Vec<String> = Class::ALL
             .iter()
