@@ -55,7 +55,7 @@ pub struct Options {
     #[arg(long, default_value_t = 5.0)]
     pub minutes: f64,
     /// Decides the faults; a random one when not given
-    #[arg(long, default_value_t = rand::random_range(0..1_000_000))]
+    #[arg(long, hide_default_value = true, default_value_t = rand::random_range(0..1_000_000))]
     pub seed: u64,
     /// Orders a second
     #[arg(long, default_value_t = 20.0)]
@@ -85,8 +85,15 @@ pub async fn run(options: Options, say: impl Fn(&str)) -> Result<Report> {
             bail!("nobody supervises the processes")
         }
     };
-    let report =
-        outcome.map(|(injected, books)| conclude(options, &books, injected, ended.into_inner()));
+    let report = outcome.and_then(|(injected, books)| {
+        conclude(
+            options,
+            orders.begun(),
+            &books,
+            injected,
+            ended.into_inner(),
+        )
+    });
     if !report.as_ref().is_ok_and(Report::is_clean) {
         fleet.world.keep_dir();
         say(&format!("logs and data: {}", fleet.world.dir().display()));
@@ -129,7 +136,13 @@ async fn drive(
     }
 }
 
-fn conclude(options: Options, books: &Books, injected: Vec<Injected>, ended: Vec<Ended>) -> Report {
+fn conclude(
+    options: Options,
+    begun: usize,
+    books: &Books,
+    injected: Vec<Injected>,
+    ended: Vec<Ended>,
+) -> Result<Report> {
     let mut violations = reconcile(books);
     violations.extend(ended.iter().map(|one| Violation {
         class: Class::Ended,
@@ -137,17 +150,21 @@ fn conclude(options: Options, books: &Books, injected: Vec<Injected>, ended: Vec
         what: format!("{} ended with {}", one.node, one.status),
         known: vec![format!("noticed at {}", one.at)],
     }));
+    ensure!(
+        !violations.is_empty() || !books.codes.is_empty(),
+        "no order became a code, so the run proves nothing"
+    );
     let mut classes = BTreeMap::new();
     for violation in &violations {
         *classes.entry(violation.class.to_string()).or_default() += 1;
     }
-    Report {
+    Ok(Report {
         options,
         recovery: recovery(&injected, &books.placed),
-        counts: Counts::new(&books.placed, &books.ledger, books.codes.len()),
+        counts: Counts::new(begun, books),
         classes,
         violations,
         ended,
         injected,
-    }
+    })
 }

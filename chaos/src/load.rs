@@ -65,6 +65,7 @@ impl Load {
             if Instant::now() >= end {
                 break;
             }
+            self.orders.begin();
             let load = self.clone();
             clients.spawn(async move {
                 let played = load.play(number);

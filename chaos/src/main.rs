@@ -6,7 +6,7 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use anyhow::bail;
+use anyhow::{Result, bail};
 use clap::Parser;
 use heyi_chaos::{Options, run};
 
@@ -22,23 +22,32 @@ struct Arguments {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<ExitCode> {
-    let Arguments { options, report } = Arguments::parse();
-    println!("{options:?}");
-    let outcome = tokio::select! {
-        outcome = run(options, |line| println!("{line}")) => outcome?,
-        _ = tokio::signal::ctrl_c() => bail!("interrupted"),
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let interrupted = async {
+        tokio::signal::ctrl_c().await?;
+        bail!("interrupted")
     };
+    let outcome = tokio::select! {
+        outcome = prove(arguments) => outcome,
+        interrupted = interrupted => interrupted,
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            println!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether the promise was kept.
+async fn prove(Arguments { options, report }: Arguments) -> Result<bool> {
+    println!("seed {}", options.seed);
+    let outcome = run(options, |line| println!("{line}")).await?;
     outcome.write(&report)?;
-    println!(
-        "\n{}\nseed {}, report in {}",
-        outcome.table(),
-        options.seed,
-        report.display()
-    );
-    Ok(if outcome.is_clean() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    println!("\n{}", outcome.table());
+    println!("seed {}, report in {}", options.seed, report.display());
+    Ok(outcome.is_clean())
 }

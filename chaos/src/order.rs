@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use jiff::Timestamp;
@@ -59,9 +62,22 @@ pub struct Placed {
 
 /// All orders, by our number.
 #[derive(Debug, Default)]
-pub struct Orders(Mutex<BTreeMap<String, Placed>>);
+pub struct Orders {
+    begun: AtomicUsize,
+    placed: Mutex<BTreeMap<String, Placed>>,
+}
 
 impl Orders {
+    /// Counts a client that begins.
+    pub fn begin(&self) {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many clients began.
+    pub fn begun(&self) -> usize {
+        self.begun.load(Ordering::Relaxed)
+    }
+
     /// Adds an order.
     pub fn add(&self, placed: Placed) {
         self.all().insert(placed.out_trade_no.clone(), placed);
@@ -89,6 +105,6 @@ impl Orders {
     }
 
     fn all(&self) -> MutexGuard<'_, BTreeMap<String, Placed>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.placed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -19,7 +19,7 @@ use crate::{
 const QUIET_START: Duration = Duration::from_secs(3);
 /// What a process needs until it works again; nothing else befalls it until then.
 const START_UP: Duration = Duration::from_secs(3);
-/// Every so manieth fault is alone, on average.
+/// One fault in so many strikes alone, on average.
 const ALONE_OF: u32 = 3;
 /// Until when the events of a killed or frozen worker are in other hands.
 const TAKEN_OVER: Duration = Duration::from_secs(15);

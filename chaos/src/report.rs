@@ -3,14 +3,14 @@
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
 use anyhow::{Context as _, Result};
-use heyi_sandbox::Ledger;
 use serde::Serialize;
 
 use crate::{
     Options,
+    books::Books,
     fleet::Ended,
     inject::Injected,
-    order::{Placed, Scenario},
+    order::Scenario,
     reconcile::{Class, Violation},
     recovery::{Recovery, Spread},
 };
@@ -40,6 +40,8 @@ pub struct Report {
 /// What was driven through.
 #[derive(Debug, Default, Serialize)]
 pub struct Counts {
+    /// Clients that began; one whose order the api did not take within a minute went away.
+    pub begun: usize,
     /// Orders placed, by what became of them.
     pub orders: BTreeMap<Scenario, usize>,
     /// Orders paid.
@@ -57,8 +59,9 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Counts orders, notifies and codes.
-    pub fn new(placed: &[Placed], ledger: &Ledger, codes: usize) -> Self {
+    /// Counts what the books hold, of so many clients.
+    pub fn new(begun: usize, books: &Books) -> Self {
+        let (placed, ledger) = (&books.placed, &books.ledger);
         let mut orders = BTreeMap::new();
         for one in placed {
             *orders.entry(one.scenario).or_default() += 1;
@@ -69,13 +72,14 @@ impl Counts {
             Some(took.max(0))
         });
         Self {
+            begun,
             orders,
             paid: ledger
                 .orders
                 .iter()
                 .filter(|order| order.paid_at.is_some())
                 .count(),
-            codes,
+            codes: books.codes.len(),
             notifies: sent().count(),
             acknowledged: sent().filter(|notify| notify.acknowledged).count(),
             checks: ledger.checks.len(),
@@ -99,12 +103,14 @@ impl Report {
     /// The report for people.
     pub fn table(&self) -> String {
         let mut text = String::new();
-        self.tell(&mut text);
+        self.tell_faults(&mut text);
+        self.tell_counts(&mut text);
+        self.tell_violations(&mut text);
         text
     }
 
-    fn tell(&self, text: &mut String) {
-        // Writing to a String cannot fail.
+    // Writing to a String cannot fail.
+    fn tell_faults(&self, text: &mut String) {
         let head = [
             "fault",
             "times",
@@ -127,12 +133,20 @@ impl Report {
             ];
             let _ = writeln!(text, "{}", row(&cells));
         }
+    }
+
+    fn tell_counts(&self, text: &mut String) {
         let counts = &self.counts;
         let placed: usize = counts.orders.values().sum();
         let _ = writeln!(
             text,
-            "\n{placed} orders placed, {} paid, {} codes; {} notifies sent, {} acknowledged; {} checks",
-            counts.paid, counts.codes, counts.notifies, counts.acknowledged, counts.checks
+            "\n{placed} of {} orders placed, {} paid, {} codes; {} notifies sent, {} acknowledged; {} checks",
+            counts.begun,
+            counts.paid,
+            counts.codes,
+            counts.notifies,
+            counts.acknowledged,
+            counts.checks
         );
         let _ = writeln!(
             text,
@@ -140,6 +154,9 @@ impl Report {
             cell(counts.promotion_ms.p50),
             cell(counts.promotion_ms.p99)
         );
+    }
+
+    fn tell_violations(&self, text: &mut String) {
         for violation in self.violations.iter().take(SHOWN) {
             let number = violation.out_trade_no.as_deref().unwrap_or("-");
             let _ = writeln!(
