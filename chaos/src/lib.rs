@@ -2,7 +2,7 @@
 //!
 //! [`run`] starts a whole [`fleet`] of real processes, plays clients ([`load`]) who place, pay and ask for orders,
 //! and meanwhile carries out ([`inject`]) a [`plan`] of faults that a seed decides. When all is healed and quiet
-//! ([`settle`]) it reads the [`books`] of PayJS, MongoDB and Redis and [`reconcile`]s them.
+//! ([`settle`]) it reads the [`books`] of PayJS, MongoDB and Redis and [`mod@reconcile`]s them.
 
 pub mod fault;
 pub mod plan;
