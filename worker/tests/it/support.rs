@@ -110,11 +110,17 @@ impl Shop {
 
     /// Waits until nothing waits in the stream or for a retry.
     pub(crate) async fn quiet(&self) -> Result<()> {
-        eventually("a quiet queue", async || {
-            let status = self.queue.status().await?;
-            Ok(status.waiting == 0 && status.retries == 0)
-        })
-        .await
+        let mut left = None;
+        while left != Some(0) {
+            let before = left;
+            eventually("fewer events in the queue", async || {
+                let status = self.queue.status().await?;
+                left = Some(status.waiting + status.retries);
+                Ok(left == Some(0) || before.is_none_or(|before| left < Some(before)))
+            })
+            .await?;
+        }
+        Ok(())
     }
 
     /// The code of an order, which must have exactly one, with its mapping, and no cache any more.
