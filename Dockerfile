@@ -1,5 +1,7 @@
 # One image for api and worker; the command says which.
 FROM rust:1.95-slim-bookworm AS build
+# The allocator of the api is built with make.
+RUN apt-get update && apt-get install --yes --no-install-recommends make && rm -rf /var/lib/apt/lists/*
 WORKDIR /heyi
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \

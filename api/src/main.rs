@@ -6,6 +6,10 @@ use heyi_common::{
     shutdown, telemetry,
 };
 
+/// Handlers free what other threads allocated; glibc takes a lock for each such piece.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let config = Config::load(Process::Api)?;

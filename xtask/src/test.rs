@@ -52,6 +52,7 @@ async fn everything(checkout: &Checkout, steps: &mut Steps, count: &mut Count) -
     };
     steps.run("fetch", || succeed(&mut cargo("fetch --locked")))?;
     steps.run("fmt", || succeed(&mut cargo("fmt --all --check")))?;
+    steps.run("install make", install::make)?;
     steps.run("clippy", || {
         succeed(&mut cargo(
             "clippy --workspace --all-targets --locked -- -D warnings",

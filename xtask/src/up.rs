@@ -48,6 +48,7 @@ pub(crate) async fn run(checkout: &Checkout, options: &Options) -> Result<ExitCo
     if options.fresh {
         fs::remove_dir_all(checkout.dir("data")?)?;
     }
+    install::make()?;
     if install::given("HEYI_REDIS__URL").is_none() {
         install::redis(checkout)?;
     }
