@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redis::AsyncCommands;
+use redis::{AsyncCommands, Cmd};
 
 use crate::{
     order::{Order, OutTradeNo},
@@ -42,8 +42,7 @@ impl Orders {
     pub async fn put(&self, order: &Order, ttl: Duration) -> Result<(), CacheError> {
         let json = serde_json::to_string(order)?;
         let key = self.keys.order(&order.out_trade_no);
-        let mut write = redis::pipe();
-        write.set_ex(key, json, ttl.as_secs());
+        let write = vec![Cmd::set_ex(key, json, ttl.as_secs())];
         self.redis.write(write).await?;
         Ok(())
     }

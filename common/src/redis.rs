@@ -2,6 +2,8 @@
 
 mod cluster;
 mod durable;
+mod gather;
+mod link;
 mod masters;
 mod node;
 mod outdated;
@@ -24,8 +26,8 @@ pub(crate) use places::Places;
 pub use shared::Shared;
 
 use self::{
+    link::Request,
     masters::{Masters, all, master_of},
-    node::Request,
     renewable::Made,
 };
 use crate::{config, http};
@@ -62,15 +64,6 @@ impl Redis {
     pub fn shared(&self) -> Shared {
         Shared {
             masters: self.masters.clone(),
-            waits: false,
-        }
-    }
-
-    /// The connection that commands share which wait for replicas, and so hold up those behind them.
-    fn waiting(&self) -> Shared {
-        Shared {
-            masters: self.masters.clone(),
-            waits: true,
         }
     }
 
@@ -100,9 +93,7 @@ impl Redis {
         } = self.masters.map().await?;
         let ping = redis::cmd("PING");
         let nodes = all(&map);
-        let asked = nodes
-            .iter()
-            .map(|node| node.send(Request::One(&ping), false));
+        let asked = nodes.iter().map(|node| node.send(Request::One(&ping)));
         let answered = try_join_all(asked).await;
         if answered.is_err() {
             self.masters.forget(version).await;

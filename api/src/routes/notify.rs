@@ -61,7 +61,7 @@ pub(super) async fn notify(State(state): State<AppState>, body: Body) -> Respons
     match received {
         Ok(out_trade_no) => {
             counter!("heyi_notify_total", "outcome" => "queued").increment(1);
-            tracing::info!(order.out_trade_no = %out_trade_no, "notify queued");
+            tracing::debug!(order.out_trade_no = %out_trade_no, "notify queued");
             "success".into_response()
         }
         Err(refusal) => refusal.into_response(),

@@ -1,11 +1,12 @@
 //! `/notify` says `success` only for what is safe.
 
 use anyhow::Result;
+use heyi_common::{config::Process, redis::Redis};
 use heyi_sandbox::{
     servers::Server,
     world::{World, eventually},
 };
-use redis::AsyncCommands;
+use redis::{AsyncCommands, Cmd};
 
 use crate::{notify::body, support::TestApp};
 
@@ -77,6 +78,28 @@ async fn with_wait_replicas_nothing_is_acknowledged_before_a_replica_has_it() ->
     );
     assert!(connection.exists::<_, bool>(key).await?, "{order:?}");
     app.take_events().await?;
+    app.finish().await
+}
+
+#[tokio::test]
+async fn of_writes_at_the_same_moment_only_those_fail_that_redis_refuses() -> Result<()> {
+    let app = TestApp::start().await?;
+    let redis = Redis::new(&app.world.config(Process::Api)?.redis)?;
+    let prefix = app.world.setting("HEYI_REDIS__PREFIX");
+    let (text, number) = (format!("{prefix}text"), format!("{prefix}number"));
+    let () = app.redis()?.set(&text, "not a number").await?;
+    let writes = (0..100).map(|one| {
+        let key = if one % 3 == 0 { &text } else { &number };
+        let commands = vec![redis::cmd("MULTI"), Cmd::incr(key, 1), redis::cmd("EXEC")];
+        redis.write(commands)
+    });
+    let outcomes = futures::future::join_all(writes).await;
+    for (one, outcome) in outcomes.iter().enumerate() {
+        assert_eq!(outcome.is_err(), one % 3 == 0, "{one}: {outcome:?}");
+    }
+    let counted: u32 = app.redis()?.get(&number).await?;
+    assert_eq!(counted, 66);
+    let () = app.redis()?.del(&[text, number]).await?;
     app.finish().await
 }
 

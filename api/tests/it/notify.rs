@@ -75,8 +75,10 @@ async fn a_notify_is_queued_as_it_came_and_its_order_lives_longer() -> Result<()
     let key = app.world.queue()?.keys().order(&number);
     let seconds: i64 = app.redis()?.ttl(key).await?;
     assert!(seconds > 6 * 24 * 3600, "{seconds}");
+    let metrics = app.get_with("/metrics", &[]).await?.body;
+    let queued = r#"heyi_notify_total{outcome="queued"} 3"#;
+    assert!(metrics.contains(queued), "{metrics}");
     let log = app.api.log();
-    assert_eq!(log.matches("notify queued").count(), 3, "{log}");
     assert!(!log.contains("oEXAMPLE"), "{log}");
     app.finish().await
 }

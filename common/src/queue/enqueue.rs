@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redis::{Value, from_redis_value};
+use redis::{Cmd, Value, from_redis_value};
 
 use super::{Cause, Event, Queue};
 use crate::{
@@ -13,6 +13,7 @@ use crate::{
 
 /// At most one confirm per order in this time.
 const CONFIRM_EVERY: Duration = Duration::from_secs(30);
+
 impl Queue {
     /// Queues a notify and lets its order live long enough for a late promotion, in one atomic round trip.
     pub async fn enqueue_notify(
@@ -22,15 +23,13 @@ impl Queue {
     ) -> Result<(), WriteError> {
         let event = Event::new(Cause::Notify { form });
         let stream = self.keys.notify(self.keys.partition(out_trade_no));
-        let mut write = redis::pipe();
-        write
-            .cmd("MULTI")
-            .expire(
-                self.keys.order(out_trade_no),
-                PAID_TTL.as_secs().cast_signed(),
-            )
-            .xadd_map(stream, "*", event.fields())
-            .cmd("EXEC");
+        let order = self.keys.order(out_trade_no);
+        let write = vec![
+            redis::cmd("MULTI"),
+            Cmd::expire(order, PAID_TTL.as_secs().cast_signed()),
+            Cmd::xadd_map(stream, "*", event.fields()),
+            redis::cmd("EXEC"),
+        ];
         crash::point("enqueue.before");
         self.redis.write(write).await?;
         crash::point("enqueue.after");
@@ -47,10 +46,9 @@ impl Queue {
             out_trade_no: out_trade_no.clone(),
             payjs_order_id: payjs_order_id.to_owned(),
         });
-        let mut write = redis::pipe();
-        // With its text, since a pipeline cannot load a script that Redis does not know.
+        // With its text, since a write cannot load a script that Redis does not know.
+        let mut write = redis::cmd("EVAL");
         write
-            .cmd("EVAL")
             .arg(include_str!("lua/confirm.lua"))
             .arg(2)
             .arg(self.keys.confirm(out_trade_no))
@@ -59,7 +57,7 @@ impl Queue {
         for (name, value) in event.fields() {
             write.arg(name).arg(value);
         }
-        let mut answers = self.redis.write(write).await?;
+        let mut answers = self.redis.write(vec![write]).await?;
         let queued = answers.pop().unwrap_or(Value::Nil);
         Ok(from_redis_value(queued).map_err(redis::RedisError::from)?)
     }

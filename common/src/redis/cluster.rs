@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis::{Client, ConnectionInfo, ErrorKind, RedisResult, Value, from_redis_value_ref};
 
 use super::{
-    node::connect,
+    link::connect,
     places::{at, host_of},
 };
 

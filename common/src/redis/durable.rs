@@ -1,13 +1,14 @@
 //! Writes that are only done when replicas have them too.
 
-use std::time::Duration;
+use redis::{Cmd, RedisError, Value};
 
-use redis::{Pipeline, RedisError, Value};
-
-use super::Redis;
-
-/// How long to wait for replicas: PayJS gives up after 3 s.
-const REPLICA_TIMEOUT: Duration = Duration::from_millis(1500);
+use super::{
+    Redis,
+    masters::master_of,
+    outdated::{is_lost, is_refused},
+    renewable::Made,
+    slot,
+};
 
 /// Why something could not be written durably. It may be written all the same, so doing it again must do no
 /// harm.
@@ -27,25 +28,37 @@ pub enum WriteError {
 }
 
 impl Redis {
-    /// Sends commands and returns their answers; where replicas are to have them, in one go with the wait for
-    /// that. `WAIT` speaks of the writes of its own connection only, so the two must never travel on different ones.
-    pub async fn write(&self, mut commands: Pipeline) -> Result<Vec<Value>, WriteError> {
-        let wanted = self.wait_replicas;
-        if wanted == 0 {
-            return Ok(commands.query_async(&mut self.shared()).await?);
+    /// Carries out commands whose keys are in one slot, and returns their answers once as many replicas have them
+    /// as config says. What met a broken connection or a former master is sent once more.
+    pub async fn write(&self, commands: Vec<Cmd>) -> Result<Vec<Value>, WriteError> {
+        let again = self.masters.may_move().then(|| commands.clone());
+        match (self.write_once(commands).await, again) {
+            (Err(WriteError::Redis(error)), Some(commands))
+                if error.is_connection_dropped() || is_refused(&error) =>
+            {
+                self.write_once(commands).await
+            }
+            (written, _) => written,
         }
-        commands
-            .cmd("WAIT")
-            .arg(wanted)
-            .arg(REPLICA_TIMEOUT.as_millis().to_string());
-        let mut answers: Vec<Value> = commands.query_async(&mut self.waiting()).await?;
-        let got = match answers.pop() {
-            Some(Value::Int(replicas)) => u32::try_from(replicas).unwrap_or(0),
-            _ => 0,
+    }
+
+    async fn write_once(&self, commands: Vec<Cmd>) -> Result<Vec<Value>, WriteError> {
+        let Made {
+            version,
+            value: map,
+        } = self.masters.map().await?;
+        let slot = if self.masters.are_many() {
+            commands.iter().find_map(slot::of_command)
+        } else {
+            None
         };
-        if got < wanted {
-            return Err(WriteError::Replicas { got, wanted });
+        let node = master_of(&map, slot.unwrap_or(0))?;
+        let written = node.write(commands, self.wait_replicas).await;
+        if let Err(WriteError::Redis(error)) = &written
+            && (is_lost(error) || is_refused(error))
+        {
+            self.masters.forget(version).await;
         }
-        Ok(answers)
+        written
     }
 }

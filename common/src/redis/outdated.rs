@@ -33,6 +33,7 @@ pub(super) fn says_elsewhere(answer: &Value) -> bool {
     matches!(answer, Value::ServerError(error) if ELSEWHERE.contains(&error.code()))
 }
 
-fn is_lost(error: &RedisError) -> bool {
+/// Whether nobody answered.
+pub(super) fn is_lost(error: &RedisError) -> bool {
     error.is_io_error() || error.is_connection_dropped() || error.is_timeout()
 }

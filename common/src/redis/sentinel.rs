@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use futures::future::join_all;
 use redis::{Client, ConnectionInfo, ErrorKind, RedisResult, Value};
 
-use super::{node::connect, places::at};
+use super::{link::connect, places::at};
 
 /// How long a sentinel, or a server that is to say what it is, may take.
 const PATIENCE: Duration = Duration::from_millis(500);

@@ -6,8 +6,8 @@ use futures::future::join_all;
 use redis::{Cmd, ErrorKind, Pipeline, RedisFuture, RedisResult, Value, aio::ConnectionLike};
 
 use super::{
+    link::Request,
     masters::{Masters, all, master_of},
-    node::Request,
     outdated::{is_outdated, is_refused, says_elsewhere},
     renewable::Made,
     slot,
@@ -21,8 +21,6 @@ use super::{
 #[derive(Clone)]
 pub struct Shared {
     pub(super) masters: Arc<Masters>,
-    /// Whether commands may wait for replicas.
-    pub(super) waits: bool,
 }
 
 impl Shared {
@@ -49,11 +47,11 @@ impl Shared {
             Request::Many(pipeline, ..) => slot::of_pipeline(pipeline),
         };
         let sent = if let Some(slot) = slot {
-            master_of(&map, slot)?.send(request, self.waits).await
+            master_of(&map, slot)?.send(request).await
         } else {
             // Without a key it is a script to be loaded or a look at the server: for every master.
             let nodes = all(&map);
-            let sent = nodes.iter().map(|node| node.send(request, self.waits));
+            let sent = nodes.iter().map(|node| node.send(request));
             any(join_all(sent).await)
         };
         if is_outdated(&sent) {

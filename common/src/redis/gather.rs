@@ -1,0 +1,153 @@
+//! Writes of one moment, gathered into one round trip.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult, Value};
+use tokio::{
+    sync::{Mutex, mpsc, oneshot},
+    task::yield_now,
+};
+
+use super::{
+    durable::WriteError,
+    link::{Link, Request},
+};
+
+/// Round trips that may be under way at once; while they are, the next one fills.
+const LANES: usize = 4;
+/// Writes of one round trip at most. Redis takes 16 KiB from a connection, about as many orders, before it writes
+/// to disk.
+const LARGEST: usize = 16;
+/// Writes that wait for a round trip, before those who write wait as well.
+const WAITING: usize = 4096;
+/// How long to wait for replicas: PayJS gives up after 3 s.
+const REPLICA_TIMEOUT: Duration = Duration::from_millis(1500);
+
+/// Carries out the writes to one server, those of the same moment together: a round trip costs Redis and us far
+/// more than a command does.
+pub(super) struct Gather {
+    links: [Arc<Link>; LANES],
+    queue: OnceLock<mpsc::Sender<Write>>,
+}
+
+/// What one request writes.
+struct Write {
+    commands: Vec<Cmd>,
+    /// How many replicas are to have it.
+    replicas: u32,
+    done: oneshot::Sender<Result<Vec<Value>, WriteError>>,
+}
+
+impl Gather {
+    pub(super) fn new(link: impl Fn() -> Link) -> Self {
+        Self {
+            links: std::array::from_fn(|_| Arc::new(link())),
+            queue: OnceLock::new(),
+        }
+    }
+
+    /// Carries out `commands`, in their order, over one connection. `WAIT` speaks of the writes of its own connection
+    /// only, so the two never travel on different ones.
+    pub(super) async fn write(
+        &self,
+        commands: Vec<Cmd>,
+        replicas: u32,
+    ) -> Result<Vec<Value>, WriteError> {
+        let (done, answer) = oneshot::channel();
+        let write = Write {
+            commands,
+            replicas,
+            done,
+        };
+        let queue = self.queue.get_or_init(|| self.start());
+        // The lanes end with this value, or with the runtime.
+        let ended = || RedisError::from((ErrorKind::Io, "this process is ending"));
+        queue.send(write).await.map_err(|_| ended())?;
+        answer.await.map_err(|_| ended())?
+    }
+
+    fn start(&self) -> mpsc::Sender<Write> {
+        let (sender, receiver) = mpsc::channel(WAITING);
+        let receiver = Arc::new(Mutex::new(receiver));
+        for link in &self.links {
+            tokio::spawn(run(link.clone(), receiver.clone()));
+        }
+        sender
+    }
+}
+
+async fn run(link: Arc<Link>, queue: Arc<Mutex<mpsc::Receiver<Write>>>) {
+    let mut writes = Vec::with_capacity(LARGEST);
+    while fill(&mut writes, &queue).await {
+        carry_out(&link, &mut writes).await;
+    }
+}
+
+/// Takes what there is to write. False when there will be nothing more.
+async fn fill(writes: &mut Vec<Write>, queue: &Mutex<mpsc::Receiver<Write>>) -> bool {
+    let mut queue = queue.lock().await;
+    if queue.recv_many(writes, LARGEST).await == 0 {
+        return false;
+    }
+    // Those who are about to write may as well come along.
+    yield_now().await;
+    while writes.len() < LARGEST
+        && let Ok(write) = queue.try_recv()
+    {
+        writes.push(write);
+    }
+    true
+}
+
+async fn carry_out(link: &Link, writes: &mut Vec<Write>) {
+    let mut pipeline = Pipeline::new();
+    let mut waiting = Vec::with_capacity(writes.len());
+    let mut most = 0;
+    for write in writes.drain(..) {
+        waiting.push((write.commands.len(), write.replicas, write.done));
+        most = most.max(write.replicas);
+        for command in write.commands {
+            pipeline.add_command(command);
+        }
+    }
+    if most > 0 {
+        let timeout = REPLICA_TIMEOUT.as_millis().to_string();
+        pipeline.cmd("WAIT").arg(most).arg(timeout);
+    }
+    let sent = link
+        .send(Request::Many(&pipeline, 0, pipeline.len()))
+        .await
+        .map(|answers| (replicated(&answers, most), answers.into_iter()));
+    deliver(sent, waiting);
+}
+
+type Sent = RedisResult<(u32, std::vec::IntoIter<Value>)>;
+type Waiting = (usize, u32, oneshot::Sender<Result<Vec<Value>, WriteError>>);
+
+fn deliver(mut sent: Sent, waiting: Vec<Waiting>) {
+    for (count, wanted, done) in waiting {
+        let written = match &mut sent {
+            Err(error) => Err(error.clone().into()),
+            Ok((got, answers)) => {
+                let answers = answers.by_ref().take(count).map(Value::extract_error);
+                match answers.collect::<RedisResult<_>>() {
+                    Ok(_) if *got < wanted => Err(WriteError::Replicas { got: *got, wanted }),
+                    answers => answers.map_err(WriteError::Redis),
+                }
+            }
+        };
+        // Nobody waits any more when the client has gone.
+        let _ = done.send(written);
+    }
+}
+
+/// What `WAIT`, the last command, answered; where it was not asked, nobody wants a replica.
+fn replicated(answers: &[Value], most: u32) -> u32 {
+    match answers.last() {
+        Some(Value::Int(replicas)) if most > 0 => u32::try_from(*replicas).unwrap_or(0),
+        _ => 0,
+    }
+}

@@ -1,0 +1,97 @@
+//! One connection, opened when it is needed and again when it broke.
+
+use std::time::Duration;
+
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, Pipeline, RedisResult, Value,
+    aio::{ConnectionLike, MultiplexedConnection},
+};
+
+use super::{
+    outdated::is_outdated,
+    renewable::{Made, Renewable},
+};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What is sent in one go.
+#[derive(Clone, Copy)]
+pub(super) enum Request<'a> {
+    One(&'a Cmd),
+    /// With the first answer that counts, and how many do.
+    Many(&'a Pipeline, usize, usize),
+}
+
+/// A connection that many may use at once.
+pub(super) struct Link {
+    client: Client,
+    connection: Renewable<MultiplexedConnection>,
+}
+
+impl Link {
+    pub(super) fn new(client: Client) -> Self {
+        Self {
+            client,
+            connection: Renewable::default(),
+        }
+    }
+
+    /// Sends a request.
+    ///
+    /// That a connection broke shows only when something is sent over it, so what met a broken one is sent once
+    /// more, over a new one. The broken one may have carried it out, so whatever is sent here must do no harm
+    /// when it comes twice.
+    pub(super) async fn send(&self, request: Request<'_>) -> RedisResult<Vec<Value>> {
+        match self.send_once(request).await {
+            Err(error) if error.is_connection_dropped() => self.send_once(request).await,
+            other => other,
+        }
+    }
+
+    async fn send_once(&self, request: Request<'_>) -> RedisResult<Vec<Value>> {
+        let Made { version, mut value } = self.connection.get(async || self.open().await).await?;
+        let sent = match request {
+            Request::One(command) => value
+                .req_packed_command(command)
+                .await
+                .map(|answer| vec![answer]),
+            Request::Many(pipeline, offset, count) => {
+                value.req_packed_commands(pipeline, offset, count).await
+            }
+        };
+        // After a timeout too: nothing else tells that the other end is gone.
+        if is_outdated(&sent) {
+            self.connection.forget(version).await;
+        }
+        sent
+    }
+
+    /// A process that is busy for a moment may see too late that it was connected, so it may try twice.
+    async fn open(&self) -> RedisResult<MultiplexedConnection> {
+        let open = || connect(&self.client, CONNECT_TIMEOUT, RESPONSE_TIMEOUT);
+        match open().await {
+            Err(error) if error.is_timeout() => open().await,
+            other => other,
+        }
+    }
+}
+
+/// Opens a connection of its own whose answers may take `longest`.
+pub(super) async fn open(client: &Client, longest: Duration) -> RedisResult<MultiplexedConnection> {
+    connect(client, CONNECT_TIMEOUT, longest).await
+}
+
+/// Opens a connection.
+pub(super) async fn connect(
+    client: &Client,
+    connect: Duration,
+    answer: Duration,
+) -> RedisResult<MultiplexedConnection> {
+    let settings = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(connect))
+        .set_response_timeout(Some(answer));
+    client
+        .get_multiplexed_async_connection_with_config(&settings)
+        .await
+}
