@@ -1,10 +1,11 @@
 //! Points between two effects at which a test can make the process die. Not in release builds.
 
 /// Every crash point, in the order in which an event meets them.
-pub const POINTS: [&str; 9] = [
+pub const POINTS: [&str; 10] = [
     "enqueue.before",
     "enqueue.after",
     "handle.before",
+    "confirm.checked",
     "promote.code_written",
     "settle.before",
     "settle.after",

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use heyi_common::{
     backoff::jitter,
+    crash,
     order::OutTradeNo,
     payjs::{Check, PayJsError},
     queue::{Event, Outcome},
@@ -29,8 +30,10 @@ pub(crate) async fn confirm(
     out_trade_no: &OutTradeNo,
     payjs_order_id: &str,
 ) -> Result<Outcome, Trouble> {
-    if context.store.mapping(out_trade_no).await?.is_some() {
-        return Ok(Outcome::Nothing);
+    let mapping = context.store.mapping(out_trade_no).await?;
+    // Of another payment PayJS may have told us before, and will not again.
+    if mapping.is_some_and(|mapping| mapping.payjs_order_id == payjs_order_id) {
+        return Ok(Outcome::Promoted(out_trade_no.clone()));
     }
     if !is_my_turn(context).await? {
         let delay = jitter(CHECK_EVERY);
@@ -50,6 +53,7 @@ pub(crate) async fn confirm(
             total_fee,
             paid_time,
         }) => {
+            crash::point("confirm.checked");
             let payment = Payment {
                 payjs_order_id,
                 transaction_id,

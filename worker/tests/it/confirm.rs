@@ -74,6 +74,62 @@ async fn an_answer_about_another_order_promotes_that_one_only() -> Result<()> {
     shop.close().await
 }
 
+/// PayJS said that `payjs_order_id` was paid, and the worker died of it.
+async fn dies_of_the_answer(shop: &mut Shop, asked: &Order, payjs_order_id: &str) -> Result<()> {
+    shop.queue
+        .enqueue_confirm(&asked.out_trade_no, payjs_order_id)
+        .await?;
+    shop.world.set("HEYI_CRASH_AT", "confirm.checked");
+    assert!(!shop.world.start_worker()?.exited().await?.success());
+    shop.world.set("HEYI_CRASH_AT", "");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_confirmed_second_payment_is_kept_though_the_first_was_promoted_meanwhile() -> Result<()>
+{
+    let mut shop = Shop::new().await?;
+    let (order, payjs_order_id) = paid_in_silence(&shop).await?;
+    dies_of_the_answer(&mut shop, &order, &payjs_order_id).await?;
+    shop.promote(&order, 1).await?;
+    let _worker = shop.world.worker().await?;
+    let letter = shop.the_dead_letter().await?;
+    assert_eq!(letter.field("reason"), "paid_twice");
+    assert_eq!(letter.field("confirm"), payjs_order_id);
+    shop.quiet().await?;
+    shop.close().await
+}
+
+#[tokio::test]
+async fn a_confirmed_payment_is_promoted_though_the_order_that_asked_was_meanwhile() -> Result<()> {
+    let mut shop = Shop::new().await?;
+    let (paid, payjs_order_id) = paid_in_silence(&shop).await?;
+    let asking = shop.order("another").await?;
+    dies_of_the_answer(&mut shop, &asking, &payjs_order_id).await?;
+    shop.promote(&asking, 1).await?;
+    let _worker = shop.world.worker().await?;
+    shop.quiet().await?;
+    assert_eq!(shop.the_code(&paid).await?.payjs_order_id, payjs_order_id);
+    shop.the_code(&asking).await?;
+    shop.close().await
+}
+
+#[tokio::test]
+async fn a_confirmed_order_leaves_the_cache_though_its_worker_died_before() -> Result<()> {
+    let mut shop = Shop::new().await?;
+    let (order, payjs_order_id) = paid_in_silence(&shop).await?;
+    shop.queue
+        .enqueue_confirm(&order.out_trade_no, &payjs_order_id)
+        .await?;
+    shop.world.set("HEYI_CRASH_AT", "settle.before");
+    assert!(!shop.world.start_worker()?.exited().await?.success());
+    shop.world.set("HEYI_CRASH_AT", "");
+    let _worker = shop.world.worker().await?;
+    shop.quiet().await?;
+    shop.the_code(&order).await?;
+    shop.close().await
+}
+
 #[tokio::test]
 async fn an_unpaid_order_stays_an_order() -> Result<()> {
     let shop = Shop::new().await?;

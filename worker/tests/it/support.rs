@@ -9,7 +9,7 @@ use heyi_common::{
     payjs,
     queue::{Queue, dead::Letter},
     sign::{self, Params},
-    store::{Code, Store},
+    store::{Code, Payment, Store},
 };
 use heyi_sandbox::world::{World, data, eventually};
 use jiff::{Timestamp, ToSpan};
@@ -95,6 +95,21 @@ impl Shop {
 
     pub(crate) async fn enqueue(&self, order: &Order, body: String) -> Result<()> {
         Ok(self.queue.enqueue_notify(&order.out_trade_no, body).await?)
+    }
+
+    /// Writes what the promotion of an order by this payment writes.
+    pub(crate) async fn promote(&self, order: &Order, payment: u32) -> Result<()> {
+        let params = self.notify_params(order, payment);
+        let payment = Payment {
+            payjs_order_id: params["payjs_order_id"].clone(),
+            transaction_id: params["transaction_id"].clone(),
+            paid_at: params["time_end"].clone(),
+        };
+        let code = Code::new(order, &payment);
+        self.store.insert_code(&code).await?;
+        self.store.insert_mapping(&code.mapping()).await?;
+        self.orders.remove(&order.out_trade_no).await?;
+        Ok(())
     }
 
     /// Makes `count` orders and queues a notify for each.
