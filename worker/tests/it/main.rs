@@ -11,6 +11,7 @@ mod backlog;
 mod confirm;
 mod consumers;
 mod crash;
+mod model;
 mod operator;
 mod outage;
 mod promotion;

@@ -1,0 +1,343 @@
+//! Everything that can happen next. One action is one atomic step of the real system.
+
+use super::{
+    life::life,
+    program,
+    scenario::{Flaw, Scenario},
+    state::{Consumer, Entry, Payment, Process, State, Step, is_same},
+};
+
+/// Events that a worker has in hand: the one it works on and one read ahead.
+const IN_HAND: usize = 2;
+const WORKERS: usize = 2;
+/// As in `queue/takeover.rs`.
+const MOST_DELIVERIES: u8 = 3;
+
+/// A step. Consumers are told by their place in the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Somebody pays.
+    Pay(Payment),
+    /// PayJS notifies, the event is queued; whether the answer reaches PayJS, or the api dies first.
+    Notify { payment: Payment, answered: bool },
+    /// The api queues a confirm.
+    Confirm(usize),
+    /// Only with a flaw: the event of a notify that was answered is queued at last, or never.
+    QueueLate { payment: Payment, dies: bool },
+    /// A worker starts.
+    Start,
+    /// A reader gets the next entry; what never arrives is pending all the same.
+    Read { worker: usize, arrives: bool },
+    /// A worker finds that it was sent an entry it does not know of.
+    RecoverLost { worker: usize, entry: Entry },
+    /// A parked event goes back into the stream.
+    MoveDue(Entry),
+    /// A worker claims what a dead one held.
+    TakeOver {
+        worker: usize,
+        from: usize,
+        entry: Entry,
+    },
+    /// A worker does the next step of an event, and hears of it.
+    Proceed { worker: usize, entry: Entry },
+    /// A call to MongoDB or PayJS fails, although it may have taken effect.
+    Fail {
+        worker: usize,
+        entry: Entry,
+        took_effect: bool,
+    },
+    /// A settlement takes effect, but its answer is lost, so that it is repeated.
+    SettleUnheard { worker: usize, entry: Entry },
+    /// `kill -9`.
+    Crash(usize),
+    /// A worker's sign of life ends, though it runs.
+    Stall(usize),
+    /// A worker shows a sign of life again.
+    ShowLife(usize),
+    /// A worker is told to stop.
+    Stop(usize),
+    /// A stopping worker gives an event back.
+    GiveBack { worker: usize, entry: Entry },
+    /// A stopping worker leaves the group.
+    Leave(usize),
+    /// Only with a flaw: a consumer without a sign of life is removed, whatever it holds.
+    Remove(usize),
+}
+
+impl Action {
+    /// Whether the system could do without it: it need not happen for things to get better.
+    pub(crate) fn is_fault(&self) -> bool {
+        matches!(
+            self,
+            Self::Fail { .. }
+                | Self::SettleUnheard { .. }
+                | Self::Read { arrives: false, .. }
+                | Self::Notify {
+                    answered: false,
+                    ..
+                }
+                | Self::QueueLate { dies: true, .. }
+                | Self::Crash(_)
+                | Self::Stall(_)
+                | Self::Stop(_)
+        )
+    }
+}
+
+/// The steps out of a state.
+pub(crate) fn next(scenario: &Scenario, state: &State) -> Vec<(Action, State)> {
+    let mut steps = Steps {
+        state,
+        found: Vec::new(),
+    };
+    outside(scenario, &mut steps);
+    for worker in 0..state.consumers.len() {
+        queue(&mut steps, worker);
+        handlers(scenario, &mut steps, worker);
+        life(scenario, &mut steps, worker);
+    }
+    steps.found
+}
+
+/// Collects steps out of one state.
+pub(super) struct Steps<'a> {
+    pub(super) state: &'a State,
+    found: Vec<(Action, State)>,
+}
+
+impl Steps<'_> {
+    pub(super) fn add(&mut self, action: Action, change: impl FnOnce(&mut State)) {
+        let mut state = self.state.clone();
+        change(&mut state);
+        self.found.push((action, state));
+    }
+}
+
+/// PayJS, payers, the api; and what any living worker does.
+fn outside(scenario: &Scenario, steps: &mut Steps<'_>) {
+    let state = steps.state;
+    for payment in (0..).take(scenario.payments.len()) {
+        let at = usize::from(payment);
+        // Of a payment that nobody asks about, only its notify can tell.
+        let asked = scenario.confirms.iter().any(|one| one.payment == payment);
+        if asked && !state.paid[at] {
+            steps.add(Action::Pay(payment), |state| state.paid[at] = true);
+        } else if state.notifies[at] > 0 {
+            notify(scenario, steps, payment);
+        }
+    }
+    for (number, confirm) in scenario.confirms.iter().enumerate() {
+        if state.confirms[number] {
+            steps.add(Action::Confirm(number), |state| {
+                state.confirms[number] = false;
+                state.queue(confirm.payment, Some(confirm.asked));
+            });
+        }
+    }
+    for &payment in &state.unqueued {
+        for dies in [false, true] {
+            steps.add(Action::QueueLate { payment, dies }, |state| {
+                state.unqueued.retain(|one| *one != payment);
+                if !dies {
+                    state.queue(payment, None);
+                }
+            });
+        }
+    }
+    if processes(state).count() < WORKERS {
+        steps.add(Action::Start, |state| {
+            state.consumers.push(Consumer {
+                process: Some(Process::default()),
+                ..Consumer::default()
+            });
+        });
+    }
+    if processes(state).any(|process| !process.stopping) {
+        for &entry in &state.retry {
+            steps.add(Action::MoveDue(entry), |state| {
+                state.retry.retain(|one| *one != entry);
+                let generation = entry.generation + 1;
+                state.stream.push(Entry {
+                    generation,
+                    ..entry
+                });
+            });
+        }
+    }
+}
+
+fn notify(scenario: &Scenario, steps: &mut Steps<'_>, payment: Payment) {
+    let at = usize::from(payment);
+    for answered in [true, false] {
+        steps.add(Action::Notify { payment, answered }, |state| {
+            state.paid[at] = true;
+            state.notifies[at] -= 1;
+            state.acknowledged[at] |= answered;
+            if scenario.has(Flaw::AnswersBeforeQueueing) {
+                state.unqueued.push(payment);
+            } else {
+                state.queue(payment, None);
+            }
+        });
+    }
+}
+
+/// Into a worker: reading, recovering, taking over.
+fn queue(steps: &mut Steps<'_>, worker: usize) {
+    let state = steps.state;
+    let Some(process) = &state.consumers[worker].process else {
+        return;
+    };
+    if process.stopping || process.held.len() >= IN_HAND {
+        return;
+    }
+    if let Some(&entry) = state.stream.first() {
+        for arrives in [true, false] {
+            if arrives || state.faults.lost_answers > 0 {
+                steps.add(Action::Read { worker, arrives }, |state| {
+                    state.stream.remove(0);
+                    state.faults.lost_answers -= u8::from(!arrives);
+                    state.consumers[worker].pending.push((entry, 1));
+                    if arrives {
+                        hold(state, worker, entry, Step::Waiting);
+                    }
+                });
+            }
+        }
+    }
+    for &(entry, _) in &state.consumers[worker].pending {
+        if !process.held.iter().any(|(held, _)| is_same(*held, entry)) {
+            steps.add(Action::RecoverLost { worker, entry }, |state| {
+                hold(state, worker, entry, Step::Waiting);
+            });
+        }
+    }
+    if !process.stalled {
+        take_over(steps, worker);
+    }
+}
+
+fn take_over(steps: &mut Steps<'_>, worker: usize) {
+    let state = steps.state;
+    for (from, consumer) in state.consumers.iter().enumerate() {
+        let lives = consumer.process.as_ref().is_some_and(|one| !one.stalled);
+        if from == worker || lives {
+            continue;
+        }
+        for &(entry, deliveries) in &consumer.pending {
+            let poisonous = deliveries >= MOST_DELIVERIES && !consumer.released;
+            let action = Action::TakeOver {
+                worker,
+                from,
+                entry,
+            };
+            steps.add(action, |state| {
+                state.take_out(entry);
+                let pending = &mut state.consumers[worker].pending;
+                pending.push((entry, deliveries + 1));
+                hold(state, worker, entry, Step::Claimed { poisonous });
+            });
+        }
+    }
+}
+
+/// The programs of a worker over the events in its hand; one of them runs at a time.
+fn handlers(scenario: &Scenario, steps: &mut Steps<'_>, worker: usize) {
+    let state = steps.state;
+    let Some(process) = &state.consumers[worker].process else {
+        return;
+    };
+    let busy = process.held.iter().any(|(_, step)| runs(*step));
+    for (place, &(entry, step)) in process.held.iter().enumerate() {
+        if step == Step::Waiting && (busy || process.stopping) {
+            continue;
+        }
+        steps.add(Action::Proceed { worker, entry }, |state| {
+            let next = program::proceed(scenario, state, entry, step);
+            set(state, worker, place, next);
+        });
+        if state.faults.outages > 0 {
+            for took_effect in [false, true] {
+                fail(scenario, steps, worker, place, took_effect);
+            }
+        }
+        if let Step::Decided(outcome) = step
+            && state.faults.lost_answers > 0
+        {
+            steps.add(Action::SettleUnheard { worker, entry }, |state| {
+                state.faults.lost_answers -= 1;
+                program::settle(scenario, state, entry, outcome);
+            });
+        }
+    }
+}
+
+fn fail(
+    scenario: &Scenario,
+    steps: &mut Steps<'_>,
+    worker: usize,
+    place: usize,
+    took_effect: bool,
+) {
+    let state = steps.state;
+    let Some(process) = &state.consumers[worker].process else {
+        return;
+    };
+    let (entry, step) = process.held[place];
+    // Reading has no effect to be in doubt about.
+    let is_write = matches!(step, Step::Asking | Step::Ordered | Step::Coded(_));
+    if !is_write && (took_effect || !runs(step)) || matches!(step, Step::Decided(_) | Step::Half(_))
+    {
+        return;
+    }
+    let action = Action::Fail {
+        worker,
+        entry,
+        took_effect,
+    };
+    steps.add(action, |state| {
+        state.faults.outages -= 1;
+        if took_effect {
+            program::proceed(scenario, state, entry, step);
+        }
+        set(state, worker, place, Some(program::try_again(entry)));
+    });
+}
+
+/// Whether a handler is at work.
+pub(super) fn runs(step: Step) -> bool {
+    !matches!(step, Step::Claimed { .. } | Step::Waiting)
+}
+
+fn processes(state: &State) -> impl Iterator<Item = &Process> {
+    state
+        .consumers
+        .iter()
+        .filter_map(|one| one.process.as_ref())
+}
+
+/// A worker takes note of an entry; one that it works on already is not handed on again.
+fn hold(state: &mut State, worker: usize, entry: Entry, step: Step) {
+    change(state, worker, |process| {
+        let known = process.held.iter().any(|(held, _)| is_same(*held, entry));
+        if !known || step == (Step::Claimed { poisonous: true }) {
+            process.held.push((entry, step));
+        }
+    });
+}
+
+/// The next step of an event in hand, or none: it is done with.
+fn set(state: &mut State, worker: usize, place: usize, step: Option<Step>) {
+    change(state, worker, |process| match step {
+        Some(step) => process.held[place].1 = step,
+        None => {
+            process.held.remove(place);
+        }
+    });
+}
+
+pub(super) fn change(state: &mut State, worker: usize, change: impl FnOnce(&mut Process)) {
+    if let Some(process) = &mut state.consumers[worker].process {
+        change(process);
+    }
+}
