@@ -206,6 +206,8 @@ fn compact(mut object: Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -241,6 +243,25 @@ mod tests {
         ] {
             let error = from_json(body.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(expected), "{body}: {error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_panics(body in "[\\[\\]{}:,\"a-c0-9.e\\\\u-]{0,60}", bytes: Vec<u8>) {
+            let _ = from_json(body.as_bytes());
+            let _ = from_json(&bytes);
+        }
+
+        #[test]
+        fn an_object_of_texts_is_read_as_it_is_and_none_stands_twice(given: sign::Params, name: String) {
+            let mut given = given;
+            given.insert(name.clone(), "1".to_owned());
+            let json = serde_json::to_string(&given).unwrap();
+            let read = from_json(json.as_bytes()).unwrap();
+            prop_assert_eq!(&read.0, &given);
+            let twice = format!("{},{}:\"2\"}}", &json[..json.len() - 1], serde_json::json!(name));
+            prop_assert!(from_json(twice.as_bytes()).unwrap_err().to_string().contains("stands twice"));
         }
     }
 }

@@ -90,5 +90,44 @@ mod tests {
         fn no_bytes_panic(bytes: Vec<u8>) {
             let _ = parse(&bytes);
         }
+
+        #[test]
+        fn what_is_read_is_what_every_reader_reads(body in nearly_a_form()) {
+            if let Ok(params) = parse(&body) {
+                let others: Vec<_> = form_urlencoded::parse(&body).into_owned().collect();
+                // As many fields as pairs: none was merged or dropped.
+                prop_assert_eq!(params.len(), others.len());
+                prop_assert_eq!(&params, &others.into_iter().collect::<Params>());
+                prop_assert_eq!(parse(write(&params).as_bytes()), Ok(params));
+            }
+        }
+
+        #[test]
+        fn a_field_that_stands_twice_is_refused_however_it_is_written(params: Params, name: String, at: usize) {
+            let mut params = params;
+            params.insert(name.clone(), "1".to_owned());
+            let written = write(&params);
+            let disguised: String = name.bytes().map(|byte| format!("%{byte:02x}")).collect();
+            let mut pairs: Vec<&str> = written.split('&').collect();
+            let again = format!("{disguised}=2");
+            pairs.insert(at % (pairs.len() + 1), &again);
+            prop_assert_eq!(parse(pairs.join("&").as_bytes()), Err(FormError::Twice(name)));
+        }
+    }
+
+    /// Bytes of which forms are made, good and bad.
+    fn nearly_a_form() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            Just(b"&".to_vec()),
+            Just(b"=".to_vec()),
+            Just(b"+".to_vec()),
+            Just(b"%".to_vec()),
+            Just(b"sign".to_vec()),
+            Just(b"total_fee=990".to_vec()),
+            any::<u8>().prop_map(|byte| format!("%{byte:02X}").into_bytes()),
+            any::<u8>().prop_map(|byte| vec![byte]),
+            any::<char>().prop_map(|c| c.to_string().into_bytes()),
+        ];
+        proptest::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
     }
 }

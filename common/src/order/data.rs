@@ -1,9 +1,14 @@
 //! What a person uploads to get a code.
 
-use serde::Deserialize;
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, MapAccess, Visitor},
+};
 
 use super::values::{OpenId, ValueError};
-use crate::payload::{AllowList, PayloadError, Payloads};
+use crate::payload::{AllowList, PayloadError, Payloads, Platform};
 
 const MAX_NAME: usize = 32;
 
@@ -44,7 +49,33 @@ struct Upload {
     #[serde(rename = "openId")]
     openid: String,
     name: String,
+    #[serde(deserialize_with = "each_once")]
     payloads: Payloads,
+}
+
+/// Payloads, no platform of which stands twice: readers could disagree on which one counts.
+fn each_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Payloads, D::Error> {
+    struct Each;
+
+    impl<'de> Visitor<'de> for Each {
+        type Value = Payloads;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object of platforms and payloads")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Payloads, A::Error> {
+            let mut payloads = Payloads::new();
+            while let Some((platform, payload)) = map.next_entry::<Platform, String>()? {
+                if payloads.insert(platform, payload).is_some() {
+                    return Err(A::Error::custom(format_args!("{platform} stands twice")));
+                }
+            }
+            Ok(payloads)
+        }
+    }
+
+    deserializer.deserialize_map(Each)
 }
 
 impl OrderData {
@@ -83,7 +114,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{config::DEFAULTS, payload::Platform};
+    use crate::config::DEFAULTS;
 
     fn known() -> &'static AllowList {
         static LIST: LazyLock<AllowList> = LazyLock::new(|| {
@@ -131,6 +162,11 @@ mod tests {
             (&with("n", "{}"), "at least one"),
             (&with("n", r#"{"paypal":"x"}"#), "unknown variant `paypal`"),
             (&with("n", r#"{"alipay":1}"#), "expected a string"),
+            (&with("n", r#"{"jd":"a","jd":"b"}"#), "jd stands twice"),
+            (
+                r#"{"openId":"o","name":"n","payloads":{},"name":"m"}"#,
+                "duplicate field `name`",
+            ),
             (
                 &with("n", r#"{"alipay":"https://evil.example"}"#),
                 "payloads.alipay",
@@ -158,5 +194,65 @@ mod tests {
                 prop_assert!(data.payloads[&Platform::Jd].starts_with("https://h5pay.jd.com/"));
             }
         }
+
+        #[test]
+        fn what_passes_keeps_every_rule_and_survives_printing(json in nearly_data()) {
+            if let Ok(data) = OrderData::parse(&json, known()) {
+                let length = data.name.chars().count();
+                prop_assert!((1..=MAX_NAME).contains(&length) && data.name.trim() == data.name);
+                prop_assert!(!data.name.chars().any(breaks_a_line), "{:?}", data.name);
+                prop_assert!(!data.payloads.is_empty());
+                for (platform, payload) in &data.payloads {
+                    prop_assert_eq!(known().check(*platform, payload), Ok(()));
+                }
+                let printed = serde_json::json!({
+                    "openId": data.openid.as_str(), "name": data.name, "payloads": data.payloads,
+                });
+                let again = OrderData::parse(&printed.to_string(), known());
+                prop_assert_eq!(again.ok(), Some(data));
+            }
+        }
+
+        #[test]
+        fn no_field_may_stand_twice(field in 0..3_usize, first: bool) {
+            let fields = [r#""openId":"oAlice""#, r#""name":"n""#, &format!(r#""payloads":{ALIPAY}"#)];
+            let all = fields.join(",");
+            let whole = format!("{{{all}}}");
+            prop_assert!(OrderData::parse(&whole, known()).is_ok());
+            let twice = if first {
+                format!("{{{},{all}}}", fields[field])
+            } else {
+                format!("{{{all},{}}}", fields[field])
+            };
+            prop_assert!(OrderData::parse(&twice, known()).is_err());
+        }
+    }
+
+    /// Uploads with a mistake in some of their parts.
+    fn nearly_data() -> impl Strategy<Value = String> {
+        let openid = prop_oneof![Just("oAlice".to_owned()), ".{0,40}"];
+        let name = prop_oneof!["[ a-z小店\\u{202e}\n]{0,40}", ".{0,40}"];
+        let platform =
+            proptest::sample::select(vec!["wechat", "alipay", "qq", "unionpay", "jd", "x"]);
+        let payload = prop_oneof![
+            Just("https://qr.alipay.com/fkx0123456789abcdefghi".to_owned()),
+            Just("https://h5pay.jd.com/c2cIndex?t=00ff00ff00ff00ff00ff00ff00ff00ff".to_owned()),
+            "[12][0-9]{15,23}",
+            ".{0,60}",
+        ];
+        let payloads = proptest::collection::vec((platform, payload), 0..3);
+        let extra = prop_oneof![9 => Just(""), 1 => Just(",\"admin\":true")];
+        (openid, name, payloads, extra).prop_map(|(openid, name, payloads, extra)| {
+            let payloads: Vec<String> = payloads
+                .into_iter()
+                .map(|(platform, payload)| format!("{platform:?}:{}", serde_json::json!(payload)))
+                .collect();
+            format!(
+                r#"{{"openId":{},"name":{},"payloads":{{{}}}{extra}}}"#,
+                serde_json::json!(openid),
+                serde_json::json!(name),
+                payloads.join(",")
+            )
+        })
     }
 }

@@ -177,6 +177,63 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn whatever_is_done_to_a_known_payload_only_its_form_gets_through(payload in changed_payload()) {
+        let list = defaults();
+        for platform in Platform::ALL {
+            if list.check(platform, &payload).is_ok() {
+                prop_assert!(begins_as_known(platform, &payload), "{payload}");
+                prop_assert!(payload.len() <= 512, "{payload}");
+                prop_assert!(payload.bytes().all(|byte| byte.is_ascii_graphic()), "{payload:?}");
+                prop_assert!(!payload.contains(['"', '\'', '<', '>', '\\', '`']), "{payload}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_payment_code_is_refused_however_it_is_spaced(
+        code in "1[0-5][0-9]{16}|2[5-9][0-9]{14,22}|30[0-9]{14,22}",
+        blanks in proptest::collection::vec((any::<usize>(), "[ \t\n\u{3000}-]"), 0..6),
+    ) {
+        let mut spaced: Vec<char> = code.chars().collect();
+        for (at, blank) in blanks {
+            let at = at % (spaced.len() + 1);
+            spaced.splice(at..at, blank.chars());
+        }
+        let spaced: String = spaced.into_iter().collect();
+        for platform in Platform::ALL {
+            let refused = defaults().check(platform, &spaced);
+            prop_assert_eq!(refused, Err(PayloadError::PaymentCode(platform)), "{:?}", spaced);
+        }
+    }
+}
+
+/// A known payload with some characters put in, taken out, or changed.
+fn changed_payload() -> impl Strategy<Value = String> {
+    let hex = "00ff".repeat(16);
+    let known = proptest::sample::select(vec![
+        format!("wxp://f2f0{}", "EXAMPLE-".repeat(6)),
+        "https://qr.alipay.com/fkx00000EXAMPLE000000".to_owned(),
+        format!(
+            "https://i.qianbao.qq.com/wallet/sqrcode.htm?m=tenpay&f=wallet&a=1&u=10001&ac={hex}&n=heyi"
+        ),
+        "https://qr.95516.com/00010000/000000000000000000000000000000".to_owned(),
+        format!("https://h5pay.jd.com/c2cIndex?t={hex}"),
+    ]);
+    let put = prop_oneof!["", ".", "[@/?#.%:\\\\\u{0}\n ]", "[a-zA-Z0-9]{1,200}"];
+    let change = (any::<usize>(), 0..2_usize, put);
+    (known, proptest::collection::vec(change, 0..4)).prop_map(|(known, changes)| {
+        let mut text: Vec<char> = known.chars().collect();
+        for (at, removed, put) in changes {
+            let at = at % (text.len() + 1);
+            let end = (at + removed).min(text.len());
+            text.splice(at..end, put.chars());
+        }
+        text.into_iter().collect()
+    })
+}
+
 fn begins_as_known(platform: Platform, payload: &str) -> bool {
     let heads: &[&str] = match platform {
         Platform::Wechat => &["wxp://f2f", "https://wx.tenpay.com/f2f?", "https://payapp."],
