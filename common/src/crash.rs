@@ -1,39 +1,99 @@
 //! Points between two effects at which a test can make the process die. Not in release builds.
 
-/// Every crash point, in the order in which an event meets them.
-pub const POINTS: [&str; 10] = [
-    "enqueue.before",
-    "enqueue.after",
-    "handle.before",
-    "confirm.checked",
-    "promote.code_written",
-    "settle.before",
-    "settle.after",
-    "due.before",
-    "due.after",
-    "takeover.claimed",
-];
+macro_rules! points {
+    ($($(#[$doc:meta])+ $point:ident = $name:literal,)+) => {
+        /// A point between two effects. The walk of the worker's tests dies at each of them.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Point {
+            $($(#[$doc])+ $point,)+
+        }
+
+        impl Point {
+            /// Every point.
+            pub const ALL: &[Self] = &[$(Self::$point),+];
+
+            /// What `HEYI_CRASH_AT` calls it.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$point => $name,)+
+                }
+            }
+        }
+    };
+}
+
+points! {
+    /// The order is in the cache; `/newOrder` has not answered.
+    OrderStored = "order.stored",
+    /// The notify is checked; nothing is queued.
+    EnqueueBefore = "enqueue.before",
+    /// The event is queued; `/notify` has not answered.
+    EnqueueAfter = "enqueue.after",
+    /// PayJS is to be asked; no confirm is queued.
+    ConfirmBefore = "confirm.before",
+    /// The confirm is queued; `/checkOrder` has not answered.
+    ConfirmAfter = "confirm.after",
+    /// The code is deleted; `/del` has not answered.
+    Deleted = "del.deleted",
+    /// A worker holds the event and has done nothing.
+    HandleBefore = "handle.before",
+    /// The worker may ask PayJS, and has not.
+    ConfirmTurn = "confirm.turn",
+    /// PayJS said that it was paid, and sends no more notifies.
+    ConfirmChecked = "confirm.checked",
+    /// The confirmed order has its code and mapping, and is still in the cache of another partition.
+    ConfirmPromoted = "confirm.promoted",
+    /// The code is written, the mapping is not.
+    CodeWritten = "promote.code_written",
+    /// The outcome is known, the event is where it was.
+    SettleBefore = "settle.before",
+    /// The event is settled, nobody knows.
+    SettleAfter = "settle.after",
+    /// Parked events are due.
+    DueBefore = "due.before",
+    /// They are in the stream again.
+    DueAfter = "due.after",
+    /// An event of a dead worker is claimed and not yet handed on.
+    TakeoverClaimed = "takeover.claimed",
+    /// A poisonous event is a dead letter.
+    TakeoverBuried = "takeover.buried",
+    /// A worker that ends has given back one of its events.
+    ReleaseGivenBack = "release.given_back",
+    /// It shows no sign of life any more, and is still in the group.
+    ReleaseUnsigned = "release.unsigned",
+    /// A letter is back in the queue; the operator does not know.
+    Replayed = "replay.after",
+    /// A letter is dropped; the operator does not know.
+    LetterDropped = "drop.after",
+    /// PayJS has given the payment back; nothing is recorded.
+    RefundGranted = "refund.granted",
+    /// The refund is recorded, the order does not say so.
+    RefundRecorded = "refund.recorded",
+    /// The order says so; the letter is still there.
+    RefundMarked = "refund.marked",
+}
 
 /// Ends the process at once, without any clean-up, when `HEYI_CRASH_AT` names this point.
 #[inline]
-pub fn point(name: &str) {
+pub fn point(point: Point) {
     #[cfg(debug_assertions)]
-    enabled::point(name);
+    enabled::point(point);
     #[cfg(not(debug_assertions))]
-    let _ = name;
+    let _ = point;
 }
 
 #[cfg(debug_assertions)]
 mod enabled {
     use std::{env, sync::LazyLock};
 
+    use super::Point;
+
     static CRASH_AT: LazyLock<Option<String>> =
         LazyLock::new(|| env::var_os("HEYI_CRASH_AT").and_then(|name| name.into_string().ok()));
 
-    pub(super) fn point(name: &str) {
-        debug_assert!(super::POINTS.contains(&name), "{name} is not listed");
-        if CRASH_AT.as_deref() == Some(name) {
-            tracing::error!(crash.point = name, "dying as told");
+    pub(super) fn point(point: Point) {
+        if CRASH_AT.as_deref() == Some(point.name()) {
+            tracing::error!(crash.point = point.name(), "dying as told");
             std::process::abort();
         }
     }

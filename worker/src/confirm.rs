@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use heyi_common::{
     backoff::jitter,
-    crash,
+    crash::{self, Point},
     order::OutTradeNo,
     payjs::{Check, PayJsError},
     queue::{Event, Outcome},
@@ -44,6 +44,7 @@ pub(crate) async fn confirm(
             error,
         });
     }
+    crash::point(Point::ConfirmTurn);
     match context.payjs.check(payjs_order_id).await {
         Ok(Check::Unpaid) => Ok(Outcome::Nothing),
         Ok(Check::Paid {
@@ -53,7 +54,7 @@ pub(crate) async fn confirm(
             total_fee,
             paid_time,
         }) => {
-            crash::point("confirm.checked");
+            crash::point(Point::ConfirmChecked);
             let payment = Payment {
                 payjs_order_id,
                 transaction_id,
@@ -104,6 +105,7 @@ async fn forget_elsewhere(
 ) -> Result<(), Trouble> {
     let keys = context.queue.keys();
     if keys.partition(asked) != keys.partition(paid) && matches!(outcome, Outcome::Promoted(_)) {
+        crash::point(Point::ConfirmPromoted);
         let mut redis = context.queue.redis().shared();
         for key in [keys.order(paid), keys.failed(paid)] {
             redis::cmd("DEL").arg(key).exec_async(&mut redis).await?;

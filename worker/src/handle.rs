@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use apalis::prelude::{BoxDynError, Data};
 use heyi_common::{
-    crash,
+    crash::{self, Point},
     queue::{Cause, Delivery, Event, Outcome},
 };
 
@@ -29,7 +29,7 @@ pub(crate) async fn handle(
 ) -> Result<Outcome, BoxDynError> {
     let started = Instant::now();
     let event = &delivery.event;
-    crash::point("handle.before");
+    crash::point(Point::HandleBefore);
     let outcome = match decide(&handler.context, event).await {
         Ok(outcome) => outcome,
         Err(trouble) => {

@@ -7,7 +7,8 @@ use std::fmt::Write as _;
 
 use heyi_common::{
     cache::CacheError,
-    crash, form,
+    crash::{self, Point},
+    form,
     order::{Fee, Order, OutTradeNo},
     payjs::{Notify, NotifyError, PayJsError},
     queue::{DeadReason, Event, Outcome},
@@ -144,7 +145,7 @@ pub(crate) async fn paid(
 async fn write(context: &Context, order: &Order, payment: &Payment) -> Result<Outcome, Trouble> {
     let code = Code::new(order, payment);
     let code = context.store.insert_code(&code).await?.unwrap_or(code);
-    crash::point("promote.code_written");
+    crash::point(Point::CodeWritten);
     context.store.insert_mapping(&code.mapping()).await?;
     Ok(repeat(&order.out_trade_no, &code.payjs_order_id, payment))
 }

@@ -1,7 +1,10 @@
 //! `/del`: an owner deletes a code.
 
 use axum::{Json, extract::State};
-use heyi_common::store::Code;
+use heyi_common::{
+    crash::{self, Point},
+    store::Code,
+};
 use mongodb::bson::oid::ObjectId;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -34,6 +37,7 @@ pub(super) async fn del(
 ) -> Result<Json<Deleted>, Error> {
     let code = signers_code(&state, &params).await?;
     state.store.delete(code.id).await?;
+    crash::point(Point::Deleted);
     tracing::info!(code.id = %code.id, "code deleted");
     Ok(Json(Deleted {
         errcode: 200,

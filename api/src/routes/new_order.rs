@@ -2,6 +2,7 @@
 
 use axum::{Json, extract::State};
 use heyi_common::{
+    crash::{self, Point},
     order::{Fee, Order, OrderData},
     payjs::order_params,
     sign,
@@ -73,6 +74,7 @@ pub(super) async fn new_order(
         order_params(&config.payjs, &state.notify_url, out_trade_no, total_fee)
     });
     state.orders.put(&order, config.orders.ttl).await?;
+    crash::point(Point::OrderStored);
     tracing::debug!(
         order.out_trade_no = %order.out_trade_no,
         order.total_fee = total_fee.fen(),

@@ -9,7 +9,10 @@ use redis::{
 use serde::Serialize;
 
 use super::{Event, Partition, Queue, event::fields_of, settle::FAILED_TTL_SECONDS};
-use crate::order::OutTradeNo;
+use crate::{
+    crash::{self, Point},
+    order::OutTradeNo,
+};
 
 /// The mark of an order whose payment was given back.
 pub const REFUNDED: &str = "refunded";
@@ -98,12 +101,19 @@ impl Queue {
         for (name, value) in letter.event_fields() {
             call.arg(name).arg(value);
         }
-        call.invoke_async(&mut self.connection()).await
+        let is_queued = call.invoke_async(&mut self.connection()).await?;
+        crash::point(Point::Replayed);
+        Ok(is_queued)
     }
 
     /// Drops a dead letter. False when it is no longer there.
     pub async fn drop_letter(&self, letter: &Letter) -> RedisResult<bool> {
-        self.connection().xdel(&letter.stream, &[&letter.id]).await
+        let is_dropped = self
+            .connection()
+            .xdel(&letter.stream, &[&letter.id])
+            .await?;
+        crash::point(Point::LetterDropped);
+        Ok(is_dropped)
     }
 
     /// Why the order ended without a promotion, if it did.

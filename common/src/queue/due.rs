@@ -7,7 +7,10 @@ use redis::{RedisResult, Script};
 use tokio_util::sync::CancellationToken;
 
 use super::{Partition, Queue};
-use crate::{backoff::Backoff, crash};
+use crate::{
+    backoff::Backoff,
+    crash::{self, Point},
+};
 
 /// How often to look.
 const EVERY: Duration = Duration::from_millis(250);
@@ -20,7 +23,7 @@ impl Queue {
         let script = Script::new(include_str!("lua/move_due.lua"));
         let mut moved = 0;
         loop {
-            crash::point("due.before");
+            crash::point(Point::DueBefore);
             let slice: usize = script
                 .key(self.keys.retry(partition))
                 .key(self.keys.notify(partition))
@@ -28,7 +31,7 @@ impl Queue {
                 .invoke_async(&mut self.connection())
                 .await?;
             if slice > 0 {
-                crash::point("due.after");
+                crash::point(Point::DueAfter);
             }
             moved += slice;
             if slice < SLICE {

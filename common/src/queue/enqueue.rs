@@ -6,7 +6,7 @@ use redis::{Cmd, Value, from_redis_value};
 
 use super::{Cause, Event, Queue};
 use crate::{
-    crash,
+    crash::{self, Point},
     order::{OutTradeNo, PAID_TTL},
     redis::WriteError,
 };
@@ -30,9 +30,9 @@ impl Queue {
             Cmd::xadd_map(stream, "*", event.fields()),
             redis::cmd("EXEC"),
         ];
-        crash::point("enqueue.before");
+        crash::point(Point::EnqueueBefore);
         self.redis.write(write).await?;
-        crash::point("enqueue.after");
+        crash::point(Point::EnqueueAfter);
         Ok(())
     }
 
@@ -57,7 +57,9 @@ impl Queue {
         for (name, value) in event.fields() {
             write.arg(name).arg(value);
         }
+        crash::point(Point::ConfirmBefore);
         let mut answers = self.redis.write(vec![write]).await?;
+        crash::point(Point::ConfirmAfter);
         let queued = answers.pop().unwrap_or(Value::Nil);
         Ok(from_redis_value(queued).map_err(redis::RedisError::from)?)
     }

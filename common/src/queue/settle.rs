@@ -6,7 +6,11 @@ use redis::{RedisResult, Script};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{DeadReason, Delivery, GROUP, Outcome, Partition, Queue, event::Fields};
-use crate::{backoff::Backoff, crash, order::OutTradeNo};
+use crate::{
+    backoff::Backoff,
+    crash::{self, Point},
+    order::OutTradeNo,
+};
 
 /// How long an order's failure is remembered for `/checkOrder`: 30 days.
 pub(super) const FAILED_TTL_SECONDS: u64 = 30 * 24 * 3600;
@@ -43,9 +47,9 @@ impl Settler {
 
     /// Carries out an outcome, trying again until Redis took it.
     pub async fn settle(&self, delivery: &Delivery, outcome: Outcome) {
-        crash::point("settle.before");
+        crash::point(Point::SettleBefore);
         self.carry_out(delivery, outcome).await;
-        crash::point("settle.after");
+        crash::point(Point::SettleAfter);
     }
 
     async fn carry_out(&self, delivery: &Delivery, outcome: Outcome) {

@@ -11,7 +11,7 @@ use redis::{
 };
 
 use super::{Consumer, DeadReason, GROUP, Partition, Queue, event::fields_of};
-use crate::crash;
+use crate::crash::{self, Point};
 
 const EVERY: Duration = Duration::from_secs(1);
 /// After Redis was away everybody's sign of life may have ended; others get this long to show a new one.
@@ -91,7 +91,7 @@ impl Consumer {
         for one in pending {
             let poisonous = one.times_delivered >= MOST_DELIVERIES && dead != RELEASED;
             let claimed = self.claim(partition, &one, LEAST_IDLE, None).await?;
-            crash::point("takeover.claimed");
+            crash::point(Point::TakeoverClaimed);
             for entry in claimed.ids {
                 if poisonous {
                     let error = format!("{} workers died while they held it", one.times_delivered);
@@ -109,6 +109,7 @@ impl Consumer {
                             fields,
                         )
                         .await?;
+                    crash::point(Point::TakeoverBuried);
                 } else {
                     self.deliver(partition, &entry).await?;
                 }
@@ -177,10 +178,12 @@ impl Consumer {
                 }
                 for one in pending {
                     self.queue.give_back(partition, &one).await?;
+                    crash::point(Point::ReleaseGivenBack);
                 }
             }
             let sign = self.queue.keys.alive(partition, &self.name);
             let () = self.queue.connection().del(sign).await?;
+            crash::point(Point::ReleaseUnsigned);
             self.queue.remove_consumer(partition, &self.name).await?;
         }
         Ok(())

@@ -5,7 +5,12 @@ use std::fmt::Write as _;
 use anyhow::{Context as _, bail, ensure};
 use clap::Subcommand;
 use heyi_common::{
-    form, order::OutTradeNo, payjs::Refund, queue::dead::Letter, store::RefundRecord,
+    crash::{self, Point},
+    form,
+    order::OutTradeNo,
+    payjs::Refund,
+    queue::dead::Letter,
+    store::RefundRecord,
 };
 use mongodb::bson::DateTime;
 use serde_json::json;
@@ -130,6 +135,7 @@ async fn refund(context: &Context, letter: &Letter, out: &Out) -> anyhow::Result
         );
     }
     let granted = context.payjs.refund(&payjs_order_id).await?;
+    crash::point(Point::RefundGranted);
     let record = RefundRecord {
         payjs_order_id: payjs_order_id.clone(),
         out_trade_no,
@@ -137,9 +143,11 @@ async fn refund(context: &Context, letter: &Letter, out: &Out) -> anyhow::Result
         refunded_at: DateTime::now(),
     };
     context.store.record_refund(&record).await?;
+    crash::point(Point::RefundRecorded);
     if context.store.mapping(&record.out_trade_no).await?.is_none() {
         context.queue.mark_refunded(&record.out_trade_no).await?;
     }
+    crash::point(Point::RefundMarked);
     context.queue.drop_letter(letter).await?;
     let when = match granted {
         Refund::Now => "refunded",

@@ -7,7 +7,7 @@ use heyi_sandbox::{Knobs, Refuse, world::eventually};
 use crate::support::Shop;
 
 /// Opens and pays an order in the sandbox without any notify arriving.
-async fn paid_in_silence(shop: &Shop) -> Result<(Order, String)> {
+pub(crate) async fn paid_in_silence(shop: &Shop) -> Result<(Order, String)> {
     shop.world.sandbox.set_knobs(Knobs {
         lose_notifies: u32::MAX,
         ..Knobs::default()

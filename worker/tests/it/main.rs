@@ -11,6 +11,7 @@ mod backlog;
 mod confirm;
 mod consumers;
 mod crash;
+mod crash_points;
 mod model;
 mod operator;
 mod outage;

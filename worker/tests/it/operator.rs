@@ -21,7 +21,7 @@ async fn text(shop: &Shop, arguments: &[&str]) -> Result<String> {
 }
 
 /// A dead letter about a payment that the sandbox knows, for an order that is missing.
-async fn missing_order(shop: &Shop) -> Result<(heyi_common::order::Order, String)> {
+pub(crate) async fn missing_order(shop: &Shop) -> Result<(heyi_common::order::Order, String)> {
     let order = shop.order("小店").await?;
     let payjs_order_id = shop.world.sandbox.order(&order.params)?;
     shop.orders.remove(&order.out_trade_no).await?;

@@ -3,38 +3,17 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use heyi_common::queue::{Cause, Delivery, Event, Outcome, settle::Settler};
+use heyi_common::queue::{Outcome, settle::Settler};
 use heyi_sandbox::world::eventually;
 
 use crate::support::Shop;
-
-/// Reads one event as a consumer would, without a worker.
-async fn take(shop: &Shop, consumer: &str) -> Result<Delivery> {
-    let partition = shop.queue.keys().partitions().next().unwrap();
-    let stream = shop.queue.keys().notify(partition);
-    shop.queue.ensure_group(partition).await?;
-    let read = redis::streams::StreamReadOptions::default()
-        .group("promoters", consumer)
-        .count(1);
-    let reply: redis::streams::StreamReadReply =
-        redis::Cmd::xread_options(&[&stream], &[">"], &read)
-            .query_async(&mut shop.queue.redis().shared())
-            .await?;
-    let entry = &reply.keys[0].ids[0];
-    let form: String = entry.get("form").unwrap();
-    Ok(Delivery {
-        partition,
-        id: entry.id.clone(),
-        event: Event::new(Cause::Notify { form }),
-    })
-}
 
 #[tokio::test]
 async fn a_transition_acts_only_on_an_event_that_is_still_held() -> Result<()> {
     let shop = Shop::new().await?;
     let order = shop.order("小店").await?;
     shop.enqueue(&order, shop.notify(&order, 1)).await?;
-    let delivery = take(&shop, "one").await?;
+    let delivery = shop.take("one").await?;
     let settler = Settler::start(shop.queue.clone());
     let parked = Outcome::Retry {
         event: delivery.event.clone(),

@@ -7,12 +7,13 @@ use heyi_common::{
     form,
     order::{Fee, Order, OrderData},
     payjs,
-    queue::{Queue, dead::Letter},
+    queue::{Cause, Delivery, Event, GROUP, Queue, dead::Letter},
     sign::{self, Params},
     store::{Code, Payment, Store},
 };
 use heyi_sandbox::world::{World, data, eventually};
 use jiff::{Timestamp, ToSpan};
+use redis::streams::{StreamReadOptions, StreamReadReply};
 
 /// The price of everything.
 pub(crate) const FEN: u32 = 990;
@@ -121,6 +122,24 @@ impl Shop {
             orders.push(order);
         }
         Ok(orders)
+    }
+
+    /// Reads one event as a consumer would, without a worker.
+    pub(crate) async fn take(&self, consumer: &str) -> Result<Delivery> {
+        let partition = self.queue.keys().partitions().next().unwrap();
+        let stream = self.queue.keys().notify(partition);
+        self.queue.ensure_group(partition).await?;
+        let read = StreamReadOptions::default().group(GROUP, consumer).count(1);
+        let reply: StreamReadReply = redis::Cmd::xread_options(&[&stream], &[">"], &read)
+            .query_async(&mut self.queue.redis().shared())
+            .await?;
+        let entry = &reply.keys[0].ids[0];
+        let form: String = entry.get("form").unwrap();
+        Ok(Delivery {
+            partition,
+            id: entry.id.clone(),
+            event: Event::new(Cause::Notify { form }),
+        })
     }
 
     /// Waits until nothing waits in the stream or for a retry.

@@ -1,0 +1,235 @@
+//! Processes die at every crash point, once and twice in a row, with a repeat in flight, and all ends well.
+
+mod api;
+mod operator;
+
+use std::{os::unix::process::ExitStatusExt, process::ExitStatus, time::Duration};
+
+use anyhow::{Context as _, Result};
+use futures::{StreamExt, TryStreamExt, stream};
+use heyi_common::{
+    crash::Point,
+    order::Order,
+    queue::{GROUP, Outcome, settle::Settler},
+};
+use heyi_sandbox::world::{Heyi, eventually};
+use tokio::time::timeout;
+
+use crate::{confirm::paid_in_silence, support::Shop};
+
+/// How long a process may take to come to its end.
+const LIMIT: Duration = Duration::from_secs(60);
+/// Walks at the same time: they wait more than they compute.
+const AT_ONCE: usize = 3;
+/// What `abort` ends a process with.
+const SIGABRT: i32 = 6;
+/// More than a worker finishes before it hears that it is to stop.
+const BACKLOG: u32 = 300;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deaths_at_any_point_lose_and_double_nothing() -> Result<()> {
+    let once = Point::ALL.iter().map(|point| (*point, 1));
+    let twice = Point::ALL.iter().map(|point| (*point, 2));
+    let walks = stream::iter(once.chain(twice)).map(async |(point, deaths)| {
+        let context = || format!("{deaths} deaths at {}", point.name());
+        walk(point, deaths).await.with_context(context)
+    });
+    walks.buffer_unordered(AT_ONCE).try_collect().await
+}
+
+/// How each point is reached. A new one does not compile before it has its walk.
+async fn walk(point: Point, deaths: u32) -> Result<()> {
+    match point {
+        Point::OrderStored => Box::pin(api::new_order(point, deaths)).await,
+        Point::EnqueueBefore | Point::EnqueueAfter => Box::pin(api::notify(point, deaths)).await,
+        Point::ConfirmBefore | Point::ConfirmAfter => {
+            Box::pin(api::check_order(point, deaths)).await
+        }
+        Point::Deleted => Box::pin(api::del(point, deaths)).await,
+        Point::HandleBefore | Point::CodeWritten | Point::SettleBefore | Point::SettleAfter => {
+            Box::pin(promotion(point, deaths)).await
+        }
+        Point::ConfirmTurn | Point::ConfirmChecked | Point::ConfirmPromoted => {
+            Box::pin(confirm(point, deaths)).await
+        }
+        Point::DueBefore | Point::DueAfter => Box::pin(due(point, deaths)).await,
+        Point::TakeoverClaimed | Point::TakeoverBuried => Box::pin(takeover(point, deaths)).await,
+        Point::ReleaseGivenBack | Point::ReleaseUnsigned => Box::pin(release(point, deaths)).await,
+        Point::Replayed
+        | Point::LetterDropped
+        | Point::RefundGranted
+        | Point::RefundRecorded
+        | Point::RefundMarked => Box::pin(operator::letter(point, deaths)).await,
+    }
+}
+
+fn die_at(shop: &mut Shop, point: Point) {
+    shop.world.set("HEYI_CRASH_AT", point.name());
+}
+
+fn die_no_more(shop: &mut Shop) {
+    shop.world.set("HEYI_CRASH_AT", "");
+}
+
+#[track_caller]
+fn assert_died(status: ExitStatus, point: Point, log: &str) {
+    assert_eq!(status.signal(), Some(SIGABRT), "{point:?}: {status}\n{log}");
+}
+
+/// Waits for the death of a process.
+async fn dies(heyi: &mut Heyi, point: Point) -> Result<()> {
+    let ended = timeout(LIMIT, heyi.exited()).await;
+    let Ok(status) = ended else {
+        panic!("{point:?}: it does not die\n{}", heyi.log());
+    };
+    assert_died(status?, point, &heyi.log());
+    Ok(())
+}
+
+async fn worker_dies(shop: &mut Shop, point: Point) -> Result<()> {
+    die_at(shop, point);
+    dies(&mut shop.world.start_worker()?, point).await?;
+    die_no_more(shop);
+    Ok(())
+}
+
+/// A notify, and the repeat of it.
+async fn notify_twice(shop: &Shop, order: &Order) -> Result<()> {
+    for _ in 0..2 {
+        shop.enqueue(order, shop.notify(order, 1)).await?;
+    }
+    Ok(())
+}
+
+/// A worker that lives brings the order to its one code.
+async fn ends_well(shop: Shop, order: &Order, point: Point) -> Result<()> {
+    let _worker = shop.world.worker().await?;
+    shop.quiet().await?;
+    shop.the_code(order).await?;
+    let codes = shop.store.codes_of(order.openid.as_str()).await?;
+    assert_eq!(codes.len(), 1, "{point:?}");
+    assert_eq!(shop.queue.status().await?.dead, 0, "{point:?}");
+    shop.close().await
+}
+
+async fn promotion(point: Point, deaths: u32) -> Result<()> {
+    let mut shop = Shop::new().await?;
+    let order = shop.order("小店").await?;
+    for _ in 0..deaths {
+        notify_twice(&shop, &order).await?;
+        worker_dies(&mut shop, point).await?;
+    }
+    ends_well(shop, &order, point).await
+}
+
+async fn confirm(point: Point, deaths: u32) -> Result<()> {
+    let mut shop = Shop::new().await?;
+    shop.world.set("HEYI_QUEUE__PARTITIONS", "7");
+    let mut shop = Shop::open(shop.world).await?;
+    let (paid, payjs_order_id) = paid_in_silence(&shop).await?;
+    let elsewhere = |shop: &Shop, order: &Order| shop.queue.keys().partition(&order.out_trade_no);
+    for _ in 0..deaths {
+        let mut asking = shop.order("another").await?;
+        while elsewhere(&shop, &asking) == elsewhere(&shop, &paid) {
+            asking = shop.order("another").await?;
+        }
+        shop.queue
+            .enqueue_confirm(&asking.out_trade_no, &payjs_order_id)
+            .await?;
+        let mut notify = shop.notify_params(&paid, 1);
+        notify.insert("payjs_order_id".to_owned(), payjs_order_id.clone());
+        shop.enqueue(&paid, shop.signed(notify)).await?;
+        worker_dies(&mut shop, point).await?;
+    }
+    ends_well(shop, &paid, point).await
+}
+
+async fn due(point: Point, deaths: u32) -> Result<()> {
+    let mut shop = Shop::new().await?;
+    let order = shop.order("小店").await?;
+    let settler = Settler::start(shop.queue.clone());
+    for _ in 0..deaths {
+        notify_twice(&shop, &order).await?;
+        for _ in 0..2 {
+            let delivery = shop.take("one").await?;
+            let parked = Outcome::Retry {
+                event: delivery.event.clone(),
+                delay: Duration::ZERO,
+                error: "not yet".to_owned(),
+            };
+            settler.settle(&delivery, parked).await;
+        }
+        worker_dies(&mut shop, point).await?;
+    }
+    ends_well(shop, &order, point).await
+}
+
+/// A worker without a sign of life holds both events, after so many deliveries.
+async fn are_held_by_the_dead(shop: &Shop, order: &Order, deliveries: u32) -> Result<()> {
+    notify_twice(shop, order).await?;
+    for _ in 0..2 {
+        let delivery = shop.take("dead").await?;
+        redis::cmd("XCLAIM")
+            .arg(shop.queue.keys().notify(delivery.partition))
+            .arg(GROUP)
+            .arg("dead")
+            .arg(0)
+            .arg(&delivery.id)
+            .arg("IDLE")
+            .arg(LIMIT.as_millis().to_string())
+            .arg("RETRYCOUNT")
+            .arg(deliveries)
+            .arg("JUSTID")
+            .exec_async(&mut shop.queue.redis().shared())
+            .await?;
+    }
+    Ok(())
+}
+
+async fn takeover(point: Point, deaths: u32) -> Result<()> {
+    let mut shop = Shop::new().await?;
+    let order = shop.order("小店").await?;
+    let deliveries = if point == Point::TakeoverBuried { 3 } else { 1 };
+    for _ in 0..deaths {
+        are_held_by_the_dead(&shop, &order, deliveries).await?;
+        worker_dies(&mut shop, point).await?;
+    }
+    let worker = shop.world.worker().await?;
+    shop.quiet().await?;
+    worker.stop().await?;
+    // What three workers died of is a dead letter, and as good as new once it is put back.
+    let letters = shop.queue.dead_letters(10).await?;
+    if point == Point::TakeoverBuried {
+        assert!(!letters.is_empty());
+    }
+    for letter in &letters {
+        assert_eq!(letter.field("reason"), "poison", "{point:?}");
+        assert!(shop.queue.replay(letter).await?);
+    }
+    ends_well(shop, &order, point).await
+}
+
+async fn release(point: Point, deaths: u32) -> Result<()> {
+    let mut shop = Shop::new().await?;
+    shop.world.set("HEYI_QUEUE__CONCURRENCY", "1");
+    let orders = shop.paid_orders(BACKLOG).await?;
+    die_at(&mut shop, point);
+    for _ in 0..deaths {
+        let worker = shop.world.worker().await?;
+        eventually("a worker that holds events", async || {
+            Ok(shop.queue.status().await?.pending.values().sum::<u64>() > 1)
+        })
+        .await?;
+        assert_died(worker.stop().await?, point, "");
+    }
+    die_no_more(&mut shop);
+    let last = &orders[orders.len() - 1];
+    shop.enqueue(last, shop.notify(last, BACKLOG - 1)).await?;
+    let _worker = shop.world.worker().await?;
+    shop.quiet().await?;
+    for order in &orders {
+        shop.the_code(order).await?;
+    }
+    assert_eq!(shop.queue.status().await?.dead, 0, "{point:?}");
+    shop.close().await
+}

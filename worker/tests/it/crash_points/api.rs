@@ -1,0 +1,134 @@
+//! The api dies between an effect and its answer.
+
+use anyhow::Result;
+use heyi_common::crash::Point;
+use heyi_sandbox::{
+    Knobs,
+    world::{Answer, Client, params, signed},
+};
+use reqwest::Method;
+
+use super::{die_at, die_no_more, dies, ends_well};
+use crate::{
+    confirm::paid_in_silence,
+    support::{FEN, Shop},
+};
+
+/// An api that dies while it is asked.
+async fn api_dies(shop: &mut Shop, point: Point, ask: impl AsyncFn(&Client)) -> Result<()> {
+    die_at(shop, point);
+    let mut api = shop.world.api().await?;
+    ask(&shop.world.client()?).await;
+    dies(&mut api, point).await?;
+    die_no_more(shop);
+    Ok(())
+}
+
+pub(super) async fn new_order(point: Point, deaths: u32) -> Result<()> {
+    let mut shop = Shop::new().await?;
+    let api = shop.world.api().await?;
+    let alice = shop.world.client()?.login("alice").await?;
+    api.stop().await?;
+    for _ in 0..deaths {
+        api_dies(&mut shop, point, async |client| {
+            let unanswered = client.order(&alice, "小店", FEN).await;
+            assert!(unanswered.is_err(), "{unanswered:?}");
+        })
+        .await?;
+    }
+    let _api = shop.world.api().await?;
+    let _worker = shop.world.worker().await?;
+    shop.world.sandbox.set_knobs(Knobs {
+        notify_copies: 2,
+        ..Knobs::default()
+    });
+    let client = shop.world.client()?;
+    let (number, _) = client.pay(&alice, "小店", FEN).await?;
+    let id = client.code_of(&number).await?;
+    let codes = shop.store.codes_of(&alice.openid).await?;
+    assert_eq!(codes.len(), 1, "{point:?}");
+    assert_eq!(codes[0].id.to_hex(), id);
+    shop.quiet().await?;
+    shop.close().await
+}
+
+async fn post_notify(client: &Client, body: &str) -> Result<Answer> {
+    let request = client
+        .request(Method::POST, "/notify")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(body.to_owned());
+    client.send(request).await
+}
+
+pub(super) async fn notify(point: Point, deaths: u32) -> Result<()> {
+    let mut shop = Shop::new().await?;
+    let order = shop.order("小店").await?;
+    let body = shop.notify(&order, 1);
+    for _ in 0..deaths {
+        api_dies(&mut shop, point, async |client| {
+            let (one, other) = tokio::join!(post_notify(client, &body), post_notify(client, &body));
+            let acknowledged = |answer: Result<Answer>| answer.is_ok_and(|it| it.status == 200);
+            assert!(!acknowledged(one) && !acknowledged(other), "{point:?}");
+        })
+        .await?;
+    }
+    let _api = shop.world.api().await?;
+    let client = shop.world.client()?;
+    for _ in 0..2 {
+        assert_eq!(post_notify(&client, &body).await?.body, "success");
+    }
+    ends_well(shop, &order, point).await
+}
+
+pub(super) async fn check_order(point: Point, deaths: u32) -> Result<()> {
+    let mut shop = Shop::new().await?;
+    let (order, payjs_order_id) = paid_in_silence(&shop).await?;
+    let asked = params(&[
+        ("out_trade_no", order.out_trade_no.as_str()),
+        ("payjs_order_id", &payjs_order_id),
+    ]);
+    for _ in 0..deaths {
+        api_dies(&mut shop, point, async |client| {
+            let unanswered = client.get("/checkOrder", &asked).await;
+            assert!(unanswered.is_err(), "{unanswered:?}");
+        })
+        .await?;
+    }
+    let _api = shop.world.api().await?;
+    let client = shop.world.client()?;
+    for _ in 0..2 {
+        let pending = client.get("/checkOrder", &asked).await?;
+        assert_eq!(pending.text("state"), "pending");
+    }
+    ends_well(shop, &order, point).await
+}
+
+pub(super) async fn del(point: Point, deaths: u32) -> Result<()> {
+    let mut shop = Shop::new().await?;
+    let api = shop.world.api().await?;
+    let worker = shop.world.worker().await?;
+    let client = shop.world.client()?;
+    let alice = client.login("alice").await?;
+    let (number, _) = client.pay(&alice, "小店", FEN).await?;
+    let id = client.code_of(&number).await?;
+    shop.quiet().await?;
+    worker.stop().await?;
+    api.stop().await?;
+    let asked = signed(&[("id", &id)], &alice.key);
+    for _ in 0..deaths {
+        api_dies(&mut shop, point, async |client| {
+            let unanswered = client.post_form("/del", &asked).await;
+            assert!(unanswered.is_err(), "{unanswered:?}");
+        })
+        .await?;
+    }
+    let _api = shop.world.api().await?;
+    for _ in 0..2 {
+        let answer = client.post_form("/del", &asked).await?;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+    assert!(shop.store.codes_of(&alice.openid).await?.is_empty());
+    let code = shop.store.code(id.parse()?).await?;
+    assert!(code.is_some(), "the payment stays on record");
+    shop.close().await
+}
