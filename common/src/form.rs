@@ -107,7 +107,7 @@ mod tests {
             let mut params = params;
             params.insert(name.clone(), "1".to_owned());
             let written = write(&params);
-            let disguised: String = name.bytes().map(|byte| format!("%{byte:02x}")).collect();
+            let disguised = name.bytes().map(percent_encoding::percent_encode_byte).collect::<String>();
             let mut pairs: Vec<&str> = written.split('&').collect();
             let again = format!("{disguised}=2");
             pairs.insert(at % (pairs.len() + 1), &again);
