@@ -11,12 +11,14 @@ use utoipa::{
         ResponseBuilder, Schema,
         path::{Operation, Parameter, ParameterIn},
         request_body::{RequestBody, RequestBodyBuilder},
+        schema::{SchemaType, Type},
     },
 };
 
 use crate::error::{Failure, OrderState};
 
-const BODIES: [&str; 2] = ["application/json", "application/x-www-form-urlencoded"];
+const JSON: &str = "application/json";
+const FORM: &str = "application/x-www-form-urlencoded";
 
 /// What the document begins with.
 pub(crate) fn head() -> OpenApi {
@@ -78,15 +80,24 @@ fn body(parameters: Vec<RefOr<Parameter>>) -> RequestBody {
             object = object.property(parameter.name, described(schema, parameter.description));
         }
     }
-    let schema = Schema::from(object.build());
-    BODIES
-        .into_iter()
-        .fold(RequestBodyBuilder::new(), |body, kind| {
-            let content = ContentBuilder::new().schema(Some(schema.clone())).build();
-            body.content(kind, content)
-        })
+    let form = object.build();
+    let mut json = form.clone();
+    json.properties.values_mut().for_each(also_an_integer);
+    let content = |schema| ContentBuilder::new().schema(Some(schema)).build();
+    RequestBodyBuilder::new()
+        .content(JSON, content(Schema::from(json)))
+        .content(FORM, content(Schema::from(form)))
         .required(Some(Required::True))
         .build()
+}
+
+/// In JSON an integer does for a text.
+fn also_an_integer(schema: &mut RefOr<Schema>) {
+    if let RefOr::T(Schema::Object(object)) = schema
+        && object.schema_type == SchemaType::Type(Type::String)
+    {
+        object.schema_type = SchemaType::Array(vec![Type::String, Type::Integer]);
+    }
 }
 
 fn described(schema: RefOr<Schema>, description: Option<String>) -> RefOr<Schema> {

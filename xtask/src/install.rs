@@ -16,6 +16,7 @@ use self::wheel::Wheel;
 use crate::checkout::Checkout;
 
 mod apt;
+mod venv;
 mod wheel;
 
 const MONGOD: Wheel = Wheel {
@@ -124,6 +125,11 @@ pub(crate) fn node() -> Result<()> {
     }
     apt::install(&["nodejs"])
         .context("Node is missing. Install node 18 or newer (Debian: apt install nodejs)")
+}
+
+/// What makes up requests from an OpenAPI document.
+pub(crate) fn schemathesis(checkout: &Checkout) -> Result<Command> {
+    venv::install(checkout, "schemathesis==4.32.5", "schemathesis")
 }
 
 /// Whether the user has named a server of their own.

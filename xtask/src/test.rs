@@ -11,12 +11,16 @@ use crate::{chaos, checkout::Checkout, install};
 mod advisories;
 mod counted;
 mod steps;
+mod strangers;
 
 const TEST_THREADS: &str = "8";
 
 /// What can be chosen about `test`.
 #[derive(clap::Args)]
 pub(crate) struct Options {
+    /// Run only schemathesis, on what was built last.
+    #[arg(long)]
+    strangers: bool,
     /// Run only the tests, with these arguments for `cargo test`.
     #[arg(last = true)]
     arguments: Vec<String>,
@@ -26,7 +30,9 @@ pub(crate) struct Options {
 pub(crate) async fn run(checkout: &Checkout, options: &Options) -> Result<ExitCode> {
     let mut steps = Steps::default();
     let mut count = Count::default();
-    let outcome = if options.arguments.is_empty() {
+    let outcome = if options.strangers {
+        strangers::check(checkout, &mut steps).await
+    } else if options.arguments.is_empty() {
         everything(checkout, &mut steps, &mut count).await
     } else {
         tests(checkout, &options.arguments, &mut steps, &mut count).await
@@ -59,6 +65,7 @@ async fn everything(checkout: &Checkout, steps: &mut Steps, count: &mut Count) -
         ))
     })?;
     tests(checkout, &["--workspace".to_owned()], steps, count).await?;
+    strangers::check(checkout, steps).await?;
     steps.run("chaos", || chaos::run_short(checkout))?;
     steps.run("doc", || {
         let mut doc = cargo("doc --no-deps --workspace --locked");
