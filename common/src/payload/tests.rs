@@ -184,8 +184,10 @@ proptest! {
         for platform in Platform::ALL {
             if list.check(platform, &payload).is_ok() {
                 prop_assert!(begins_as_known(platform, &payload), "{payload}");
-                prop_assert!(payload.len() <= 512, "{payload}");
-                prop_assert!(payload.bytes().all(|byte| byte.is_ascii_graphic()), "{payload:?}");
+                prop_assert!(payload.chars().count() <= 700, "{payload}");
+                // A nickname stands in QQ's as it is.
+                let plain = |c: char| c.is_ascii_graphic() || platform == Platform::Qq && is_han(c);
+                prop_assert!(payload.chars().all(plain), "{payload:?}");
                 prop_assert!(!payload.contains(['"', '\'', '<', '>', '\\', '`']), "{payload}");
             }
         }
@@ -232,6 +234,11 @@ fn changed_payload() -> impl Strategy<Value = String> {
         }
         text.into_iter().collect()
     })
+}
+
+fn is_han(c: char) -> bool {
+    static HAN: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\p{Han}").unwrap());
+    HAN.is_match(c.encode_utf8(&mut [0; 4]))
 }
 
 fn begins_as_known(platform: Platform, payload: &str) -> bool {
