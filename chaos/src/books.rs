@@ -63,16 +63,15 @@ impl Books {
         let majority = ReadConcern::majority;
         let codes = database.collection("codes");
         let mappings = database.collection("orders");
-        let prefix = world.setting("HEYI_REDIS__PREFIX");
         let mut cached = BTreeMap::new();
-        for key in keys(&queue, &format!("{prefix}order:*")).await? {
+        for key in keys(&queue, "order").await? {
             let ttl: i64 = queue.redis().shared().ttl(&key).await?;
             // -2: it expired meanwhile.
             if ttl != -2 {
                 cached.insert(number(&key), (ttl >= 0).then_some(ttl));
             }
         }
-        let failed = keys(&queue, &format!("{prefix}failed:*")).await?;
+        let failed = keys(&queue, "failed").await?;
         let dead = queue.dead_letters(ALL).await?;
         let rejected = queue.rejected(ALL).await?;
         let buried = dead.iter().chain(&rejected).map(Buried::new).collect();
@@ -99,12 +98,21 @@ impl Books {
     }
 }
 
-async fn keys(queue: &Queue, pattern: &str) -> Result<Vec<String>> {
-    redis::cmd("KEYS")
-        .arg(pattern)
-        .query_async(&mut queue.redis().shared())
-        .await
-        .context("cannot list keys")
+/// The keys of this kind, over all partitions.
+async fn keys(queue: &Queue, kind: &str) -> Result<Vec<String>> {
+    let mut all = Vec::new();
+    for partition in queue.keys().partitions() {
+        let stream = queue.keys().notify(partition);
+        let start = stream.strip_suffix("notify").context("another key")?;
+        // Goes to the master that has the partition, as the pattern has its tag.
+        let found: Vec<String> = redis::cmd("KEYS")
+            .arg(format!("{start}{kind}:*"))
+            .query_async(&mut queue.redis().shared())
+            .await
+            .context("cannot list keys")?;
+        all.extend(found);
+    }
+    Ok(all)
 }
 
 fn number(key: &str) -> String {

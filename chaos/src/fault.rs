@@ -12,10 +12,16 @@ pub enum Node {
     Api(u8),
     /// A worker, from 1.
     Worker(u8),
-    /// Redis.
-    Redis,
-    /// MongoDB.
+    /// The master of a pair of Redis servers, from 1, or the only one.
+    Redis(u8),
+    /// The replica of such a pair.
+    RedisReplica(u8),
+    /// One of those that watch over a pair, from 1.
+    Sentinel(u8),
+    /// The primary of MongoDB, or the only one.
     Mongo,
+    /// A secondary of MongoDB, from 1.
+    MongoSecondary(u8),
     /// PayJS, which the sandbox plays.
     PayJs,
 }
@@ -38,13 +44,15 @@ pub enum Fault {
     Stop(Node),
     /// SIGSTOP; SIGCONT at the end.
     Freeze(Node),
+    /// A replica takes over from this master, as an operator would have it.
+    HandOver(Node),
     /// A damaged wire.
     Wire(Wire, Damage),
     /// All processes are killed at once, and started again at once.
     KillAll,
-    /// Redis forgets all scripts.
+    /// Every Redis forgets all scripts.
     FlushScripts,
-    /// Redis has no memory left and refuses to write.
+    /// No Redis has memory left, so all refuse to write.
     FullMemory,
     /// The due times of the parked events move by so many ms, as after a jump of Redis's clock.
     ClockJump(i64),
@@ -56,9 +64,22 @@ impl Node {
         match self {
             Node::Api(_) => "api",
             Node::Worker(_) => "worker",
-            Node::Redis => "Redis",
+            Node::Redis(_) => "Redis",
+            Node::RedisReplica(_) => "Redis replica",
+            Node::Sentinel(_) => "sentinel",
             Node::Mongo => "MongoDB",
+            Node::MongoSecondary(_) => "MongoDB secondary",
             Node::PayJs => "PayJS",
+        }
+    }
+
+    /// What it is a part of: servers of one store are broken one at a time, so that a copy of all data is left.
+    #[must_use]
+    pub fn whole(self) -> Self {
+        match self {
+            Node::RedisReplica(_) | Node::Sentinel(_) | Node::Redis(_) => Node::Redis(1),
+            Node::MongoSecondary(_) => Node::Mongo,
+            other => other,
         }
     }
 }
@@ -77,6 +98,7 @@ impl Fault {
             Fault::Kill(node) => format!("kill {}", node.kind()),
             Fault::Stop(node) => format!("stop {}", node.kind()),
             Fault::Freeze(node) => format!("freeze {}", node.kind()),
+            Fault::HandOver(node) => format!("hand over {}", node.kind()),
             Fault::Wire(wire, damage) => {
                 let (from, to) = (wire.from.kind(), wire.to.kind());
                 format!("{} {from} to {to}", name(&damage))
@@ -109,8 +131,13 @@ fn name(damage: &Damage) -> &'static str {
 impl fmt::Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Node::Api(number) | Node::Worker(number) => write!(f, "{} {number}", self.kind()),
-            other => f.write_str(other.kind()),
+            Node::Api(number)
+            | Node::Worker(number)
+            | Node::Redis(number)
+            | Node::RedisReplica(number)
+            | Node::Sentinel(number)
+            | Node::MongoSecondary(number) => write!(f, "{} {number}", self.kind()),
+            Node::Mongo | Node::PayJs => f.write_str(self.kind()),
         }
     }
 }
@@ -121,6 +148,7 @@ impl fmt::Display for Fault {
             Fault::Kill(node) => write!(f, "kill {node}"),
             Fault::Stop(node) => write!(f, "stop {node}"),
             Fault::Freeze(node) => write!(f, "freeze {node}"),
+            Fault::HandOver(node) => write!(f, "hand over {node}"),
             Fault::Wire(Wire { from, to }, damage) => {
                 write!(f, "{} {from} to {to}", name(damage))?;
                 match damage {

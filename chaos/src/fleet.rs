@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, process::ExitStatus, time::Duration};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use futures::future::try_join_all;
 use heyi_sandbox::{
     link::{Damage, Link},
@@ -17,6 +17,7 @@ use tokio::{
 
 use crate::{
     fault::{Node, Wire},
+    store::Store,
     topology::{Stores, Topology},
 };
 
@@ -37,12 +38,20 @@ pub struct Fleet {
     front_wires: Vec<Wire>,
 }
 
-/// A process that can be broken.
+/// What one fault at a time may break.
 pub enum Part {
     /// Redis or MongoDB.
-    Server(Server),
+    Store(Store),
     /// An api or a worker.
-    Heyi(Heyi),
+    Heyi(Box<Heyi>),
+}
+
+/// A process that can be broken.
+pub enum Process<'a> {
+    /// Of Redis or MongoDB.
+    Server(&'a mut Server),
+    /// An api or a worker.
+    Heyi(&'a mut Heyi),
 }
 
 /// A process of Heyi that ended by itself.
@@ -63,26 +72,32 @@ impl Fleet {
         let Stores { redis, mongo } = topology.start(dir.path()).await?;
         let listening = heyi_ports(topology)?;
         let (front, front_wires) = front(topology, &listening).await?;
-        let world = World::over(redis.url(), mongo.url(), front.port(), NOTIFY_FACTOR, dir).await?;
+        let mut world =
+            World::over(redis.url(), mongo.url(), front.port(), NOTIFY_FACTOR, dir).await?;
+        for (name, value) in topology.settings() {
+            world.set(name, *value);
+        }
         let sandbox = world.sandbox.url().port().context("no port")?;
         let mut links = BTreeMap::new();
         for wire in topology.wires() {
             let server = match wire.to {
-                Node::Redis => redis.port(),
-                Node::Mongo => mongo.port(),
-                Node::PayJs => sandbox,
-                Node::Api(_) | Node::Worker(_) => continue,
+                Node::Redis(_) => redis.servers().first().map(Server::port),
+                Node::Mongo => mongo.servers().first().map(Server::port),
+                Node::PayJs => Some(sandbox),
+                _ => None,
             };
-            links.insert(wire, Link::start(&[server]).await?);
+            if let Some(port) = server {
+                links.insert(wire, Link::start(&[port]).await?);
+            }
         }
         let mut parts = BTreeMap::new();
         for (node, port) in listening {
             let program = format!("heyi-{}", node.kind());
             let heyi = world.start_with(&program, port, &settings(node, &world, &links))?;
-            parts.insert(node, Mutex::new(Part::Heyi(heyi)));
+            parts.insert(node, Mutex::new(Part::Heyi(Box::new(heyi))));
         }
-        parts.insert(Node::Redis, Mutex::new(Part::Server(redis)));
-        parts.insert(Node::Mongo, Mutex::new(Part::Server(mongo)));
+        parts.insert(Node::Redis(1), Mutex::new(Part::Store(redis)));
+        parts.insert(Node::Mongo, Mutex::new(Part::Store(mongo)));
         let fleet = Self {
             world,
             parts,
@@ -104,13 +119,21 @@ impl Fleet {
         Ok(())
     }
 
-    /// A process, for as long as nobody else may touch it.
+    /// What a process is a part of, for as long as nobody else may touch it.
     pub async fn part(&self, node: Node) -> Result<MutexGuard<'_, Part>> {
-        let part = self.parts.get(&node).context("no such process")?;
+        let part = self.parts.get(&node.whole()).context("no such process")?;
         Ok(part.lock().await)
     }
 
-    /// All processes; always in the same order, so that two who want all do not wait for each other.
+    /// Waits until every store has all its copies.
+    pub async fn settled(&self) -> Result<()> {
+        for part in self.parts.values() {
+            part.lock().await.settled().await?;
+        }
+        Ok(())
+    }
+
+    /// All parts; always in the same order, so that two who want all do not wait for each other.
     pub async fn all_parts(&self) -> Vec<MutexGuard<'_, Part>> {
         let mut all = Vec::new();
         for part in self.parts.values() {
@@ -137,14 +160,17 @@ impl Fleet {
                 let Ok(mut part) = part.try_lock() else {
                     continue;
                 };
-                if let Some(status) = part.has_ended()? {
+                for mut process in part.processes() {
+                    let Some(status) = process.has_ended()? else {
+                        continue;
+                    };
                     ended.lock().await.push(Ended {
                         node: node.to_string(),
                         at: Timestamp::now(),
                         status: status.to_string(),
                     });
                     sleep(RESTART_AFTER).await;
-                    part.start().await?;
+                    process.start().await?;
                 }
             }
         }
@@ -163,50 +189,101 @@ impl Fleet {
 }
 
 impl Part {
+    /// All its processes.
+    pub fn processes(&mut self) -> Vec<Process<'_>> {
+        match self {
+            Part::Store(store) => {
+                let servers = store.servers_mut().into_iter();
+                servers.map(Process::Server).collect()
+            }
+            Part::Heyi(heyi) => vec![Process::Heyi(heyi)],
+        }
+    }
+
+    /// Which of its processes this one is now.
+    pub async fn find(&self, node: Node) -> Result<usize> {
+        match self {
+            Part::Store(store) => store.find(node).await,
+            Part::Heyi(_) => Ok(0),
+        }
+    }
+
+    /// The servers that hold data.
+    pub fn servers(&self) -> &[Server] {
+        match self {
+            Part::Store(store) => store.servers(),
+            Part::Heyi(_) => &[],
+        }
+    }
+
+    /// Waits until a store has all its copies.
+    pub async fn settled(&self) -> Result<()> {
+        match self {
+            Part::Store(store) => store.settled().await,
+            Part::Heyi(_) => Ok(()),
+        }
+    }
+
+    /// Lets another server take over from this master.
+    pub async fn hand_over(&self, node: Node) -> Result<()> {
+        match self {
+            Part::Store(store) => store.hand_over(node).await,
+            Part::Heyi(_) => bail!("nobody takes over from {node}"),
+        }
+    }
+
+    async fn end(mut self) -> Result<()> {
+        let mut processes = self.processes();
+        try_join_all(processes.iter_mut().map(Process::end)).await?;
+        Ok(())
+    }
+}
+
+impl Process<'_> {
     /// Ends it at once (SIGKILL).
     pub async fn kill(&mut self) -> Result<()> {
         match self {
-            Part::Server(server) => server.kill().await,
-            Part::Heyi(heyi) => heyi.kill().await,
+            Process::Server(server) => server.kill().await,
+            Process::Heyi(heyi) => heyi.kill().await,
         }
     }
 
     /// Ends it in good order (SIGTERM).
     pub async fn end(&mut self) -> Result<()> {
         match self {
-            Part::Server(server) => server.stop().await,
-            Part::Heyi(heyi) => heyi.end().await.map(drop),
+            Process::Server(server) => server.stop().await,
+            Process::Heyi(heyi) => heyi.end().await.map(drop),
         }
     }
 
     /// Starts it again. A store serves when this returns, a process of Heyi may not yet.
     pub async fn start(&mut self) -> Result<()> {
         match self {
-            Part::Server(server) => server.restart().await,
-            Part::Heyi(heyi) => heyi.restart(),
+            Process::Server(server) => server.restart().await,
+            Process::Heyi(heyi) => heyi.restart(),
         }
     }
 
     /// Freezes it (SIGSTOP).
     pub fn pause(&self) -> Result<()> {
         match self {
-            Part::Server(server) => server.pause(),
-            Part::Heyi(heyi) => heyi.pause(),
+            Process::Server(server) => server.pause(),
+            Process::Heyi(heyi) => heyi.pause(),
         }
     }
 
     /// Lets it go on.
     pub fn resume(&self) -> Result<()> {
         match self {
-            Part::Server(server) => server.resume(),
-            Part::Heyi(heyi) => heyi.resume(),
+            Process::Server(server) => server.resume(),
+            Process::Heyi(heyi) => heyi.resume(),
         }
     }
 
     fn has_ended(&mut self) -> Result<Option<ExitStatus>> {
         match self {
-            Part::Server(server) => server.has_ended(),
-            Part::Heyi(heyi) => heyi.has_ended(),
+            Process::Server(server) => server.has_ended(),
+            Process::Heyi(heyi) => heyi.has_ended(),
         }
     }
 }
@@ -236,7 +313,7 @@ fn settings(
 ) -> Vec<(&'static str, String)> {
     let port = |to| links.get(&Wire::new(node, to)).map(Link::port);
     let mut settings = Vec::new();
-    if let Some(port) = port(Node::Redis) {
+    if let Some(port) = port(Node::Redis(1)) {
         settings.push(("HEYI_REDIS__URL", format!("redis://127.0.0.1:{port}/")));
     }
     if let Some(port) = port(Node::Mongo) {

@@ -6,6 +6,7 @@
 
 pub mod fault;
 pub mod plan;
+pub mod store;
 pub mod topology;
 
 pub mod fleet;
@@ -126,6 +127,7 @@ async fn drive(
         fleet.ready().await?;
         // Those who still wait after that show in the reconciliation.
         let _ = timeout(PATIENCE, clients.wait()).await;
+        fleet.settled().await?;
         settle::until_quiet(&world.queue()?, &world.sandbox, PATIENCE).await?;
         let books = Books::read(world, &database, orders.snapshot()).await?;
         Ok((injected, books))

@@ -1,6 +1,9 @@
 //! What goes wrong when: a function of the seed.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use heyi_sandbox::link::Damage;
 use rand::{
@@ -19,6 +22,8 @@ use crate::{
 const QUIET_START: Duration = Duration::from_secs(3);
 /// What a process needs until it works again; nothing else befalls it until then.
 const START_UP: Duration = Duration::from_secs(3);
+/// What a store of several needs until everybody has a role and all data again.
+const SETTLING: Duration = Duration::from_secs(12);
 /// One fault in so many strikes alone, on average.
 const ALONE_OF: u32 = 3;
 /// Until when the events of a killed or frozen worker are in other hands.
@@ -64,8 +69,10 @@ impl Plan {
             if end > length {
                 break;
             }
+            let start_up = |part: &Part| part.start_up(topology);
+            let works = end + parts.iter().map(start_up).max().unwrap_or_default();
             for part in parts {
-                busy.insert(part, end + START_UP);
+                busy.insert(part, end + part.start_up(topology));
             }
             if alone {
                 let taken_over = if fault.is_taken_over() {
@@ -73,7 +80,7 @@ impl Plan {
                 } else {
                     end
                 };
-                time = taken_over.max(end + START_UP);
+                time = taken_over.max(works);
             }
             if fault == Fault::KillAll {
                 time = time.max(end);
@@ -97,13 +104,28 @@ enum Part {
     Wire(Wire),
 }
 
+impl Part {
+    fn start_up(self, topology: Topology) -> Duration {
+        match self {
+            Part::Node(Node::Redis(_) | Node::Mongo) if topology != Topology::Single => SETTLING,
+            Part::Node(_) | Part::Wire(_) => START_UP,
+        }
+    }
+}
+
 fn parts(fault: Fault, topology: Topology) -> Vec<Part> {
     match fault {
-        Fault::Kill(node) | Fault::Stop(node) | Fault::Freeze(node) => vec![Part::Node(node)],
+        Fault::Kill(node) | Fault::Stop(node) | Fault::Freeze(node) | Fault::HandOver(node) => {
+            vec![Part::Node(node.whole())]
+        }
         Fault::Wire(wire, _) => vec![Part::Wire(wire)],
-        Fault::KillAll => topology.nodes().into_iter().map(Part::Node).collect(),
+        Fault::KillAll => {
+            let nodes = topology.nodes().into_iter();
+            let wholes: BTreeSet<Node> = nodes.map(Node::whole).collect();
+            wholes.into_iter().map(Part::Node).collect()
+        }
         Fault::FlushScripts | Fault::FullMemory | Fault::ClockJump(_) => {
-            vec![Part::Node(Node::Redis)]
+            vec![Part::Node(Node::Redis(1))]
         }
     }
 }
@@ -114,6 +136,7 @@ enum Card {
     Kill(Node),
     Freeze(Node),
     Stop(Node),
+    HandOver(Node),
     Wire(
         &'static str,
         &'static str,
@@ -164,6 +187,7 @@ fn full_deck(topology: Topology) -> Vec<Card> {
             deck.push(Card::Stop(node));
         }
     }
+    deck.extend(topology.masters().into_iter().map(Card::HandOver));
     let mut kinds: Vec<_> = topology
         .wires()
         .into_iter()
@@ -184,9 +208,16 @@ fn full_deck(topology: Topology) -> Vec<Card> {
 
 fn detail(rng: &mut Xoshiro256PlusPlus, card: Card, topology: Topology) -> (Fault, Duration) {
     match card {
-        Card::Kill(node) => (Fault::Kill(node), millis(rng, 300, 5_000)),
+        Card::Kill(node) => {
+            // With copies, at times for longer than they need to take over.
+            let is_heyi = matches!(node, Node::Api(_) | Node::Worker(_));
+            let has_copies = topology != Topology::Single && !is_heyi;
+            let longest = if has_copies { 12_000 } else { 5_000 };
+            (Fault::Kill(node), millis(rng, 300, longest))
+        }
         Card::Stop(node) => (Fault::Stop(node), millis(rng, 300, 3_000)),
         Card::Freeze(node) => (Fault::Freeze(node), millis(rng, 2_000, 12_000)),
+        Card::HandOver(node) => (Fault::HandOver(node), Duration::ZERO),
         Card::Wire(from, to, damage) => {
             let wires = topology.wires();
             let alike: Vec<Wire> = wires
@@ -215,44 +246,52 @@ fn millis(rng: &mut Xoshiro256PlusPlus, from: u64, to: u64) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use clap::ValueEnum as _;
 
     use super::*;
 
     const LENGTH: Duration = Duration::from_secs(30 * 60);
 
-    fn plan(seed: u64) -> Plan {
-        Plan::new(seed, LENGTH, Topology::Single)
+    fn plan(seed: u64, topology: Topology) -> Plan {
+        Plan::new(seed, LENGTH, topology)
     }
 
     #[test]
-    fn the_plan_is_a_function_of_the_seed() {
-        assert_eq!(plan(7), plan(7));
-        assert_ne!(plan(7), plan(8));
-        let shorter = Plan::new(7, Duration::from_secs(60), Topology::Single);
-        assert!(shorter.faults().len() > 5);
-        assert!(plan(7).faults().starts_with(&shorter.faults()[..5]));
+    fn the_plan_is_a_function_of_the_seed_and_the_topology() {
+        for topology in Topology::value_variants() {
+            let plan = |seed| plan(seed, *topology);
+            assert_eq!(plan(7), plan(7));
+            assert_ne!(plan(7), plan(8));
+            let shorter = Plan::new(7, Duration::from_secs(120), *topology);
+            assert!(shorter.faults().len() > 5);
+            assert!(plan(7).faults().starts_with(&shorter.faults()[..5]));
+        }
     }
 
     #[test]
     fn every_kind_gets_its_turn() {
-        let kinds: BTreeSet<String> = plan(7)
-            .faults()
-            .iter()
-            .map(|planned| planned.fault.kind())
-            .collect();
-        // 4 kinds of nodes killed and frozen, 2 stopped, 6 wires in 4 ways, 4 others.
-        assert_eq!(kinds.len(), 4 + 4 + 2 + 6 * 4 + 4, "{kinds:?}");
+        let count = |topology| {
+            let plan = plan(7, topology);
+            let kinds = plan.faults().iter().map(|planned| planned.fault.kind());
+            kinds.collect::<BTreeSet<_>>().len()
+        };
+        // Kinds of nodes killed and frozen, 2 stopped, wires in 4 ways, 4 others, 2 hand-overs.
+        assert_eq!(count(Topology::Single), 4 * 2 + 2 + 6 * 4 + 4);
+        assert_eq!(count(Topology::Replica), 7 * 2 + 2 + 2 * 4 + 4 + 2);
+        assert_eq!(count(Topology::Cluster), 6 * 2 + 2 + 2 * 4 + 4 + 2);
     }
 
     #[test]
     fn nothing_is_broken_twice_at_a_time_and_all_is_healed_at_the_end() {
-        for seed in 0..20 {
+        for (seed, topology) in (0..20).flat_map(|seed| {
+            let topologies = Topology::value_variants().iter();
+            topologies.map(move |topology| (seed, *topology))
+        }) {
             let mut busy: BTreeMap<Part, Duration> = BTreeMap::new();
-            for planned in plan(seed).faults() {
+            for planned in plan(seed, topology).faults() {
                 let end = planned.at + planned.lasting;
                 assert!(end <= LENGTH, "{planned:?}");
-                for part in parts(planned.fault, Topology::Single) {
+                for part in parts(planned.fault, topology) {
                     let free = busy.insert(part, end).unwrap_or_default();
                     assert!(free <= planned.at, "seed {seed}: {planned:?}");
                 }
@@ -262,7 +301,7 @@ mod tests {
 
     #[test]
     fn faults_overlap() {
-        let plan = plan(7);
+        let plan = plan(7, Topology::Single);
         let overlaps = plan
             .faults()
             .windows(2)

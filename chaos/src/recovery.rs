@@ -128,7 +128,7 @@ mod tests {
         let promotions = [(900, 950), (1_500, 2_300), (1_600, 4_000), (2_500, 2_550)];
         let promotions =
             promotions.map(|(acknowledged, promoted)| (at(acknowledged), at(promoted)));
-        let redis = [injected(Fault::Kill(Node::Redis), 1_000, 2_000)];
+        let redis = [injected(Fault::Kill(Node::Redis(1)), 1_000, 2_000)];
         assert_eq!(measure(&redis[0], &redis, &promotions), Some((300, 2_000)));
         let worker = [injected(Fault::Kill(Node::Worker(1)), 1_000, 2_000)];
         assert_eq!(
@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn a_fault_with_another_one_in_its_recovery_is_not_measured() {
         let promotions = [(at(1_500), at(2_300))];
-        let kill = |from, healed| injected(Fault::Kill(Node::Redis), from, healed);
+        let kill = |from, healed| injected(Fault::Kill(Node::Redis(1)), from, healed);
         let overlapping = [kill(1_000, 2_000), kill(2_200, 2_250)];
         assert_eq!(measure(&overlapping[0], &overlapping, &promotions), None);
         let apart = [kill(1_000, 2_000), kill(2_400, 2_450)];

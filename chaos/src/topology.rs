@@ -2,15 +2,25 @@
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::ValueEnum;
-use heyi_sandbox::servers::Server;
+use heyi_sandbox::{
+    servers::Server,
+    topology::{MongoSet, RedisCluster, RedisPair},
+};
 use serde::Serialize;
 
-use crate::fault::{Node, Wire};
+use crate::{
+    fault::{Node, Wire},
+    store::Store,
+};
 
 const APIS: u8 = 2;
 const WORKERS: u8 = 2;
+const SENTINELS: u8 = 3;
+/// Masters of a cluster.
+const MASTERS: u8 = 3;
+const SECONDARIES: u8 = 2;
 
 /// The stores under the two apis and the two workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
@@ -27,33 +37,73 @@ pub enum Topology {
 /// The stores of a run.
 pub struct Stores {
     /// Redis.
-    pub redis: Server,
+    pub redis: Store,
     /// MongoDB.
-    pub mongo: Server,
+    pub mongo: Store,
 }
 
 impl Topology {
     /// Starts the stores, with their data below `dir`.
     pub async fn start(self, dir: &Path) -> Result<Stores> {
+        let redis = async {
+            anyhow::Ok(match self {
+                Topology::Single => {
+                    let server = Server::redis(&dir.join("redis"), None).await?;
+                    Store::One(Box::new(server))
+                }
+                Topology::Replica => Store::Pair(RedisPair::start(dir).await?),
+                Topology::Cluster => Store::Cluster(RedisCluster::start(dir).await?),
+            })
+        };
+        let mongo = async {
+            anyhow::Ok(match self {
+                Topology::Single => {
+                    let server = Server::mongo(&dir.join("mongo"), None).await?;
+                    Store::One(Box::new(server))
+                }
+                Topology::Replica | Topology::Cluster => Store::Set(MongoSet::start(dir).await?),
+            })
+        };
+        let (redis, mongo) = tokio::try_join!(redis, mongo)?;
+        Ok(Stores { redis, mongo })
+    }
+
+    /// What the processes of Heyi are to know besides the URLs.
+    pub fn settings(self) -> &'static [(&'static str, &'static str)] {
+        const REPLICAS: (&str, &str) = ("HEYI_REDIS__WAIT_REPLICAS", "1");
         match self {
-            Topology::Single => {
-                let (redis, mongo) = (dir.join("redis"), dir.join("mongo"));
-                let (redis, mongo) =
-                    tokio::try_join!(Server::redis(&redis, None), Server::mongo(&mongo, None))?;
-                Ok(Stores { redis, mongo })
-            }
-            Topology::Replica | Topology::Cluster => {
-                bail!("this topology cannot be started yet: use --topology single")
-            }
+            Topology::Single => &[],
+            Topology::Replica => &[REPLICAS],
+            Topology::Cluster => &[REPLICAS, ("HEYI_QUEUE__PARTITIONS", "16")],
         }
     }
 
     /// The processes that can die.
     pub fn nodes(self) -> Vec<Node> {
-        apis()
-            .chain(workers())
-            .chain([Node::Redis, Node::Mongo])
-            .collect()
+        let heyi = apis().chain(workers());
+        let secondaries = (1..=SECONDARIES).map(Node::MongoSecondary);
+        match self {
+            Topology::Single => heyi.chain([Node::Redis(1), Node::Mongo]).collect(),
+            Topology::Replica => heyi
+                .chain([Node::Redis(1), Node::RedisReplica(1), Node::Mongo])
+                .chain((1..=SENTINELS).map(Node::Sentinel))
+                .chain(secondaries)
+                .collect(),
+            Topology::Cluster => heyi
+                .chain((1..=MASTERS).flat_map(|pair| [Node::Redis(pair), Node::RedisReplica(pair)]))
+                .chain([Node::Mongo])
+                .chain(secondaries)
+                .collect(),
+        }
+    }
+
+    /// Those of them that another can take over from.
+    pub fn masters(self) -> Vec<Node> {
+        let mut nodes = self.nodes();
+        nodes.retain(|node| {
+            self != Topology::Single && matches!(node, Node::Redis(_) | Node::Mongo)
+        });
+        nodes
     }
 
     /// The wires that can be damaged. Stores of several members tell clients their own addresses, so
@@ -61,7 +111,7 @@ impl Topology {
     pub fn wires(self) -> Vec<Wire> {
         let mut wires: Vec<Wire> = Vec::new();
         if self == Topology::Single {
-            for store in [Node::Redis, Node::Mongo] {
+            for store in [Node::Redis(1), Node::Mongo] {
                 wires.extend(apis().map(|api| Wire::new(api, store)));
                 wires.extend(workers().map(|worker| Wire::new(worker, store)));
             }
