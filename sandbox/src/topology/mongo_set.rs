@@ -3,6 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::{Context as _, Result};
+use futures::future::join_all;
 use mongodb::{
     Client,
     bson::{Document, doc},
@@ -56,7 +57,7 @@ impl MongoSet {
     /// Which member is primary, if one is.
     pub async fn primary(&self) -> Option<usize> {
         for (number, server) in self.servers.iter().enumerate() {
-            if says(server, "isWritablePrimary").await {
+            if role(server).await == Some(Role::Primary) {
                 return Some(number);
             }
         }
@@ -85,20 +86,29 @@ impl MongoSet {
     /// Waits until there is a primary, and everybody else is a secondary.
     pub async fn settled(&self) -> Result<()> {
         eventually("a primary and two secondaries", async || {
-            let (mut primaries, mut secondaries) = (0, 0);
-            for server in &self.servers {
-                primaries += u32::from(says(server, "isWritablePrimary").await);
-                secondaries += u32::from(says(server, "secondary").await);
-            }
-            Ok((primaries, secondaries) == (1, 2))
+            let mut roles = join_all(self.servers.iter().map(role)).await;
+            roles.sort();
+            let (primary, secondary) = (Some(Role::Primary), Some(Role::Secondary));
+            Ok(roles == [primary, secondary, secondary])
         })
         .await
     }
 }
 
-async fn says(server: &Server, what: &str) -> bool {
-    let hello = run(server, doc! { "hello": 1 }).await;
-    hello.is_ok_and(|hello| hello.get_bool(what).unwrap_or(false))
+/// What a member is, once it is something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Role {
+    Primary,
+    Secondary,
+}
+
+async fn role(server: &Server) -> Option<Role> {
+    let hello = run(server, doc! { "hello": 1 }).await.ok()?;
+    let is = |what: &str| hello.get_bool(what).unwrap_or(false);
+    if is("isWritablePrimary") {
+        return Some(Role::Primary);
+    }
+    is("secondary").then_some(Role::Secondary)
 }
 
 async fn run(server: &Server, command: Document) -> Result<Document> {
