@@ -118,11 +118,9 @@ async fn drive(
     let watching = watch::watch(world.sandbox.clone(), database.clone(), Arc::clone(orders));
     let driving = async {
         let start = Instant::now();
-        let (injected, clients) = tokio::join!(
-            inject::carry_out(fleet, plan, start),
-            load.run(length, PATIENCE)
-        );
-        let injected = injected?;
+        let ordering = async { Ok(load.run(length, PATIENCE).await) };
+        let (injected, clients) =
+            tokio::try_join!(inject::carry_out(fleet, plan, start), ordering)?;
         say("all is healed; waiting until it is quiet");
         fleet.ready().await?;
         // Those who still wait after that show in the reconciliation.

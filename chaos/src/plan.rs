@@ -181,7 +181,8 @@ fn full_deck(topology: Topology) -> Vec<Card> {
         Card::FullMemory,
         Card::ClockJump,
     ];
-    for node in topology.nodes() {
+    // Masters twice: a failover is what copies are for.
+    for node in topology.nodes().into_iter().chain(topology.masters()) {
         deck.extend([Card::Kill(node), Card::Freeze(node)]);
         if matches!(node, Node::Api(_) | Node::Worker(_)) {
             deck.push(Card::Stop(node));
