@@ -33,6 +33,7 @@ pub(crate) async fn confirm(
     let mapping = context.store.mapping(out_trade_no).await?;
     // Of another payment PayJS may have told us before, and will not again.
     if mapping.is_some_and(|mapping| mapping.payjs_order_id == payjs_order_id) {
+        // Not nothing: a failover may have brought back both the event and its order.
         return Ok(Outcome::Promoted(out_trade_no.clone()));
     }
     if !is_my_turn(context).await? {

@@ -1,8 +1,11 @@
 //! Confirm events: PayJS is asked.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use heyi_common::order::Order;
 use heyi_sandbox::{Knobs, Refuse, world::eventually};
+use redis::AsyncCommands as _;
 
 use crate::support::Shop;
 
@@ -48,6 +51,28 @@ async fn a_payment_without_a_notify_is_confirmed_and_promoted() -> Result<()> {
     shop.quiet().await?;
     let code = shop.the_code(&order).await?;
     assert_eq!(code.payjs_order_id, payjs_order_id);
+    shop.close().await
+}
+
+#[tokio::test]
+async fn a_confirm_that_a_failover_brought_back_clears_its_order_again() -> Result<()> {
+    let shop = Shop::new().await?;
+    let _worker = shop.world.worker().await?;
+    let (order, payjs_order_id) = paid_in_silence(&shop).await?;
+    let number = &order.out_trade_no;
+    shop.queue.enqueue_confirm(number, &payjs_order_id).await?;
+    shop.quiet().await?;
+    shop.the_code(&order).await?;
+
+    // The replica that became master has the event and the order, not that both were done.
+    let orders = shop.world.orders()?;
+    orders.put(&order, Duration::from_secs(60)).await?;
+    let mark = shop.queue.keys().confirm(number);
+    let () = shop.queue.redis().shared().del(mark).await?;
+    assert!(shop.queue.enqueue_confirm(number, &payjs_order_id).await?);
+    shop.quiet().await?;
+    assert!(orders.get(number).await?.is_none(), "it stays for a day");
+    shop.the_code(&order).await?;
     shop.close().await
 }
 
