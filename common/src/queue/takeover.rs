@@ -31,30 +31,39 @@ impl Consumer {
     pub async fn take_over(self) {
         while !self.stop.is_cancelled() {
             let healthy_since = *self.healthy_since.borrow();
-            if let Some(since) = healthy_since
-                && let Err(error) = self.sweep(since.elapsed() >= GRACE).await
-            {
-                tracing::warn!(error = %error, "cannot look for events of dead workers, trying again");
-            }
+            let is_done = match healthy_since {
+                None => true,
+                Some(since) => {
+                    let swept = self.sweep(since.elapsed() >= GRACE).await;
+                    swept.unwrap_or_else(|error| {
+                        tracing::warn!(error = %error, "cannot look for events of dead workers, trying again");
+                        true
+                    })
+                }
+            };
+            let pause = if is_done { EVERY } else { Duration::ZERO };
             tokio::select! {
-                () = tokio::time::sleep(EVERY) => {}
+                () = tokio::time::sleep(pause) => {}
                 () = self.stop.cancelled() => {}
             }
         }
     }
 
-    async fn sweep(&self, others: bool) -> RedisResult<()> {
+    /// False when dead consumers hold more than a slice.
+    async fn sweep(&self, others: bool) -> RedisResult<bool> {
+        let mut is_done = true;
         for partition in self.queue.keys.partitions() {
             self.queue.ensure_group(partition).await?;
             self.recover_lost(partition).await?;
             if others {
-                self.sweep_others(partition).await?;
+                is_done &= self.sweep_others(partition).await?;
             }
         }
-        Ok(())
+        Ok(is_done)
     }
 
-    async fn sweep_others(&self, partition: Partition) -> RedisResult<()> {
+    async fn sweep_others(&self, partition: Partition) -> RedisResult<bool> {
+        let mut is_done = true;
         let stream = self.queue.keys.notify(partition);
         let group: StreamInfoConsumersReply = self
             .queue
@@ -72,26 +81,30 @@ impl Consumer {
                     .remove_consumer(partition, &consumer.name)
                     .await?;
             } else {
-                self.take_over_from(partition, &consumer.name).await?;
+                is_done &= self.take_over_from(partition, &consumer.name).await?;
             }
         }
-        Ok(())
+        Ok(is_done)
     }
 
-    async fn take_over_from(&self, partition: Partition, dead: &str) -> RedisResult<()> {
+    /// Takes a slice. False when there is more that can be taken now.
+    async fn take_over_from(&self, partition: Partition, dead: &str) -> RedisResult<bool> {
         if !self.is_ready_for_more().await {
-            return Ok(());
+            return Ok(true);
         }
+        let mut claims = 0;
         let pending = self.queue.pending(partition, dead, Duration::ZERO).await?;
         tracing::info!(
             consumer = dead,
             events = pending.len(),
             "taking over the events of a dead worker"
         );
+        let is_full = pending.len() == SLICE;
         for one in pending {
             let poisonous = one.times_delivered >= MOST_DELIVERIES && dead != RELEASED;
             let claimed = self.claim(partition, &one, LEAST_IDLE, None).await?;
             crash::point(Point::TakeoverClaimed);
+            claims += claimed.ids.len();
             for entry in claimed.ids {
                 if poisonous {
                     let error = format!("{} workers died while they held it", one.times_delivered);
@@ -115,7 +128,8 @@ impl Consumer {
                 }
             }
         }
-        Ok(())
+        // Without a claim somebody else is at them, or they are too young.
+        Ok(!is_full || claims == 0)
     }
 
     /// Entries that Redis sent to this process but that never arrived, because a connection broke on the way.

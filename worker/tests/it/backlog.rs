@@ -1,28 +1,69 @@
 //! Many events that wait.
 
 use anyhow::Result;
+use heyi_common::queue::{GROUP, Partition};
+use jiff::{SignedDuration, Timestamp};
 
 use crate::support::Shop;
+
+const THOUSAND: usize = 1000;
+
+/// Queues the notify of an order a thousand times.
+async fn a_thousand(shop: &Shop, partition: Partition, body: &str) -> Result<()> {
+    let stream = shop.queue.keys().notify(partition);
+    let mut pipeline = redis::pipe();
+    for _ in 0..THOUSAND {
+        let fields = [("form", body), ("attempt", "0"), ("received_at", "0")];
+        pipeline.xadd(&stream, "*", &fields).ignore();
+    }
+    Ok(pipeline
+        .exec_async(&mut shop.queue.redis().shared())
+        .await?)
+}
+
+#[tokio::test]
+async fn what_a_dead_worker_held_is_taken_over_slice_after_slice_without_a_pause() -> Result<()> {
+    let shop = Shop::new().await?;
+    let order = shop.order("小店").await?;
+    let partition = shop.queue.keys().partition(&order.out_trade_no);
+    let body = shop.notify(&order, 1);
+    shop.queue.ensure_group(partition).await?;
+    for _ in 0..2 {
+        a_thousand(&shop, partition, &body).await?;
+        let () = redis::cmd("XREADGROUP")
+            .arg(&["GROUP", GROUP, "dead", "COUNT", "1000", "STREAMS"])
+            .arg(&[&shop.queue.keys().notify(partition), ">"])
+            .query_async(&mut shop.queue.redis().shared())
+            .await?;
+    }
+    assert_eq!(shop.queue.status().await?.pending["dead"], 2000);
+    let worker = shop.world.worker().await?;
+    shop.quiet().await?;
+    shop.the_code(&order).await?;
+    let log = worker.log();
+    let slices: Vec<Timestamp> = log
+        .lines()
+        .filter(|line| line.contains("taking over the events of a dead worker"))
+        .map(|line| line.split(' ').next().unwrap_or_default().parse())
+        .collect::<Result<_, _>>()?;
+    assert!(slices.len() >= 20, "{slices:?}");
+    // However slow the machine is: one of them follows the one before it sooner than a worker looks again.
+    let quickest = slices.windows(2).map(|two| two[1].duration_since(two[0]));
+    assert!(
+        quickest.min() < Some(SignedDuration::from_secs(1)),
+        "{slices:?}"
+    );
+    shop.close().await
+}
 
 #[tokio::test]
 async fn twenty_thousand_events_that_wait_before_the_worker_starts_drain() -> Result<()> {
     let shop = Shop::new().await?;
     let order = shop.order("小店").await?;
     let partition = shop.queue.keys().partition(&order.out_trade_no);
-    let stream = shop.queue.keys().notify(partition);
     let body = shop.notify(&order, 1);
-    let mut redis = shop.queue.redis().shared();
     for _ in 0..20 {
-        let mut pipeline = redis::pipe();
-        for _ in 0..1000 {
-            let fields = [
-                ("form", body.as_str()),
-                ("attempt", "0"),
-                ("received_at", "0"),
-            ];
-            pipeline.xadd(&stream, "*", &fields).ignore();
-        }
-        pipeline.exec_async(&mut redis).await?;
+        a_thousand(&shop, partition, &body).await?;
     }
     assert_eq!(shop.queue.status().await?.waiting, 20_000);
     let _worker = shop.world.worker().await?;
