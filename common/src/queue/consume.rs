@@ -100,21 +100,27 @@ impl Consumer {
         let stream = self.queue.keys.notify(partition);
         let mut connection = self.queue.redis.blocking(&stream, BLOCK).await?;
         while self.is_ready_for_more().await {
+            let most = self.deliveries.capacity().clamp(1, LARGEST_READ);
             let options = StreamReadOptions::default()
                 .group(GROUP, &*self.name)
-                .count(self.deliveries.capacity().clamp(1, LARGEST_READ))
+                .count(most)
                 .block(usize::try_from(BLOCK.as_millis()).unwrap_or(usize::MAX));
             let read = redis::Cmd::xread_options(&[&stream], &[">"], &options);
+            let asked = Instant::now();
             let reply: Option<StreamReadReply> = tokio::select! {
                 reply = read.query_async(&mut connection) => reply?,
                 // What this read may yet bring stays pending and is released at the end.
                 () = self.stop.cancelled() => return Ok(()),
             };
             backoff.reset();
-            for key in reply.into_iter().flat_map(|reply| reply.keys) {
-                for entry in key.ids {
-                    self.deliver(partition, &entry).await?;
-                }
+            let keys = reply.map(|reply| reply.keys).unwrap_or_default();
+            let entries: Vec<StreamId> = keys.into_iter().flat_map(|key| key.ids).collect();
+            // Any other waited for events, and how long says nothing of Redis.
+            if most > 1 && entries.len() == most {
+                metrics::histogram!("heyi_queue_read_seconds").record(asked.elapsed());
+            }
+            for entry in entries {
+                self.deliver(partition, &entry).await?;
             }
         }
         Ok(())
