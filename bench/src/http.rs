@@ -1,8 +1,8 @@
 //! How many requests a second the api answers, beside a route that answers a constant.
 
 pub(crate) mod floor;
-mod load;
-mod requests;
+pub(crate) mod load;
+pub(crate) mod requests;
 
 use std::sync::Arc;
 

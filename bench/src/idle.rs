@@ -1,19 +1,17 @@
 //! What Heyi costs when nothing happens, and how soon it wakes.
 
-use std::{
-    fs,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use heyi_common::{
     config::{self, Process},
     queue::Queue,
 };
-use heyi_sandbox::world::{Heyi, World};
+use heyi_sandbox::world::World;
 use tokio::time::{sleep, timeout};
 
 use crate::{
+    memory,
     notify::notify,
     report::{Row, Target},
     series::{Series, quantile_of},
@@ -32,19 +30,19 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// Measures.
 pub(crate) async fn measure() -> Result<Vec<Row>> {
     let world = World::with_own_stores().await?;
-    let mut rows = memory(&world).await?;
+    let mut rows = footprints(&world).await?;
     rows.extend(wake(&world).await?);
     Ok(rows)
 }
 
-async fn memory(world: &World) -> Result<Vec<Row>> {
+async fn footprints(world: &World) -> Result<Vec<Row>> {
     let (mut api, mut worker) = (Vec::new(), Vec::new());
     for start in 1..=STARTS {
         println!("idle: start {start} of {STARTS}");
         let processes = [world.api().await?, world.worker().await?];
         sleep(SETTLE).await;
-        api.push(resident_mib(&processes[0])?);
-        worker.push(resident_mib(&processes[1])?);
+        api.push(memory::resident_mib(&processes[0])?);
+        worker.push(memory::resident_mib(&processes[1])?);
         for process in processes {
             process.stop().await?;
         }
@@ -59,18 +57,6 @@ async fn memory(world: &World) -> Result<Vec<Row>> {
         )
         .target(Target::Below(30.0)),
     ])
-}
-
-/// What `/proc` says about a process: `VmRSS:     12345 kB`.
-fn resident_mib(process: &Heyi) -> Result<f64> {
-    let id = process.id().context("the process has ended")?;
-    let status = fs::read_to_string(format!("/proc/{id}/status"))?;
-    let resident = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .and_then(|rest| rest.split_whitespace().next())
-        .context("no VmRSS")?;
-    Ok(resident.parse::<f64>()? / 1024.0)
 }
 
 /// From the call that queues an event to the start of its handler, beside one write that is as durable.

@@ -9,9 +9,11 @@
     reason = "a command that people run in a terminal"
 )]
 
+mod backlog;
 mod http;
 mod idle;
 mod machine;
+mod memory;
 mod notify;
 mod queue;
 mod release;
@@ -40,6 +42,8 @@ enum Measurement {
     Http,
     /// Memory of idle processes, and how soon an idle worker starts on an event
     Idle,
+    /// What a million events that wait cost: memory, the time of a read, what Redis keeps
+    Backlog,
 }
 
 #[derive(Debug, Subcommand)]
@@ -65,6 +69,7 @@ async fn main() -> Result<()> {
             Measurement::Queue => ("queue", queue::measure().await?),
             Measurement::Http => ("http", http::measure().await?),
             Measurement::Idle => ("idle", idle::measure().await?),
+            Measurement::Backlog => ("backlog", backlog::measure().await?),
         };
         report::print(title, &rows);
         report::save(title, &rows)?;

@@ -52,7 +52,7 @@ pub(crate) async fn measure() -> Result<Vec<Row>> {
 }
 
 /// Waits until `count` handlers have started.
-async fn all(starts: &mut Starts, count: u32) -> Result<()> {
+pub(crate) async fn all(starts: &mut Starts, count: u32) -> Result<()> {
     for _ in 0..count {
         starts.recv().await.context("the worker ended")?;
     }
@@ -60,7 +60,7 @@ async fn all(starts: &mut Starts, count: u32) -> Result<()> {
 }
 
 /// So many a second since `start`.
-fn rate(count: u32, start: Instant) -> f64 {
+pub(crate) fn rate(count: u32, start: Instant) -> f64 {
     f64::from(count) / start.elapsed().as_secs_f64()
 }
 

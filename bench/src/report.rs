@@ -34,6 +34,8 @@ pub(crate) struct Beside {
 pub(crate) enum Target {
     /// So many times as much as what is beside it.
     RatioAtLeast(f64),
+    /// At most so many times as much.
+    RatioAtMost(f64),
     /// Less than this.
     Below(f64),
 }
@@ -64,7 +66,8 @@ impl Row {
         self.target = Some(target);
         self.met = match (target, &self.beside) {
             (Target::RatioAtLeast(least), Some(beside)) => Some(beside.ratio.median >= least),
-            (Target::RatioAtLeast(_), None) => None,
+            (Target::RatioAtMost(most), Some(beside)) => Some(beside.ratio.median <= most),
+            (Target::RatioAtLeast(_) | Target::RatioAtMost(_), None) => None,
             (Target::Below(limit), _) => Some(self.heyi.median < limit),
         };
         self
@@ -89,6 +92,9 @@ pub(crate) fn print(title: &str, rows: &[Row]) {
         match row.target {
             Some(Target::RatioAtLeast(least)) => {
                 println!("    {:<28} ratio >= {least}: {met}", "target");
+            }
+            Some(Target::RatioAtMost(most)) => {
+                println!("    {:<28} ratio <= {most}: {met}", "target");
             }
             Some(Target::Below(limit)) => println!("    {:<28} < {limit}: {met}", "target"),
             None => {}

@@ -24,10 +24,10 @@ const LIMIT: Duration = Duration::from_secs(60);
 const HEAD_END: &[u8] = b"\r\n\r\n";
 
 /// Whole requests, head and body.
-pub(super) type Requests = Arc<Vec<Vec<u8>>>;
+pub(crate) type Requests = Arc<Vec<Vec<u8>>>;
 
 /// Sends every request once. Answers a second, all of which must be 200.
-pub(super) async fn rate(server: SocketAddr, requests: &Requests) -> Result<f64> {
+pub(crate) async fn rate(server: SocketAddr, requests: &Requests) -> Result<f64> {
     let mut clients = Vec::with_capacity(CONNECTIONS);
     for _ in 0..CONNECTIONS {
         clients.push(Client::connect(server).await?);

@@ -13,7 +13,7 @@ pub(super) fn new_order(config: &Config, number: u32) -> Vec<u8> {
 }
 
 /// A notify, signed by PayJS. Each `number` makes another.
-pub(super) fn notify(config: &Config, number: u32) -> Vec<u8> {
+pub(crate) fn notify(config: &Config, number: u32) -> Vec<u8> {
     post("/notify", &crate::notify::notify(&config.payjs, number).1)
 }
 
