@@ -59,7 +59,7 @@ pub(super) async fn one(
     through_the_api(world).await?;
     let api_mib = memory::resident_mib(&api)?;
     api.stop().await?;
-    let full = OfRedis::read(redis).await?;
+    let at_most = OfRedis::read(redis).await?;
     let (worker_mib, worker_peak_mib, scrape_ms) = begin(world, fill).await?;
     let mut per_second = drain(fill).await?;
     for _ in 1..drains {
@@ -74,7 +74,7 @@ pub(super) async fn one(
         scrape_ms,
         read_ms: quantile_of(&reads.take(), 0.99),
         per_second,
-        redis_full_mib: full.used_mib,
+        redis_full_mib: at_most.used_mib,
         redis_left_kib: (after.used_mib - before.used_mib) * 1024.0,
         redis_resident_mib: after.resident_mib,
     })

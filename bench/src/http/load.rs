@@ -19,7 +19,8 @@ use tokio::{
     time::timeout,
 };
 
-const CONNECTIONS: usize = 32;
+/// Clients that ask at the same time.
+pub(super) const CONNECTIONS: usize = 32;
 const LIMIT: Duration = Duration::from_secs(60);
 const HEAD_END: &[u8] = b"\r\n\r\n";
 
