@@ -15,6 +15,10 @@
 //!
 //! Times are Redis's own, so the clocks of the workers do not matter.
 //!
+//! What ends an event is never counted by its `attempt`, which an outage raises too: `looks` counts how often its
+//! order was found missing, `refusals` how often PayJS refused to say whether it was paid. Both are only there once
+//! they count.
+//!
 //! # Keys
 //!
 //! With one partition as below; with more, `{partition}:` follows the prefix, so that a partition lives in one
@@ -23,7 +27,7 @@
 //! | key | type | what |
 //! |---|---|---|
 //! | `heyi:order:<out_trade_no>` | string, JSON, expires | the order |
-//! | `heyi:notify` | stream, group `promoters` | events: `form` or `confirm` and `out_trade_no`; `attempt`, `received_at` |
+//! | `heyi:notify` | stream, group `promoters` | events: `form` or `confirm` and `out_trade_no`; `attempt`, `received_at`; `looks`, `refusals` |
 //! | `heyi:notify:retry` | sorted set by due time in ms | events that wait for their next attempt, JSON |
 //! | `heyi:notify:dead` | stream | events that ended without a promotion, with `reason`, `error`, `attempts` |
 //! | `heyi:notify:rejected` | stream, at most about 10,000 | events whose signature is false |

@@ -65,14 +65,16 @@ pub(crate) async fn confirm(
             forget_elsewhere(context, out_trade_no, &paid, &outcome).await?;
             Ok(outcome)
         }
-        Err(PayJsError::Refused(words)) if event.attempt >= MOST_REFUSALS => {
+        // An order that was looked for was paid, PayJS said so.
+        Err(PayJsError::Refused(words)) if event.refusals >= MOST_REFUSALS && event.looks == 0 => {
             tracing::warn!(order.out_trade_no = %out_trade_no, error = words, "PayJS does not confirm");
             Ok(Outcome::Nothing)
         }
         Err(PayJsError::Refused(words)) => {
-            let delay = retry_delay(event.attempt);
+            let delay = retry_delay(event.refusals);
             let event = Event {
-                attempt: event.attempt + 1,
+                attempt: event.attempt.saturating_add(1),
+                refusals: event.refusals.saturating_add(1),
                 ..event.clone()
             };
             Ok(Outcome::Retry {

@@ -16,7 +16,10 @@ use heyi_common::{
     store::{Code, Payment, StoreError},
 };
 
-use crate::{Context, retry_delay::retry_delay};
+use crate::{
+    Context,
+    retry_delay::{retry_delay, waited_for},
+};
 
 /// Something is out of reach; the event is tried again for as long as it takes.
 #[derive(Debug)]
@@ -180,28 +183,22 @@ fn mismatch(context: &Context, order: &Order, paid: Fee) -> Option<String> {
     (!differences.is_empty()).then_some(differences.trim_end().to_owned())
 }
 
-/// Paid, but there is no such order: it may come into sight yet, for instance after a failover.
+/// Paid, but there is no such order: it may come into sight yet, for instance after a failover. The time is that
+/// between looks, so that an outage, after which that is likeliest, does not use it up.
 fn missing(context: &Context, event: &Event) -> Outcome {
-    let now = jiff::Timestamp::now().as_millisecond();
-    let since = event.missing_since.unwrap_or(now);
     let error = "there is neither an order nor a code of this number";
-    if u128::try_from(now - since).unwrap_or(0) >= context.settings.missing_for.as_millis() {
+    if waited_for(event.looks, context.settings.missing_for) {
         return dead(
             DeadReason::OrderMissing,
             &format!("{error}; refund the payment"),
         );
     }
-    let looks = if event.missing_since.is_none() {
-        0
-    } else {
-        event.attempt
-    };
+    let delay = retry_delay(event.looks).min(context.settings.missing_for);
     let event = Event {
-        attempt: looks.saturating_add(1),
-        missing_since: Some(since),
+        attempt: event.attempt.saturating_add(1),
+        looks: event.looks.saturating_add(1),
         ..event.clone()
     };
-    let delay = retry_delay(looks).min(context.settings.missing_for);
     Outcome::Retry {
         event,
         delay,

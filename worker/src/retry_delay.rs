@@ -16,6 +16,19 @@ pub(crate) fn retry_delay(attempt: u32) -> Duration {
     jitter(base(attempt))
 }
 
+/// Whether the waits after so many attempts come to `limit`, but for their jitter.
+pub(crate) fn waited_for(attempts: u32, limit: Duration) -> bool {
+    let mut left = limit;
+    let mut waits = (0..attempts).map(base);
+    while !left.is_zero() {
+        let Some(wait) = waits.next() else {
+            return false;
+        };
+        left = left.saturating_sub(wait);
+    }
+    true
+}
+
 fn base(attempt: u32) -> Duration {
     2_u32
         .checked_pow(attempt)
@@ -33,6 +46,15 @@ mod tests {
     fn the_table_of_the_documentation_holds() {
         let seconds: Vec<u64> = (0..=10).map(|attempt| base(attempt).as_secs()).collect();
         assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
+    }
+
+    #[test]
+    fn a_minute_is_six_waits() {
+        let minute = Duration::from_secs(60);
+        assert!(!waited_for(5, minute));
+        assert!(waited_for(6, minute));
+        assert!(waited_for(u32::MAX, minute));
+        assert!(waited_for(0, Duration::ZERO));
     }
 
     proptest! {

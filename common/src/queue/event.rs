@@ -7,6 +7,9 @@ use redis::streams::StreamId;
 use super::Partition;
 use crate::order::OutTradeNo;
 
+const LOOKS: &str = "looks";
+const REFUSALS: &str = "refusals";
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
@@ -29,12 +32,14 @@ pub enum Cause {
 pub struct Event {
     /// What happened.
     pub cause: Cause,
-    /// How often it was tried before.
+    /// How often it was tried before, for whatever reason.
     pub attempt: u32,
     /// When the api received it, in ms since 1970.
     pub received_at: i64,
-    /// Since when its order is known to be missing, in ms since 1970.
-    pub missing_since: Option<i64>,
+    /// How often its order was looked for in vain.
+    pub looks: u32,
+    /// How often PayJS refused to say whether it was paid.
+    pub refusals: u32,
 }
 
 /// Why an entry of the stream is no event.
@@ -52,7 +57,8 @@ impl Event {
             cause,
             attempt: 0,
             received_at: jiff::Timestamp::now().as_millisecond(),
-            missing_since: None,
+            looks: 0,
+            refusals: 0,
         }
     }
 
@@ -81,8 +87,10 @@ impl Event {
         };
         fields.insert("attempt".to_owned(), self.attempt.to_string());
         fields.insert("received_at".to_owned(), self.received_at.to_string());
-        if let Some(since) = self.missing_since {
-            fields.insert("missing_since".to_owned(), since.to_string());
+        for (name, count) in [(LOOKS, self.looks), (REFUSALS, self.refusals)] {
+            if count > 0 {
+                fields.insert(name.to_owned(), count.to_string());
+            }
         }
         fields
     }
@@ -101,10 +109,8 @@ impl Event {
             cause,
             attempt: number(fields, "attempt")?,
             received_at: number(fields, "received_at")?,
-            missing_since: fields
-                .contains_key("missing_since")
-                .then(|| number(fields, "missing_since"))
-                .transpose()?,
+            looks: count(fields, LOOKS)?,
+            refusals: count(fields, REFUSALS)?,
         })
     }
 }
@@ -114,6 +120,15 @@ fn number<T: std::str::FromStr>(fields: &Fields, name: &'static str) -> Result<T
         .get(name)
         .and_then(|text| text.parse().ok())
         .ok_or(EventError(name))
+}
+
+/// A counter that is only written once it counted something.
+fn count(fields: &Fields, name: &'static str) -> Result<u32, EventError> {
+    if fields.contains_key(name) {
+        number(fields, name)
+    } else {
+        Ok(0)
+    }
 }
 
 /// The fields of an entry as text. Bytes that are no UTF-8, which we never write, are replaced.
@@ -158,7 +173,8 @@ mod tests {
             let mut event = Event::new(cause);
             assert_eq!(Event::from_fields(&event.fields()).unwrap(), event);
             event.attempt = 7;
-            event.missing_since = Some(1_700_000_000_000);
+            event.looks = 3;
+            event.refusals = 2;
             assert_eq!(Event::from_fields(&event.fields()).unwrap(), event);
         }
     }

@@ -6,6 +6,7 @@ use anyhow::Result;
 use heyi_common::order::Order;
 use heyi_sandbox::{Knobs, Refuse, world::eventually};
 use redis::AsyncCommands as _;
+use serde_json::{Value, json};
 
 use crate::support::Shop;
 
@@ -203,6 +204,56 @@ async fn payjs_is_asked_again_until_it_answers_and_signs() -> Result<()> {
         shop.close().await?;
     }
     Ok(())
+}
+
+/// A paid order whose confirm comes back from an outage with these counters, while PayJS refuses to speak of it.
+async fn refused_after_an_outage(shop: &Shop, counters: Value) -> Result<Order> {
+    let (order, payjs_order_id) = paid_in_silence(shop).await?;
+    shop.world.sandbox.set_knobs(Knobs {
+        refuse: Refuse::ReturnCode,
+        ..Knobs::default()
+    });
+    let mut event = json!({ "confirm": payjs_order_id, "out_trade_no": order.out_trade_no.as_str(), "attempt": "7" });
+    event
+        .as_object_mut()
+        .unwrap()
+        .extend(counters.as_object().unwrap().clone());
+    shop.park(&order, event).await?;
+    Ok(order)
+}
+
+#[tokio::test]
+async fn a_refusal_does_not_end_what_outages_held_up_or_payjs_said_was_paid() -> Result<()> {
+    for (counters, refusals) in [
+        (json!({}), "1"),
+        (json!({ "looks": "1", "refusals": "4" }), "5"),
+    ] {
+        let shop = Shop::new().await?;
+        let order = refused_after_an_outage(&shop, counters).await?;
+        let _worker = shop.world.worker().await?;
+        eventually("a confirm that waits for its next attempt", async || {
+            let parked = shop.parked(&order).await?;
+            Ok(parked.iter().any(|event| event["refusals"] == refusals))
+        })
+        .await?;
+        shop.world.sandbox.set_knobs(Knobs::default());
+        shop.release(&order).await?;
+        shop.quiet().await?;
+        shop.the_code(&order).await?;
+        shop.close().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_confirm_that_payjs_keeps_refusing_ends() -> Result<()> {
+    let shop = Shop::new().await?;
+    let order = refused_after_an_outage(&shop, json!({ "refusals": "4" })).await?;
+    let _worker = shop.world.worker().await?;
+    shop.quiet().await?;
+    assert!(shop.store.code(order.code_id).await?.is_none());
+    assert!(shop.orders.get(&order.out_trade_no).await?.is_some());
+    shop.close().await
 }
 
 #[tokio::test]

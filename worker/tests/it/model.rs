@@ -10,6 +10,7 @@
 //! | `Read`, `RecoverLost` | `queue/consume.rs`, `queue/takeover.rs` |
 //! | `Proceed` | `program.rs`: each effect of `promote.rs` and `confirm.rs`, then the settlement: `queue/settle.rs`, `park.lua`, `bury.lua` |
 //! | `Fail`, `SettleUnheard` | MongoDB, PayJS or Redis without an answer: `Trouble`, the loops in `Settler` |
+//! | `Refuse` | PayJS's refusals in `confirm.rs`: one is borne, the next ends a confirm |
 //! | `MoveDue` | `move_due.lua`, one event at a time and in any order |
 //! | `TakeOver`, then `Claimed` | `queue/takeover.rs`: the claim, then handing on or burying |
 //! | `Stop`, `GiveBack`, `Leave` | `Consumer::release` |
@@ -128,6 +129,7 @@ const NONE: Faults = Faults {
     crashes: 0,
     stalls: 0,
     outages: 0,
+    refusals: 0,
     lost_answers: 0,
     shutdowns: 0,
 };
@@ -209,6 +211,7 @@ fn one_event_through_everything() {
         crashes: 1 + ONE_MORE,
         stalls: 1,
         outages: 1,
+        refusals: 0,
         lost_answers: 1,
         shutdowns: 1,
     };
@@ -229,7 +232,12 @@ fn confirms_of_second_and_of_foreign_payments() {
         ..NONE
     };
     let outage = Faults { outages: 1, ..NONE };
-    for faults in [crash, outage] {
+    let refusal = Faults {
+        outages: 1 + ONE_MORE,
+        refusals: 1,
+        ..NONE
+    };
+    for faults in [crash, outage, refusal] {
         holds("confirmed", &confirmed(faults));
         holds("crossed", &crossed(faults));
     }
@@ -244,6 +252,11 @@ fn flaws_are_found_out() {
         ..NONE
     };
     let stall = Faults { stalls: 1, ..NONE };
+    let refusal = Faults {
+        outages: 1,
+        refusals: 1,
+        ..NONE
+    };
     let releases = Faults {
         crashes: 1,
         shutdowns: 2,
@@ -257,5 +270,6 @@ fn flaws_are_found_out() {
     finds(Flaw::TrustsAnyMapping, "lost", confirmed(crash));
     finds(Flaw::KeepsConfirmedOrders, "stuck", confirmed(crash));
     finds(Flaw::PromotesWhatWasAsked, "wrong", crossed(NONE));
+    finds(Flaw::CountsOutagesAsRefusals, "lost", confirmed(refusal));
     finds(Flaw::CountsReleases, "unexplained", one_order(releases));
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use heyi_common::queue::{Outcome, settle::Settler};
 use heyi_sandbox::world::eventually;
+use serde_json::json;
 
 use crate::support::Shop;
 
@@ -87,18 +88,32 @@ async fn a_parked_event_keeps_everything_and_counts_its_attempts() -> Result<()>
     })
     .await?;
     assert!(worker.stop().await?.success());
-    let partition = shop.queue.keys().partition(&order.out_trade_no);
-    let parked: Vec<String> = redis::cmd("ZRANGE")
-        .arg(shop.queue.keys().retry(partition))
-        .arg(0)
-        .arg(-1)
-        .query_async(&mut shop.queue.redis().shared())
-        .await?;
-    let event: serde_json::Value = serde_json::from_str(&parked[0])?;
+    let event = shop.parked(&order).await?.remove(0);
     assert_eq!(event["form"], body);
     assert!(event["attempt"].as_str().unwrap().parse::<u32>()? >= 1);
     shop.orders.put(&order, Duration::from_secs(60)).await?;
     let _worker = shop.world.worker().await?;
+    shop.quiet().await?;
+    shop.the_code(&order).await?;
+    shop.close().await
+}
+
+#[tokio::test]
+async fn an_outage_does_not_use_up_the_time_in_which_an_order_is_looked_for() -> Result<()> {
+    let shop = Shop::new().await?;
+    let order = shop.unsaved_order("小店");
+    let form = shop.notify(&order, 1);
+    let event = json!({ "form": form, "attempt": "9", "looks": "1" });
+    shop.park(&order, event).await?;
+    let _worker = shop.world.worker().await?;
+    eventually("a second look in vain", async || {
+        let parked = shop.parked(&order).await?;
+        Ok(parked
+            .iter()
+            .any(|event| event["looks"] == "2" && event["attempt"] == "10"))
+    })
+    .await?;
+    shop.orders.put(&order, Duration::from_secs(60)).await?;
     shop.quiet().await?;
     shop.the_code(&order).await?;
     shop.close().await

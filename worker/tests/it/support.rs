@@ -14,6 +14,7 @@ use heyi_common::{
 use heyi_sandbox::world::{World, data, eventually};
 use jiff::{Timestamp, ToSpan};
 use redis::streams::{StreamReadOptions, StreamReadReply};
+use serde_json::Value;
 
 /// The price of everything.
 pub(crate) const FEN: u32 = 990;
@@ -140,6 +141,45 @@ impl Shop {
             id: entry.id.clone(),
             event: Event::new(Cause::Notify { form }),
         })
+    }
+
+    /// Lets an event wait for its next attempt, which is due.
+    pub(crate) async fn park(&self, order: &Order, mut event: Value) -> Result<()> {
+        event["id"] = "1-0".into();
+        event["received_at"] = "0".into();
+        Ok(
+            redis::Cmd::zadd(self.retry_key(order), event.to_string(), 1)
+                .exec_async(&mut self.queue.redis().shared())
+                .await?,
+        )
+    }
+
+    /// The events beside that of an order that wait for their next attempt.
+    pub(crate) async fn parked(&self, order: &Order) -> Result<Vec<Value>> {
+        let parked: Vec<String> = redis::Cmd::zrange(self.retry_key(order), 0, -1)
+            .query_async(&mut self.queue.redis().shared())
+            .await?;
+        let events = parked.iter().map(|event| serde_json::from_str(event));
+        Ok(events.collect::<Result<_, _>>()?)
+    }
+
+    /// Makes them due.
+    pub(crate) async fn release(&self, order: &Order) -> Result<()> {
+        for event in self.parked(order).await? {
+            redis::cmd("ZADD")
+                .arg(self.retry_key(order))
+                .arg("XX")
+                .arg(1)
+                .arg(event.to_string())
+                .exec_async(&mut self.queue.redis().shared())
+                .await?;
+        }
+        Ok(())
+    }
+
+    fn retry_key(&self, order: &Order) -> String {
+        let keys = self.queue.keys();
+        keys.retry(keys.partition(&order.out_trade_no))
     }
 
     /// Waits until nothing waits in the stream or for a retry.

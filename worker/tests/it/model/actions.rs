@@ -46,6 +46,8 @@ pub(crate) enum Action {
         entry: Entry,
         took_effect: bool,
     },
+    /// PayJS refuses to speak of a payment.
+    Refuse { worker: usize, entry: Entry },
     /// A settlement takes effect, but its answer is lost, so that it is repeated.
     SettleUnheard { worker: usize, entry: Entry },
     /// `kill -9`.
@@ -70,6 +72,7 @@ impl Action {
         matches!(
             self,
             Self::Fail { .. }
+                | Self::Refuse { .. }
                 | Self::SettleUnheard { .. }
                 | Self::Read { arrives: false, .. }
                 | Self::Notify {
@@ -261,6 +264,12 @@ fn handlers(scenario: &Scenario, steps: &mut Steps<'_>, worker: usize) {
                 fail(scenario, steps, worker, place, took_effect);
             }
         }
+        if step == Step::Asking && state.faults.refusals > 0 {
+            steps.add(Action::Refuse { worker, entry }, |state| {
+                state.faults.refusals -= 1;
+                set(state, worker, place, Some(program::refuse(entry)));
+            });
+        }
         if let Step::Decided(outcome) = step
             && state.faults.lost_answers > 0
         {
@@ -300,7 +309,12 @@ fn fail(
         if took_effect {
             program::proceed(scenario, state, entry, step);
         }
-        set(state, worker, place, Some(program::try_again(entry)));
+        set(
+            state,
+            worker,
+            place,
+            Some(program::try_again(scenario, entry)),
+        );
     });
 }
 

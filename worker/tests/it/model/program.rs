@@ -40,7 +40,10 @@ pub(crate) fn proceed(
         Step::Orderless => Step::Decided(match state.mapping(order) {
             Some(by) => promoted_by(by, entry),
             None if entry.missing => Outcome::Dead(Reason::OrderMissing),
-            None => Outcome::Retry { missing: true },
+            None => Outcome::Retry {
+                missing: true,
+                refused: entry.refused,
+            },
         }),
         Step::Decided(outcome) => return settle(scenario, state, entry, outcome),
         Step::Half(outcome) => {
@@ -52,9 +55,22 @@ pub(crate) fn proceed(
 }
 
 /// What follows when something was out of reach.
-pub(crate) fn try_again(entry: Entry) -> Step {
+pub(crate) fn try_again(scenario: &Scenario, entry: Entry) -> Step {
     Step::Decided(Outcome::Retry {
         missing: entry.missing,
+        refused: entry.refused || scenario.has(Flaw::CountsOutagesAsRefusals),
+    })
+}
+
+/// What follows when PayJS refuses. Of an order that was looked for it said before that it was paid.
+pub(crate) fn refuse(entry: Entry) -> Step {
+    Step::Decided(if entry.refused && !entry.missing {
+        Outcome::Nothing
+    } else {
+        Outcome::Retry {
+            missing: entry.missing,
+            refused: true,
+        }
     })
 }
 
@@ -126,12 +142,16 @@ pub(crate) fn settle(
         Outcome::Nothing => {
             state.take_out(entry);
         }
-        Outcome::Retry { missing } => {
+        Outcome::Retry { missing, refused } => {
             if state.take_out(entry) {
                 if scenario.has(Flaw::ParksInTwoSteps) {
                     return Some(Step::Half(outcome));
                 }
-                state.retry.push(Entry { missing, ..entry });
+                state.retry.push(Entry {
+                    missing,
+                    refused,
+                    ..entry
+                });
             }
         }
         Outcome::Dead(reason) if scenario.has(Flaw::BuriesInTwoSteps) => {
@@ -150,7 +170,11 @@ pub(crate) fn settle(
 /// What a flaw left for later.
 fn the_other_half(state: &mut State, order: Order, entry: Entry, outcome: Outcome) {
     match outcome {
-        Outcome::Retry { missing } => state.retry.push(Entry { missing, ..entry }),
+        Outcome::Retry { missing, refused } => state.retry.push(Entry {
+            missing,
+            refused,
+            ..entry
+        }),
         Outcome::Dead(Reason::Poison | Reason::OrderMissing) | Outcome::Nothing => {
             state.take_out(entry);
         }

@@ -46,6 +46,8 @@ pub(crate) enum Flaw {
     KeepsConfirmedOrders,
     /// A confirm promotes the order that was asked about instead of the one that PayJS names.
     PromotesWhatWasAsked,
+    /// An attempt that an outage took counts as a refusal of PayJS.
+    CountsOutagesAsRefusals,
     /// What a worker gives back at its end still counts as a delivery that killed it.
     CountsReleases,
 }

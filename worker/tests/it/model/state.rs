@@ -17,6 +17,8 @@ pub(crate) struct Entry {
     pub(crate) asked: Option<Order>,
     /// Whether its order was missed before.
     pub(crate) missing: bool,
+    /// Whether PayJS refused to speak of it before: as often as it may.
+    pub(crate) refused: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,7 +32,7 @@ pub(crate) enum Reason {
 pub(crate) enum Outcome {
     Promoted,
     Nothing,
-    Retry { missing: bool },
+    Retry { missing: bool, refused: bool },
     Dead(Reason),
 }
 
@@ -87,6 +89,8 @@ pub(crate) struct Faults {
     pub(crate) stalls: u8,
     /// Calls to MongoDB or PayJS without an answer, whether they took effect or not.
     pub(crate) outages: u8,
+    /// Refusals of PayJS to speak of a payment that it knows of.
+    pub(crate) refusals: u8,
     /// Answers of Redis that get lost after it did what it was told.
     pub(crate) lost_answers: u8,
     /// Workers that are told to stop.
@@ -192,6 +196,7 @@ impl State {
             payment,
             asked,
             missing: false,
+            refused: false,
         });
         self.events += 1;
     }
