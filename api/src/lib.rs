@@ -18,6 +18,7 @@ mod params;
 mod picture;
 mod present;
 mod scanner;
+mod sparing;
 mod state;
 mod track;
 mod user;

@@ -10,7 +10,7 @@ use heyi_common::{
 use metrics_exporter_prometheus::PrometheusHandle;
 use url::Url;
 
-use crate::{limit::RateLimit, pages::Pages};
+use crate::{limit::RateLimit, pages::Pages, sparing::Sparing};
 
 /// Handles to everything. Every layer clones it for every request, so it is one pointer.
 #[derive(Clone)]
@@ -35,6 +35,8 @@ pub struct Handles {
     pub(crate) wechat: wechat::Client,
     pub(crate) pages: Pages,
     pub(crate) limit: RateLimit,
+    /// Lines about notifies that are not ours.
+    pub(crate) refusals: Sparing,
     pub(crate) metrics: PrometheusHandle,
 }
 
@@ -55,6 +57,7 @@ impl AppState {
             wechat: wechat::Client::new(http::client()?, &config.wechat),
             pages: Pages::new()?,
             limit: RateLimit::new(&config.http),
+            refusals: Sparing::new(),
             metrics: telemetry::metrics(),
             redis,
             queue,

@@ -14,9 +14,9 @@ use heyi_common::{
     redis::WriteError,
 };
 use metrics::counter;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
-use crate::{error::Error, params::read_body, state::AppState};
+use crate::{error::Error, params::read_body, sparing::Sparing, state::AppState};
 
 /// PayJS gives up after 3 s.
 const LIMIT: Duration = Duration::from_millis(2500);
@@ -26,6 +26,8 @@ const LOGGED: usize = 120;
 /// Why a notify was not taken.
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
+    #[error("the body came too slowly")]
+    SlowBody,
     #[error("the body cannot be read")]
     Body(#[source] Error),
     #[error(transparent)]
@@ -36,7 +38,7 @@ enum Refusal {
     NotUtf8,
     #[error(transparent)]
     Queue(#[from] WriteError),
-    #[error("it took too long")]
+    #[error("Redis took too long")]
     TimedOut,
 }
 
@@ -55,38 +57,42 @@ enum Refusal {
     )
 )]
 pub(super) async fn notify(State(state): State<AppState>, body: Body) -> Response {
-    let received = timeout(LIMIT, receive(&state, body))
-        .await
-        .unwrap_or(Err(Refusal::TimedOut));
-    match received {
+    match receive(&state, body).await {
         Ok(out_trade_no) => {
             counter!("heyi_notify_total", "outcome" => "queued").increment(1);
             tracing::debug!(order.out_trade_no = %out_trade_no, "notify queued");
             "success".into_response()
         }
-        Err(refusal) => refusal.into_response(),
+        Err(refusal) => refusal.answer(&state.refusals),
     }
 }
 
 async fn receive(state: &AppState, body: Body) -> Result<OutTradeNo, Refusal> {
-    let body = read_body(body).await.map_err(Refusal::Body)?;
+    let until = Instant::now() + LIMIT;
+    let body = timeout_at(until, read_body(body))
+        .await
+        .map_err(|_| Refusal::SlowBody)?
+        .map_err(Refusal::Body)?;
     let notify = Notify::parse(&body, &state.config.payjs.mchid)?;
     if !notify.is_signed(&state.config.payjs.key) {
         return Err(Refusal::Forged);
     }
     let form = String::from_utf8(body).map_err(|_| Refusal::NotUtf8)?;
-    state
-        .queue
-        .enqueue_notify(&notify.out_trade_no, form)
-        .await?;
+    let queued = state.queue.enqueue_notify(&notify.out_trade_no, form);
+    timeout_at(until, queued)
+        .await
+        .map_err(|_| Refusal::TimedOut)??;
     Ok(notify.out_trade_no)
 }
 
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
+impl Refusal {
+    /// Says so to the caller, the metrics and the log. What strangers can cause has no alarm and few lines.
+    fn answer(self, refusals: &Sparing) -> Response {
         let status = match &self {
             Self::Body(error) => error.status(),
-            Self::NotOurs(_) | Self::Forged | Self::NotUtf8 => StatusCode::BAD_REQUEST,
+            Self::SlowBody | Self::NotOurs(_) | Self::Forged | Self::NotUtf8 => {
+                StatusCode::BAD_REQUEST
+            }
             Self::Queue(_) | Self::TimedOut => StatusCode::SERVICE_UNAVAILABLE,
         };
         let error: String = format!("{:#}", anyhow::Error::from(self))
@@ -98,7 +104,9 @@ impl IntoResponse for Refusal {
             tracing::error!(error, "notify not queued, PayJS will send it again");
         } else {
             counter!("heyi_notify_total", "outcome" => "refused").increment(1);
-            tracing::warn!(error, "notify refused");
+            if let Some(left_out) = refusals.admit() {
+                tracing::warn!(error, left_out, "notify refused");
+            }
         }
         (status, "fail").into_response()
     }

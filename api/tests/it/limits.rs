@@ -110,6 +110,18 @@ async fn slow_clients_are_cut_off() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_slow_body_of_a_notify_raises_no_alarm() -> Result<()> {
+    let app = TestApp::start().await?;
+    let body = "POST /notify HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nr";
+    let (answer, elapsed) = stall(&app, body).await?;
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    assert!(elapsed < Duration::from_secs(10), "{elapsed:?}");
+    let metrics = app.get_with("/metrics", &[]).await?.body;
+    assert!(!metrics.contains("unavailable"), "{metrics}");
+    app.finish().await
+}
+
+#[tokio::test]
 async fn a_head_that_never_ends_is_refused() -> Result<()> {
     let app = TestApp::start().await?;
     let head = format!("GET /healthz?{} HTTP/1.1\r\n", "x".repeat(70 * 1024));

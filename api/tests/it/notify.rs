@@ -141,6 +141,26 @@ async fn bodies_that_readers_could_differ_on_are_refused() -> Result<()> {
 }
 
 #[tokio::test]
+async fn many_forged_notifies_are_all_counted_and_few_logged() -> Result<()> {
+    const FORGED: usize = 300;
+    let app = TestApp::start().await?;
+    let forged = body(&app, &[]).replace("total_fee=990", "total_fee=1");
+    let start = Instant::now();
+    let all = (0..FORGED).map(|_| app.post("/notify", FORM, forged.clone()));
+    for answer in futures::future::try_join_all(all).await? {
+        assert_eq!(answer.status, 400);
+    }
+    let log = app.api.log();
+    let lines = log.matches("notify refused").count();
+    let most = 10 * (2 + usize::try_from(start.elapsed().as_secs())?);
+    assert!(lines > 0 && lines <= most, "{lines} lines, {most} allowed");
+    let metrics = app.get_with("/metrics", &[]).await?.body;
+    let refused = format!(r#"heyi_notify_total{{outcome="refused"}} {FORGED}"#);
+    assert!(metrics.contains(&refused), "{metrics}");
+    app.finish().await
+}
+
+#[tokio::test]
 async fn a_forged_notify_stays_outside() -> Result<()> {
     let app = TestApp::start().await?;
     let honest = body(&app, &[]);
