@@ -10,6 +10,7 @@
 )]
 
 mod backlog;
+mod hostile;
 mod http;
 mod idle;
 mod machine;
@@ -40,6 +41,8 @@ enum Measurement {
     Queue,
     /// Requests a second of the api, beside a route that answers a constant
     Http,
+    /// What honest callers see while strangers do their worst
+    Hostile,
     /// Memory of idle processes, and how soon an idle worker starts on an event
     Idle,
     /// What a million events that wait cost: memory, the time of a read, what Redis keeps
@@ -51,13 +54,18 @@ enum Command {
     /// Serve a route that answers a constant: what `http` measures against
     #[command(hide = true)]
     Floor { port: u16 },
+    /// Be the strangers of `hostile`
+    #[command(hide = true)]
+    Attack(hostile::attack::Plan),
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    if let Some(Command::Floor { port }) = arguments.command {
-        return http::floor::serve(port).await;
+    match arguments.command {
+        Some(Command::Floor { port }) => return http::floor::serve(port).await,
+        Some(Command::Attack(plan)) => return hostile::attack::run(plan).await,
+        None => {}
     }
     release::build()?;
     let names = match arguments.names.as_slice() {
@@ -68,6 +76,7 @@ async fn main() -> Result<()> {
         let (title, rows) = match name {
             Measurement::Queue => ("queue", queue::measure().await?),
             Measurement::Http => ("http", http::measure().await?),
+            Measurement::Hostile => ("hostile", hostile::measure().await?),
             Measurement::Idle => ("idle", idle::measure().await?),
             Measurement::Backlog => ("backlog", backlog::measure().await?),
         };

@@ -1,0 +1,90 @@
+//! A client that speaks just enough HTTP to keep its connection, so that most of the machine is left to the server.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+/// The status of a success.
+pub(crate) const OK: u16 = 200;
+const HEAD_END: &[u8] = b"\r\n\r\n";
+
+/// One connection.
+pub(crate) struct Client {
+    stream: TcpStream,
+    received: Vec<u8>,
+}
+
+impl Client {
+    pub(crate) async fn connect(server: SocketAddr) -> Result<Self> {
+        let stream = TcpStream::connect(server).await.context("cannot connect")?;
+        stream.set_nodelay(true)?;
+        Ok(Self {
+            stream,
+            received: Vec::with_capacity(4096),
+        })
+    }
+
+    /// Sends a request and reads the whole answer. Says its status.
+    pub(crate) async fn ask(&mut self, request: &[u8]) -> Result<u16> {
+        self.stream.write_all(request).await?;
+        self.received.clear();
+        loop {
+            let more = self.stream.read_buf(&mut self.received).await?;
+            ensure!(more > 0, "the server closed a connection");
+            if let Some((status, length)) = head(&self.received)?
+                && self.received.len() >= length
+            {
+                return Ok(status);
+            }
+        }
+    }
+}
+
+/// The status and the length of the whole answer, once its head is there.
+fn head(received: &[u8]) -> Result<Option<(u16, usize)>> {
+    let Some(end) = received
+        .windows(HEAD_END.len())
+        .position(|window| window == HEAD_END)
+    else {
+        return Ok(None);
+    };
+    let head = std::str::from_utf8(&received[..end])?;
+    let status = head
+        .strip_prefix("HTTP/1.1 ")
+        .and_then(|rest| rest.get(..3))
+        .with_context(|| format!("no status: {head}"))?
+        .parse()?;
+    let body = head
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    match body {
+        Some((_, length)) => {
+            let length = end + HEAD_END.len() + length.trim().parse::<usize>()?;
+            Ok(Some((status, length)))
+        }
+        None => bail!("no content-length: {head}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn status_and_length_are_known_with_the_head() {
+        let answer = b"HTTP/1.1 503 No\r\nContent-Length: 7\r\n\r\n";
+        assert_eq!(head(&answer[..20]).unwrap(), None);
+        assert_eq!(head(answer).unwrap(), Some((503, answer.len() + 7)));
+    }
+
+    #[test]
+    fn an_answer_without_a_length_or_a_status_is_an_error() {
+        assert!(head(b"HTTP/1.1 200 OK\r\n\r\n").is_err());
+        assert!(head(b"HTTP/1.1 no\r\ncontent-length: 4\r\n\r\n").is_err());
+    }
+}
