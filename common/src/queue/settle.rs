@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use redis::{RedisResult, Script};
+use redis::{Cmd, RedisResult, Script};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{DeadReason, Delivery, GROUP, Outcome, Partition, Queue, event::Fields};
@@ -10,6 +10,7 @@ use crate::{
     backoff::Backoff,
     crash::{self, Point},
     order::OutTradeNo,
+    redis::WriteError,
 };
 
 /// How long an order's failure is remembered for `/checkOrder`: 30 days.
@@ -18,6 +19,9 @@ pub(super) const FAILED_TTL_SECONDS: u64 = 30 * 24 * 3600;
 const LONGEST_REJECTED: usize = 10_000;
 /// The most acknowledgements in one transition.
 const LARGEST_BATCH: usize = 256;
+/// How often a master may lack replicas, 1.5 s each, before it is believed to be one: a former one learns of its
+/// successor within about 8 s.
+const MOST_ALONE: u32 = 8;
 
 /// One acknowledgement on its way.
 struct Acknowledgement {
@@ -91,7 +95,15 @@ async fn acknowledge(queue: Queue, mut receiver: mpsc::Receiver<Acknowledgement>
         }
         for (partition, batch) in partitions {
             let mut backoff = Backoff::reconnect();
+            let mut alone = 0;
             while let Err(error) = queue.acknowledge(partition, &batch).await {
+                if matches!(error, WriteError::Replicas { .. }) {
+                    alone += 1;
+                }
+                if alone == MOST_ALONE {
+                    tracing::warn!(error = %error, "events are done on a master without enough replicas");
+                    break;
+                }
                 tracing::warn!(error = %error, "cannot acknowledge events, trying again");
                 backoff.wait().await;
             }
@@ -104,12 +116,13 @@ async fn acknowledge(queue: Queue, mut receiver: mpsc::Receiver<Acknowledgement>
 }
 
 impl Queue {
-    /// Events that are done: their orders and marks of failure go, and so do they.
+    /// Events that are done: their orders and marks of failure go, and so do they. Replicas are waited for: a
+    /// former master, which has none any more, would drop an order that the new one keeps.
     async fn acknowledge(
         &self,
         partition: Partition,
         batch: &[Acknowledgement],
-    ) -> RedisResult<()> {
+    ) -> Result<(), WriteError> {
         let stream = self.keys.notify(partition);
         let ids: Vec<&str> = batch.iter().map(|one| one.id.as_str()).collect();
         let orders: Vec<String> = batch
@@ -118,14 +131,14 @@ impl Queue {
             .filter(|number| self.keys.partition(number) == partition)
             .flat_map(|number| [self.keys.order(number), self.keys.failed(number)])
             .collect();
-        let mut pipeline = redis::pipe();
-        pipeline.atomic();
+        let mut commands = vec![redis::cmd("MULTI")];
         if !orders.is_empty() {
-            pipeline.del(orders).ignore();
+            commands.push(Cmd::del(orders));
         }
-        pipeline.xack(&stream, GROUP, &ids).ignore();
-        pipeline.xdel(&stream, &ids).ignore();
-        pipeline.exec_async(&mut self.connection()).await
+        commands.push(Cmd::xack(&stream, GROUP, &ids));
+        commands.push(Cmd::xdel(&stream, &ids));
+        commands.push(redis::cmd("EXEC"));
+        self.redis.write(commands).await.map(drop)
     }
 
     /// Parks, buries or rejects an event.

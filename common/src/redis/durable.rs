@@ -54,9 +54,13 @@ impl Redis {
         };
         let node = master_of(&map, slot.unwrap_or(0))?;
         let written = node.write(commands, self.wait_replicas).await;
-        if let Err(WriteError::Redis(error)) = &written
-            && (is_lost(error) || is_refused(error))
-        {
+        let may_be_elsewhere = match &written {
+            Ok(_) => false,
+            Err(WriteError::Redis(error)) => is_lost(error) || is_refused(error),
+            // A former master has no replicas.
+            Err(WriteError::Replicas { .. }) => true,
+        };
+        if may_be_elsewhere {
             self.masters.forget(version).await;
         }
         written
