@@ -238,6 +238,11 @@ async fn start(plan: Plan, port: Option<u16>) -> Result<Server> {
     let mut attempts = if port.is_some() { 1 } else { PORT_ATTEMPTS };
     loop {
         let port = port.map_or_else(free_port, Ok)?;
+        // A port that was free a moment ago may belong to somebody else by now.
+        if attempts > 1 && !is_free(port) {
+            attempts -= 1;
+            continue;
+        }
         let child = spawn(&plan, port)?;
         let mut server = Server {
             plan: plan.clone(),
