@@ -26,14 +26,11 @@ pub(crate) use places::Places;
 pub use shared::Shared;
 
 use self::{
-    link::Request,
+    link::{RESPONSE_TIMEOUT, Request},
     masters::{Masters, all, master_of},
     renewable::Made,
 };
 use crate::{config, http};
-
-/// How much longer than it blocks a command may take to be answered.
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A handle to Redis that finds its master and reconnects by itself. Cheap to clone.
 #[derive(Clone)]

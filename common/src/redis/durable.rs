@@ -5,7 +5,7 @@ use redis::{Cmd, RedisError, Value};
 use super::{
     Redis,
     masters::master_of,
-    outdated::{is_lost, is_refused},
+    outdated::{is_failure_of_master, is_worth_repeating},
     renewable::Made,
     slot,
 };
@@ -33,9 +33,7 @@ impl Redis {
     pub async fn write(&self, commands: Vec<Cmd>) -> Result<Vec<Value>, WriteError> {
         let again = self.masters.may_move().then(|| commands.clone());
         match (self.write_once(commands).await, again) {
-            (Err(WriteError::Redis(error)), Some(commands))
-                if error.is_connection_dropped() || is_refused(&error) =>
-            {
+            (Err(WriteError::Redis(error)), Some(commands)) if is_worth_repeating(&error) => {
                 self.write_once(commands).await
             }
             (written, _) => written,
@@ -56,7 +54,7 @@ impl Redis {
         let written = node.write(commands, self.wait_replicas).await;
         let may_be_elsewhere = match &written {
             Ok(_) => false,
-            Err(WriteError::Redis(error)) => is_lost(error) || is_refused(error),
+            Err(WriteError::Redis(error)) => is_failure_of_master(error),
             // A former master has no replicas.
             Err(WriteError::Replicas { .. }) => true,
         };

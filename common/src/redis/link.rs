@@ -13,7 +13,8 @@ use super::{
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long an answer may take that nothing delays on purpose.
+pub(super) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What is sent in one go.
 #[derive(Clone, Copy)]
@@ -69,7 +70,7 @@ impl Link {
 
     /// A process that is busy for a moment may see too late that it was connected, so it may try twice.
     async fn open(&self) -> RedisResult<MultiplexedConnection> {
-        let open = || connect(&self.client, CONNECT_TIMEOUT, RESPONSE_TIMEOUT);
+        let open = || open(&self.client, RESPONSE_TIMEOUT);
         match open().await {
             Err(error) if error.is_timeout() => open().await,
             other => other,
@@ -77,12 +78,12 @@ impl Link {
     }
 }
 
-/// Opens a connection of its own whose answers may take `longest`.
+/// Opens a connection whose answers may take `longest`.
 pub(super) async fn open(client: &Client, longest: Duration) -> RedisResult<MultiplexedConnection> {
     connect(client, CONNECT_TIMEOUT, longest).await
 }
 
-/// Opens a connection.
+/// Opens a connection within `connect` whose answers may take `answer`.
 pub(super) async fn connect(
     client: &Client,
     connect: Duration,

@@ -18,22 +18,28 @@ const ELSEWHERE: [&str; 8] = [
 /// Whether an answer, or the lack of one, calls for a look where the master is.
 pub(super) fn is_outdated(sent: &RedisResult<Vec<Value>>) -> bool {
     match sent {
-        Err(error) => is_lost(error) || is_refused(error),
+        Err(error) => is_failure_of_master(error),
         Ok(answers) => answers.iter().any(says_elsewhere),
     }
 }
 
+/// Like [`is_outdated`], for a failure.
+pub(super) fn is_failure_of_master(error: &RedisError) -> bool {
+    let is_lost = error.is_io_error() || error.is_connection_dropped() || error.is_timeout();
+    is_lost || is_refused(error)
+}
+
+/// Whether the same may succeed at once, over a new connection or elsewhere. After a timeout it is too late for that.
+pub(super) fn is_worth_repeating(error: &RedisError) -> bool {
+    error.is_connection_dropped() || is_refused(error)
+}
+
 /// Whether a server said that it is not the master; it has not done what it was told.
-pub(super) fn is_refused(error: &RedisError) -> bool {
+fn is_refused(error: &RedisError) -> bool {
     error.code().is_some_and(|code| ELSEWHERE.contains(&code))
 }
 
-/// Like [`is_refused`], also for a refusal among the answers of a pipeline.
+/// Whether an answer of a pipeline is such a refusal.
 pub(super) fn says_elsewhere(answer: &Value) -> bool {
     matches!(answer, Value::ServerError(error) if ELSEWHERE.contains(&error.code()))
-}
-
-/// Whether nobody answered.
-pub(super) fn is_lost(error: &RedisError) -> bool {
-    error.is_io_error() || error.is_connection_dropped() || error.is_timeout()
 }

@@ -8,7 +8,7 @@ use redis::{Cmd, ErrorKind, Pipeline, RedisFuture, RedisResult, Value, aio::Conn
 use super::{
     link::Request,
     masters::{Masters, all, master_of},
-    outdated::{is_outdated, is_refused, says_elsewhere},
+    outdated::{is_outdated, is_worth_repeating, says_elsewhere},
     renewable::Made,
     slot,
 };
@@ -27,7 +27,7 @@ impl Shared {
     async fn send(&self, request: Request<'_>) -> RedisResult<Vec<Value>> {
         let sent = self.send_once(request).await;
         let is_elsewhere = match &sent {
-            Err(error) => error.is_connection_dropped() || is_refused(error),
+            Err(error) => is_worth_repeating(error),
             Ok(answers) => answers.iter().any(says_elsewhere),
         };
         if is_elsewhere && self.masters.may_move() {
