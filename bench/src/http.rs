@@ -6,17 +6,21 @@ pub(crate) mod floor;
 pub(crate) mod load;
 pub(crate) mod requests;
 
-use std::sync::Arc;
+use std::{process, sync::Arc};
 
 use anyhow::Result;
 use heyi_common::{
     config::{Config, Process},
     redis::Redis,
 };
-use heyi_sandbox::world::World;
+use heyi_sandbox::{
+    servers::Server,
+    world::{Heyi, World},
+};
 
 use self::{floor::Floor, load::Requests};
 use crate::{
+    cpu::{Meter, metered},
     report::{Row, Target},
     series::Series,
 };
@@ -42,7 +46,7 @@ pub(crate) async fn measure() -> Result<Vec<Row>> {
     let redis = Redis::new(&world.config(Process::Api)?.redis)?;
     // A rewrite of the append-only file would fall into some round by chance.
     set(&redis, "auto-aof-rewrite-percentage", "0").await?;
-    let _api = world.api().await?;
+    let api = world.api().await?;
     let floor = Floor::start().await?;
     let mut rows = Vec::new();
     for appendfsync in ["always", "everysec"] {
@@ -50,7 +54,11 @@ pub(crate) async fn measure() -> Result<Vec<Row>> {
         for (route, make) in ROUTES {
             let what = format!("{route}, appendfsync {appendfsync}");
             println!("http: {what}");
-            let seen = in_turn(&world, &redis, &floor, make).await?;
+            let seen = in_turn(&world, &redis, &api, &floor, make).await?;
+            for (process, spent) in seen.spent {
+                let what = format!("{what}: CPU of a request in {process}");
+                rows.push(Row::new(what, "µs", spent));
+            }
             let row = Row::new(what.clone(), "requests/s", seen.ours.clone())
                 .beside("a constant", seen.constant)
                 .target(Target::RatioAtLeast(LEAST));
@@ -72,23 +80,40 @@ struct Seen {
     ours: Series,
     constant: Series,
     bare: Series,
+    /// Of the processor, by process and request.
+    spent: Vec<(&'static str, Series)>,
 }
 
-async fn in_turn(world: &World, redis: &Redis, floor: &Floor, make: Make) -> Result<Seen> {
+async fn in_turn(
+    world: &World,
+    redis: &Redis,
+    api: &Heyi,
+    floor: &Floor,
+    make: Make,
+) -> Result<Seen> {
     let config = world.config(Process::Api)?;
     let requests = |from: u32, count: u32| -> Requests {
         let numbers = from..from + count;
         Arc::new(numbers.map(|number| make(&config, number)).collect())
     };
-    let api = config.http.listen;
+    let address = config.http.listen;
+    let meter = Meter::new;
+    let mut in_api = meter(api.id())?;
+    let mut in_redis = meter(world.redis.as_ref().and_then(Server::id))?;
+    let mut in_load = meter(Some(process::id()))?;
+    let mut in_constant = meter(floor.id())?;
+    let mut in_load_of_constant = meter(Some(process::id()))?;
     let warm_up = requests(0, WARM_UP);
-    load::rate(api, &warm_up).await?;
+    load::rate(address, &warm_up).await?;
     load::rate(floor.address(), &warm_up).await?;
     let (mut ours, mut constant, mut bare) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         let requests = requests(WARM_UP + round * REQUESTS, REQUESTS);
-        ours.push(load::rate(api, &requests).await?);
-        constant.push(load::rate(floor.address(), &requests).await?);
+        let meters = &mut [&mut in_api, &mut in_redis, &mut in_load];
+        ours.push(metered(meters, REQUESTS, load::rate(address, &requests)).await?);
+        let meters = &mut [&mut in_constant, &mut in_load_of_constant];
+        let work = load::rate(floor.address(), &requests);
+        constant.push(metered(meters, REQUESTS, work).await?);
         bare.push(bare::rate(world)?);
         let () = redis::cmd("FLUSHALL")
             .query_async(&mut redis.shared())
@@ -98,6 +123,13 @@ async fn in_turn(world: &World, redis: &Redis, floor: &Floor, make: Make) -> Res
         ours: Series::new(ours),
         constant: Series::new(constant),
         bare: Series::new(bare),
+        spent: vec![
+            ("the api", in_api.series()),
+            ("Redis", in_redis.series()),
+            ("the load", in_load.series()),
+            ("the constant", in_constant.series()),
+            ("the load of the constant", in_load_of_constant.series()),
+        ],
     })
 }
 

@@ -10,6 +10,7 @@
 )]
 
 mod backlog;
+mod cpu;
 mod hostile;
 mod http;
 mod idle;

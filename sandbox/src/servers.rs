@@ -113,6 +113,11 @@ impl Server {
         self.port
     }
 
+    /// The id of its process, while it runs.
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Where it logs.
     pub fn log(&self) -> PathBuf {
         log_of(&self.plan.dir)

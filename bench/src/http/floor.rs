@@ -39,7 +39,7 @@ pub(crate) async fn serve(port: u16) -> Result<()> {
 /// A process of its own that serves it. Dropping it ends it.
 pub(crate) struct Floor {
     port: u16,
-    _process: Child,
+    process: Child,
 }
 
 impl Floor {
@@ -49,16 +49,17 @@ impl Floor {
             .args(["floor", &port.to_string()])
             .spawn()
             .context("cannot start the floor")?;
-        let floor = Self {
-            port,
-            _process: process,
-        };
+        let floor = Self { port, process };
         eventually("the floor", async || {
             let connected = timeout(CONNECT_LIMIT, TcpStream::connect(floor.address())).await;
             Ok(matches!(connected, Ok(Ok(_))))
         })
         .await?;
         Ok(floor)
+    }
+
+    pub(super) fn id(&self) -> Option<u32> {
+        self.process.id()
     }
 
     pub(super) fn address(&self) -> SocketAddr {
