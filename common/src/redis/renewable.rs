@@ -35,19 +35,31 @@ impl<T> Default for Renewable<T> {
     }
 }
 
+impl<T: Clone> State<T> {
+    fn made(&self) -> Option<Made<T>> {
+        self.value.clone().map(|value| Made {
+            version: self.version,
+            value,
+        })
+    }
+}
+
 impl<T: Clone> Renewable<T> {
     /// The value, made if there is none.
     pub(super) async fn get(
         &self,
         make: impl AsyncFnOnce() -> RedisResult<T>,
     ) -> RedisResult<Made<T>> {
+        // Nearly always it is there and nobody makes it: this is on the way of every command.
+        if let Ok(state) = self.state.try_lock()
+            && let Some(made) = state.made()
+        {
+            return Ok(made);
+        }
         let asked = Instant::now();
         let mut state = self.state.lock().await;
-        if let Some(value) = &state.value {
-            return Ok(Made {
-                version: state.version,
-                value: value.clone(),
-            });
+        if let Some(made) = state.made() {
+            return Ok(made);
         }
         if let Some((at, error)) = &state.failed
             && *at >= asked
