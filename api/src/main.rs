@@ -10,7 +10,8 @@ use heyi_common::{
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-#[tokio::main]
+/// Requests have threads of their own.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let config = Config::load(Process::Api)?;
     match std::env::args().nth(1).as_deref() {

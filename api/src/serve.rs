@@ -1,20 +1,18 @@
 //! Listening, and what happens beside it.
 
-use std::{net::SocketAddr, time::Duration};
+mod thread;
+
+use std::{convert::Infallible, time::Duration};
 
 use anyhow::Context;
-use axum_server::{Handle, accept::NoDelayAcceptor};
 use heyi_common::{config::Config, shutdown};
-use hyper_util::rt::TokioTimer;
-use tokio::{net::TcpListener, time::sleep};
+use tokio::{net::TcpListener, task::spawn_blocking, time::sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::{routes::router, state::AppState};
+use self::thread::Thread;
+use crate::state::AppState;
 
-/// What requests may take to finish when the process is told to stop.
-const DRAIN: Duration = Duration::from_secs(10);
-/// The longest head of a request, in bytes.
-const HEAD_LIMIT: usize = 64 * 1024;
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
 const RETRY_EVERY: Duration = Duration::from_secs(5);
 
@@ -24,41 +22,58 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
         tracing::warn!("{warning}");
     }
     let listen = config.http.listen;
-    let header_timeout = config.http.header_timeout;
     let state = AppState::new(config).await?;
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("listen on {listen}"))?;
     tracing::info!(http.address = %listener.local_addr()?, "listening");
     start_side_tasks(&state, &stop);
+    let threads = start_threads(&state, &stop)?;
     shutdown::announce_ready(stop.clone());
 
-    let handle = Handle::new();
-    tokio::spawn(drain(stop.clone(), handle.clone()));
-    let mut server = axum_server::from_tcp(listener.into_std()?)?
-        .handle(handle)
-        .acceptor(NoDelayAcceptor)
-        .http1_only();
-    server
-        .http_builder()
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(header_timeout)
-        .max_buf_size(HEAD_LIMIT);
-    let service = router(state).into_make_service_with_connect_info::<SocketAddr>();
-    let outcome = server.serve(service).await.context("serve");
+    let accepting = stop.run_until_cancelled(accept(&listener, &threads)).await;
     stop.cancel();
+    drop(listener);
+    let ended = spawn_blocking(|| threads.into_iter().map(Thread::end).collect());
+    let ended: Vec<_> = ended.await.context("wait for the threads")?;
     tracing::info!("stopped");
-    outcome
+    ended.into_iter().collect::<anyhow::Result<()>>()?;
+    accepting.transpose().map(|_| ())
+}
+
+/// One thread for each core.
+fn start_threads(state: &AppState, stop: &CancellationToken) -> anyhow::Result<Vec<Thread>> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    (0..cores)
+        .map(|number| {
+            let state = state.for_another_thread()?;
+            Thread::start(format!("http-{number}"), state, stop.clone())
+        })
+        .collect()
+}
+
+/// Gives connections to the threads in turn.
+async fn accept(listener: &TcpListener, threads: &[Thread]) -> anyhow::Result<Infallible> {
+    let mut threads = threads.iter().cycle();
+    loop {
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "a connection was not accepted");
+                // Where there are too many, some must end first.
+                sleep(ACCEPT_AGAIN).await;
+                continue;
+            }
+        };
+        // A client that has left already shows when it is read from.
+        let _ = stream.set_nodelay(true);
+        let thread = threads.next().context("there are no threads")?;
+        thread.serve((stream.into_std()?, peer)).await?;
+    }
 }
 
 async fn warn_of_redis(state: AppState) {
     state.redis.warn_of_risks().await;
-}
-
-async fn drain(stop: CancellationToken, handle: Handle<SocketAddr>) {
-    stop.cancelled().await;
-    handle.graceful_shutdown(Some(DRAIN));
 }
 
 fn start_side_tasks(state: &AppState, stop: &CancellationToken) {

@@ -26,11 +26,24 @@ impl Deref for AppState {
 
 /// See [`AppState`].
 pub struct Handles {
-    pub(crate) config: Config,
-    pub(crate) notify_url: Url,
+    shared: Arc<Shared>,
     pub(crate) redis: Redis,
     pub(crate) orders: Orders,
     pub(crate) queue: Queue,
+}
+
+impl Deref for Handles {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
+}
+
+/// What the process has once.
+pub struct Shared {
+    pub(crate) config: Config,
+    pub(crate) notify_url: Url,
     pub(crate) store: Store,
     pub(crate) wechat: wechat::Client,
     pub(crate) pages: Pages,
@@ -44,24 +57,37 @@ impl AppState {
     /// Sets everything up. Nothing is connected to before it is used, so that the process starts while a store
     /// is away.
     pub async fn new(config: Config) -> anyhow::Result<Self> {
-        let redis = Redis::new(&config.redis)?;
-        let queue = Queue::new(redis.clone(), &config.redis, &config.queue);
-        Ok(Self(Arc::new(Handles {
+        let shared = Shared {
             notify_url: config
                 .payjs
                 .notify_url
                 .clone()
                 .context("payjs.notify_url is not set")?,
-            orders: Orders::new(redis.clone(), queue.keys().clone()),
             store: Store::new(&config.mongo).await?,
             wechat: wechat::Client::new(http::client()?, &config.wechat),
             pages: Pages::new()?,
             limit: RateLimit::new(&config.http),
             refusals: Sparing::new(),
             metrics: telemetry::metrics(),
+            config,
+        };
+        Self::with(Arc::new(shared))
+    }
+
+    /// The same with connections to Redis of its own: one belongs to the thread that uses it.
+    pub(crate) fn for_another_thread(&self) -> anyhow::Result<Self> {
+        Self::with(self.shared.clone())
+    }
+
+    fn with(shared: Arc<Shared>) -> anyhow::Result<Self> {
+        let config = &shared.config;
+        let redis = Redis::new(&config.redis)?;
+        let queue = Queue::new(redis.clone(), &config.redis, &config.queue);
+        Ok(Self(Arc::new(Handles {
+            orders: Orders::new(redis.clone(), queue.keys().clone()),
             redis,
             queue,
-            config,
+            shared,
         })))
     }
 

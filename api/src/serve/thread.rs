@@ -1,0 +1,104 @@
+//! One thread that serves connections.
+
+use std::{net::SocketAddr, thread, time::Duration};
+
+use anyhow::{Context, anyhow};
+use axum::{extract::ConnectInfo, http::Request};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+};
+use tokio::{
+    net::TcpStream,
+    runtime::Builder,
+    sync::mpsc::{Receiver, Sender, channel},
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+use tower::Service;
+
+use crate::{routes::router, state::AppState};
+
+/// What requests may take to finish when the process is told to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+/// The longest head of a request, in bytes.
+const HEAD_LIMIT: usize = 64 * 1024;
+/// Connections that were accepted and are not served yet.
+const WAITING: usize = 1024;
+
+/// A client, and where it is.
+pub(super) type Connection = (std::net::TcpStream, SocketAddr);
+
+/// A thread with the whole API and connections to Redis of its own: a request stays where its connection is, so
+/// nothing about it has to be handed from core to core.
+pub(super) struct Thread {
+    connections: Sender<Connection>,
+    running: thread::JoinHandle<()>,
+}
+
+impl Thread {
+    /// Starts one that serves until it is [ended](Self::end). When it ends by itself, it cancels `stop`.
+    pub(super) fn start(
+        name: String,
+        state: AppState,
+        stop: CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let (connections, accepted) = channel(WAITING);
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let serve = move || {
+            // A thread less would go unnoticed.
+            let _end = stop.drop_guard();
+            runtime.block_on(serve(state, accepted));
+        };
+        Ok(Self {
+            connections,
+            running: thread::Builder::new().name(name).spawn(serve)?,
+        })
+    }
+
+    /// Gives it a connection to serve.
+    pub(super) async fn serve(&self, connection: Connection) -> anyhow::Result<()> {
+        let given = self.connections.send(connection).await;
+        given.context("a thread that serves has ended")
+    }
+
+    /// Waits until what was begun has ended, but not for ever.
+    pub(super) fn end(self) -> anyhow::Result<()> {
+        drop(self.connections);
+        let ended = self.running.join();
+        ended.map_err(|_| anyhow!("a thread that serves panicked"))
+    }
+}
+
+async fn serve(state: AppState, mut accepted: Receiver<Connection>) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(state.config.http.header_timeout)
+        .max_buf_size(HEAD_LIMIT);
+    let router = router(state);
+    let begun = GracefulShutdown::new();
+    while let Some((stream, peer)) = accepted.recv().await {
+        let stream = match TcpStream::from_std(stream) {
+            Ok(stream) => TokioIo::new(stream),
+            Err(error) => {
+                tracing::error!(%error, "a connection cannot be served");
+                continue;
+            }
+        };
+        let router = router.clone();
+        let answer = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(peer));
+            router.clone().call(request)
+        });
+        let connection = begun.watch(http.serve_connection(stream, answer));
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection broke");
+            }
+        });
+    }
+    if timeout(DRAIN, begun.shutdown()).await.is_err() {
+        tracing::warn!("some requests did not finish in time");
+    }
+}
