@@ -1,5 +1,7 @@
 //! Points between two effects at which a test can make the process die. Not in release builds.
 
+use std::fmt::Display;
+
 macro_rules! points {
     ($($(#[$doc:meta])+ $point:ident = $name:literal,)+) => {
         /// A point between two effects. The walk of the worker's tests dies at each of them.
@@ -82,19 +84,41 @@ pub fn point(point: Point) {
     let _ = point;
 }
 
+/// The same, but where `HEYI_CRASH_OF` is set only for what it names.
+#[inline]
+pub fn point_of<T: Display>(point: Point, name: impl FnOnce() -> Option<T>) {
+    #[cfg(debug_assertions)]
+    enabled::point_of(point, name);
+    #[cfg(not(debug_assertions))]
+    let _ = (point, name);
+}
+
 #[cfg(debug_assertions)]
 mod enabled {
-    use std::{env, sync::LazyLock};
+    use std::{env, fmt::Display, sync::LazyLock};
 
     use super::Point;
 
-    static CRASH_AT: LazyLock<Option<String>> =
-        LazyLock::new(|| env::var_os("HEYI_CRASH_AT").and_then(|name| name.into_string().ok()));
+    static CRASH_AT: LazyLock<Option<String>> = LazyLock::new(|| told("HEYI_CRASH_AT"));
+    static CRASH_OF: LazyLock<Option<String>> = LazyLock::new(|| told("HEYI_CRASH_OF"));
+
+    fn told(name: &str) -> Option<String> {
+        env::var_os(name).and_then(|text| text.into_string().ok())
+    }
 
     pub(super) fn point(point: Point) {
         if CRASH_AT.as_deref() == Some(point.name()) {
             tracing::error!(crash.point = point.name(), "dying as told");
             std::process::abort();
+        }
+    }
+
+    pub(super) fn point_of<T: Display>(at: Point, name: impl FnOnce() -> Option<T>) {
+        let is_named = CRASH_OF
+            .as_deref()
+            .is_none_or(|wanted| name().is_some_and(|name| name.to_string() == wanted));
+        if is_named {
+            point(at);
         }
     }
 }

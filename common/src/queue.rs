@@ -37,6 +37,7 @@
 //! | `heyi:check` | string, PX 1 s | PayJS was asked a moment ago |
 
 mod event;
+mod held;
 mod keys;
 mod outcome;
 

@@ -29,7 +29,7 @@ pub(crate) async fn handle(
 ) -> Result<Outcome, BoxDynError> {
     let started = Instant::now();
     let event = &delivery.event;
-    crash::point(Point::HandleBefore);
+    crash::point_of(Point::HandleBefore, || event.out_trade_no());
     let outcome = match decide(&handler.context, event).await {
         Ok(outcome) => outcome,
         Err(trouble) => {

@@ -1,17 +1,13 @@
 //! Out of the queue: a reader a partition, and one bounded channel to the worker.
 
-use std::{
-    collections::HashSet,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use redis::{
     RedisResult,
     streams::{StreamId, StreamReadOptions, StreamReadReply},
 };
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{RwLock, mpsc, watch},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
@@ -19,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     DeadReason, Delivery, Event, GROUP, Partition, Queue,
     event::{Fields, fields_of},
+    held::Held,
 };
 use crate::backoff::Backoff;
 
@@ -34,6 +31,8 @@ pub struct Consumer {
     pub(super) queue: Queue,
     pub(super) name: Arc<str>,
     pub(super) held: Held,
+    /// Whoever hands on events shares it; [`examine`](Self::examine) has it for itself.
+    pub(super) handing_on: Arc<RwLock<()>>,
     deliveries: mpsc::Sender<Delivery>,
     intake: watch::Receiver<bool>,
     pub(super) stop: CancellationToken,
@@ -60,6 +59,7 @@ impl Consumer {
                 queue,
                 name,
                 held: Held::default(),
+                handing_on: Arc::default(),
                 deliveries,
                 intake,
                 stop,
@@ -100,6 +100,7 @@ impl Consumer {
         let stream = self.queue.keys.notify(partition);
         let mut connection = self.queue.redis.blocking(&stream, BLOCK).await?;
         while self.is_ready_for_more().await {
+            let _shared = self.handing_on.read().await;
             let most = self.deliveries.capacity().clamp(1, LARGEST_READ);
             let options = StreamReadOptions::default()
                 .group(GROUP, &*self.name)
@@ -175,33 +176,5 @@ impl Consumer {
             .await?;
         self.held.remove(partition, id);
         Ok(())
-    }
-}
-
-/// The events that this process works on, so that it does not take them over from itself.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Held(Arc<Mutex<HashSet<(Partition, String)>>>);
-
-impl Held {
-    /// Notes an event; false when it was noted before.
-    fn add(&self, partition: Partition, id: &str) -> bool {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert((partition, id.to_owned()))
-    }
-
-    pub(super) fn remove(&self, partition: Partition, id: &str) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&(partition, id.to_owned()));
-    }
-
-    pub(super) fn contains(&self, partition: Partition, id: &str) -> bool {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(&(partition, id.to_owned()))
     }
 }

@@ -10,6 +10,8 @@ use redis::{
     },
 };
 
+use tokio::time::Instant;
+
 use super::{Consumer, DeadReason, GROUP, Partition, Queue, event::fields_of};
 use crate::crash::{self, Point};
 
@@ -22,6 +24,8 @@ const LEAST_IDLE: Duration = Duration::from_secs(1);
 const LOST_AFTER: Duration = Duration::from_secs(5);
 /// An event that was delivered this often to workers that died becomes a dead letter.
 const MOST_DELIVERIES: usize = 3;
+/// How long new events wait for those that are handed on alone, before they have a turn again.
+const EXAMINE_FOR: Duration = Duration::from_secs(5);
 const SLICE: usize = 100;
 /// The consumer that holds what a worker gave back when it ended. It never lives, so all of it is taken over.
 const RELEASED: &str = "released";
@@ -100,36 +104,82 @@ impl Consumer {
             "taking over the events of a dead worker"
         );
         let is_full = pending.len() == SLICE;
+        let mut suspects = Vec::new();
         for one in pending {
-            let poisonous = one.times_delivered >= MOST_DELIVERIES && dead != RELEASED;
-            let claimed = self.claim(partition, &one, LEAST_IDLE, None).await?;
-            crash::point(Point::TakeoverClaimed);
-            claims += claimed.ids.len();
-            for entry in claimed.ids {
-                if poisonous {
-                    let error = format!("{} workers died while they held it", one.times_delivered);
-                    let fields = fields_of(&entry);
-                    let number = super::Event::from_fields(&fields)
-                        .ok()
-                        .and_then(|event| event.out_trade_no());
-                    self.queue
-                        .bury(
-                            partition,
-                            &entry.id,
-                            DeadReason::Poison,
-                            &error,
-                            number,
-                            fields,
-                        )
-                        .await?;
-                    crash::point(Point::TakeoverBuried);
-                } else {
-                    self.deliver(partition, &entry).await?;
-                }
+            if one.times_delivered >= MOST_DELIVERIES && dead != RELEASED {
+                claims += self.take_poison(partition, &one).await?;
+            } else if one.times_delivered + 1 >= MOST_DELIVERIES {
+                suspects.push(one);
+            } else {
+                claims += self.take(partition, &one).await?;
             }
         }
+        claims += self.examine(partition, suspects).await?;
         // Without a claim somebody else is at them, or they are too young.
         Ok(!is_full || claims == 0)
+    }
+
+    /// Claims an event and hands it on. Says how many it got: one or none.
+    async fn take(&self, partition: Partition, pending: &StreamPendingId) -> RedisResult<usize> {
+        let claimed = self.claim(partition, pending, LEAST_IDLE, None).await?;
+        crash::point(Point::TakeoverClaimed);
+        for entry in &claimed.ids {
+            self.deliver(partition, entry).await?;
+        }
+        Ok(claimed.ids.len())
+    }
+
+    /// Claims an event of which workers died and makes it a dead letter.
+    async fn take_poison(
+        &self,
+        partition: Partition,
+        pending: &StreamPendingId,
+    ) -> RedisResult<usize> {
+        let claimed = self.claim(partition, pending, LEAST_IDLE, None).await?;
+        crash::point(Point::TakeoverClaimed);
+        for entry in &claimed.ids {
+            let error = format!(
+                "{} workers died while they held it",
+                pending.times_delivered
+            );
+            let fields = fields_of(entry);
+            let event = super::Event::from_fields(&fields).ok();
+            let number = event.and_then(|event| event.out_trade_no());
+            let reason = DeadReason::Poison;
+            self.queue
+                .bury(partition, &entry.id, reason, &error, number, fields)
+                .await?;
+            crash::point(Point::TakeoverBuried);
+        }
+        Ok(claimed.ids.len())
+    }
+
+    /// Hands on events of which the next death would make poison, each when this process works on nothing else:
+    /// whatever it dies of then was that one, and none is buried for having been beside it.
+    async fn examine(
+        &self,
+        partition: Partition,
+        suspects: Vec<StreamPendingId>,
+    ) -> RedisResult<usize> {
+        if suspects.is_empty() {
+            return Ok(0);
+        }
+        let until = Instant::now() + EXAMINE_FOR;
+        let examined = async {
+            let _alone = self.handing_on.write().await;
+            let mut claims = 0;
+            for one in suspects {
+                self.held.emptied().await;
+                if Instant::now() > until {
+                    break;
+                }
+                claims += self.take(partition, &one).await?;
+            }
+            self.held.emptied().await;
+            Ok(claims)
+        };
+        let examined = self.stop.run_until_cancelled(examined).await;
+        examined.unwrap_or(Ok(0))
     }
 
     /// Entries that Redis sent to this process but that never arrived, because a connection broke on the way.

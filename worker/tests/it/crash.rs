@@ -7,15 +7,20 @@ use tokio::time::Instant;
 
 use crate::support::Shop;
 
+/// How many events a worker holds beside one that kills it.
+const BESIDE: u32 = 40;
 /// What a killed worker held must be running again within this.
 const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(15);
 
 #[tokio::test]
-async fn an_event_that_kills_every_worker_becomes_poison() -> Result<()> {
+async fn an_event_that_kills_every_worker_becomes_poison_and_those_beside_it_codes() -> Result<()> {
     let mut shop = Shop::new().await?;
-    let order = shop.order("小店").await?;
-    shop.enqueue(&order, shop.notify(&order, 1)).await?;
+    let deadly = shop.order("小店").await?;
+    shop.enqueue(&deadly, shop.notify(&deadly, 1)).await?;
+    let harmless = shop.paid_orders(BESIDE).await?;
     shop.world.set("HEYI_CRASH_AT", "handle.before");
+    shop.world
+        .set("HEYI_CRASH_OF", deadly.out_trade_no.as_str());
     for _ in 0..3 {
         assert!(!shop.world.start_worker()?.exited().await?.success());
     }
@@ -24,9 +29,14 @@ async fn an_event_that_kills_every_worker_becomes_poison() -> Result<()> {
     let letter = shop.the_dead_letter().await?;
     assert_eq!(letter.field("reason"), "poison");
     assert_eq!(
-        shop.queue.failure(&order.out_trade_no).await?.as_deref(),
+        shop.queue.failure(&deadly.out_trade_no).await?.as_deref(),
         Some("poison")
     );
+    shop.quiet().await?;
+    for order in &harmless {
+        shop.the_code(order).await?;
+    }
+    assert_eq!(shop.queue.status().await?.dead, 1);
     shop.close().await
 }
 

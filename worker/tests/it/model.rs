@@ -18,7 +18,7 @@
 //! | `Stall`, `ShowLife` | a worker that was frozen: its events are taken over while it works on them |
 //!
 //! Left out, because they only make less happen: waits, rates, the closed door of the intake, the bounds of slices
-//! and batches. Left out, because the architecture says that they are not promised: Redis forgetting what it
+//! and batches, and that an event of which two workers died is handed on alone. Left out, because the architecture says that they are not promised: Redis forgetting what it
 //! acknowledged, and an order that expires before its promotion.
 //!
 //! A debug build stops at fewer faults than `cargo test --release -p heyi-worker model`, which takes minutes.
