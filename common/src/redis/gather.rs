@@ -132,8 +132,9 @@ fn deliver(mut sent: Sent, waiting: Vec<Waiting>) {
         let written = match &mut sent {
             Err(error) => Err(error.clone().into()),
             Ok((got, answers)) => {
-                let answers = answers.by_ref().take(count).map(Value::extract_error);
-                match answers.collect::<RedisResult<_>>() {
+                // All of them, also those after an error: the next answers are those of the next write.
+                let own: Vec<Value> = answers.by_ref().take(count).collect();
+                match own.into_iter().map(Value::extract_error).collect() {
                     Ok(_) if *got < wanted => Err(WriteError::Replicas { got: *got, wanted }),
                     answers => answers.map_err(WriteError::Redis),
                 }
@@ -149,5 +150,46 @@ fn replicated(answers: &[Value], most: u32) -> u32 {
     match answers.last() {
         Some(Value::Int(replicas)) if most > 0 => u32::try_from(*replicas).unwrap_or(0),
         _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::parse_redis_value;
+
+    use super::*;
+
+    #[test]
+    fn every_write_gets_its_own_answers_though_one_before_it_failed_midway() {
+        let answers = [
+            // A transaction that Redis has no memory for.
+            "+OK\r\n+QUEUED\r\n-OOM no memory\r\n-EXECABORT no transaction\r\n",
+            // A write, another transaction, and a write again.
+            "-OOM no memory\r\n",
+            "+OK\r\n+QUEUED\r\n-OOM no memory\r\n-EXECABORT no transaction\r\n",
+            "-OOM no memory\r\n",
+            "+OK\r\n",
+        ];
+        let counts = answers.map(|answers| answers.matches("\r\n").count());
+        let values: Vec<Value> = answers
+            .concat()
+            .split_inclusive("\r\n")
+            .map(|answer| parse_redis_value(answer.as_bytes()).unwrap())
+            .collect();
+        let (waiting, written): (Vec<Waiting>, Vec<_>) = counts
+            .map(|count| {
+                let (done, written) = oneshot::channel();
+                ((count, 0, done), written)
+            })
+            .into_iter()
+            .unzip();
+        deliver(Ok((0, values.into_iter())), waiting);
+        let succeeded = written
+            .into_iter()
+            .map(|mut written| written.try_recv().unwrap().is_ok());
+        assert_eq!(
+            succeeded.collect::<Vec<_>>(),
+            [false, false, false, false, true]
+        );
     }
 }
