@@ -26,6 +26,8 @@ pub const LIST_LIMIT: i64 = 200;
 
 const SELECT_TIMEOUT: Duration = Duration::from_secs(2);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a certain answer may take.
+const CERTAIN_WITHIN: Duration = Duration::from_secs(2);
 const DUPLICATE_KEY: i32 = 11000;
 
 /// The database. Cheap to clone.
@@ -137,6 +139,17 @@ impl Store {
             .mappings
             .find_one(doc! { "_id": out_trade_no.as_str() })
             .read_concern(ReadConcern::majority())
+            .await?)
+    }
+
+    /// The same, but none only if there is none: right after a failover a majority read may still lag behind what
+    /// was acknowledged before. Costs as much as a write.
+    pub async fn mapping_for_certain(&self, out_trade_no: &OutTradeNo) -> Result<Option<Mapping>> {
+        Ok(self
+            .mappings
+            .find_one(doc! { "_id": out_trade_no.as_str() })
+            .read_concern(ReadConcern::linearizable())
+            .max_time(CERTAIN_WITHIN)
             .await?)
     }
 

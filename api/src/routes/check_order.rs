@@ -1,7 +1,7 @@
 //! `/checkOrder`: what became of an order.
 
 use axum::{Json, extract::State};
-use heyi_common::{order::OutTradeNo, queue::dead::REFUNDED};
+use heyi_common::{order::OutTradeNo, queue::dead::REFUNDED, store::Mapping};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -47,15 +47,16 @@ pub(super) async fn check_order(
     let request: Request = params.read()?;
     let number = &request.out_trade_no;
     let payment = payment(request.payjs_order_id.as_deref())?;
-    if let Some(checked) = mapped(&state, number).await? {
-        return Ok(checked);
+    if let Some(mapping) = state.store.mapping(number).await? {
+        return Ok(checked(&mapping));
     }
     if let Some(reason) = state.queue.failure(number).await.map_err(redis_away)? {
         return Err(failed(&reason));
     }
     if state.orders.get(number).await?.is_none() {
         // It may have become a code since the first look.
-        return mapped(&state, number).await?.ok_or_else(unknown);
+        let mapping = state.store.mapping_for_certain(number).await?;
+        return mapping.as_ref().map(checked).ok_or_else(unknown);
     }
     if let Some(payment) = payment {
         state.queue.enqueue_confirm(number, payment).await?;
@@ -63,14 +64,11 @@ pub(super) async fn check_order(
     Err(pending())
 }
 
-async fn mapped(state: &AppState, number: &OutTradeNo) -> Result<Option<Json<Checked>>, Error> {
-    let mapping = state.store.mapping(number).await?;
-    Ok(mapping.map(|mapping| {
-        Json(Checked {
-            order_id: mapping.code_id.to_hex(),
-            errcode: 200,
-        })
-    }))
+fn checked(mapping: &Mapping) -> Json<Checked> {
+    Json(Checked {
+        order_id: mapping.code_id.to_hex(),
+        errcode: 200,
+    })
 }
 
 fn payment(id: Option<&str>) -> Result<Option<&str>, Error> {
