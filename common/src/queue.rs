@@ -16,8 +16,8 @@
 //! Times are Redis's own, so the clocks of the workers do not matter.
 //!
 //! What ends an event is never counted by its `attempt`, which an outage raises too: `looks` counts how often its
-//! order was found missing, `refusals` how often PayJS refused to say whether it was paid. Both are only there once
-//! they count.
+//! order was found missing, `refusals` how often PayJS refused to say whether it was paid, unless `told` says that it
+//! said so before. They are only there once they count.
 //!
 //! # Keys
 //!
@@ -27,7 +27,7 @@
 //! | key | type | what |
 //! |---|---|---|
 //! | `heyi:order:<out_trade_no>` | string, JSON, expires | the order |
-//! | `heyi:notify` | stream, group `promoters` | events: `form` or `confirm` and `out_trade_no`; `attempt`, `received_at`; `looks`, `refusals` |
+//! | `heyi:notify` | stream, group `promoters` | events: `form` or `confirm` and `out_trade_no`; `attempt`, `received_at`; `looks`, `refusals`, `told` |
 //! | `heyi:notify:retry` | sorted set by due time in ms | events that wait for their next attempt, JSON |
 //! | `heyi:notify:dead` | stream | events that ended without a promotion, with `reason`, `error`, `attempts` |
 //! | `heyi:notify:rejected` | stream, at most about 10,000 | events whose signature is false |

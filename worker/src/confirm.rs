@@ -23,10 +23,10 @@ const CHECK_EVERY: Duration = Duration::from_secs(1);
 const MOST_REFUSALS: u32 = 4;
 
 /// Asks PayJS and promotes the order that its answer names. An answer that says paid ends PayJS's notifies, so
-/// the event is only done when the promotion is.
+/// the event is only done when the promotion is, and carries along that there was one.
 pub(crate) async fn confirm(
     context: &Context,
-    event: &Event,
+    event: &mut Event,
     out_trade_no: &OutTradeNo,
     payjs_order_id: &str,
 ) -> Result<Outcome, Trouble> {
@@ -56,6 +56,7 @@ pub(crate) async fn confirm(
             paid_time,
         }) => {
             crash::point(Point::ConfirmChecked);
+            event.told = event.told.saturating_add(1);
             let payment = Payment {
                 payjs_order_id,
                 transaction_id,
@@ -65,8 +66,7 @@ pub(crate) async fn confirm(
             forget_elsewhere(context, out_trade_no, &paid, &outcome).await?;
             Ok(outcome)
         }
-        // An order that was looked for was paid, PayJS said so.
-        Err(PayJsError::Refused(words)) if event.refusals >= MOST_REFUSALS && event.looks == 0 => {
+        Err(PayJsError::Refused(words)) if event.refusals >= MOST_REFUSALS && event.told == 0 => {
             tracing::warn!(order.out_trade_no = %out_trade_no, error = words, "PayJS does not confirm");
             Ok(Outcome::Nothing)
         }

@@ -28,15 +28,15 @@ pub(crate) async fn handle(
     handler: Data<Handler>,
 ) -> Result<Outcome, BoxDynError> {
     let started = Instant::now();
-    let event = &delivery.event;
+    let mut event = delivery.event.clone();
     crash::point_of(Point::HandleBefore, || event.out_trade_no());
-    let outcome = match decide(&handler.context, event).await {
+    let outcome = match decide(&handler.context, &mut event).await {
         Ok(outcome) => outcome,
         Err(trouble) => {
             if trouble.is_of_the_store() {
                 handler.intake.close();
             }
-            try_again(event, &trouble.to_string())
+            try_again(&event, &trouble.to_string())
         }
     };
     metrics::histogram!("heyi_event_seconds").record(started.elapsed());
@@ -44,14 +44,18 @@ pub(crate) async fn handle(
     Ok(outcome)
 }
 
-/// What becomes of an event: the table of the design page. An error means that something was out of reach.
-pub async fn decide(context: &Context, event: &Event) -> Result<Outcome, Trouble> {
+/// What becomes of an event: the table of the design page. An error means that something was out of reach; what
+/// was learned before that stays with the event.
+pub async fn decide(context: &Context, event: &mut Event) -> Result<Outcome, Trouble> {
     match &event.cause {
         Cause::Notify { form } => promote::notify(context, event, form).await,
         Cause::Confirm {
             out_trade_no,
             payjs_order_id,
-        } => confirm::confirm(context, event, out_trade_no, payjs_order_id).await,
+        } => {
+            let (asked, payment) = (out_trade_no.clone(), payjs_order_id.clone());
+            confirm::confirm(context, event, &asked, &payment).await
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::order::OutTradeNo;
 
 const LOOKS: &str = "looks";
 const REFUSALS: &str = "refusals";
+const TOLD: &str = "told";
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub struct Event {
     pub looks: u32,
     /// How often PayJS refused to say whether it was paid.
     pub refusals: u32,
+    /// How often PayJS said that it was paid, and the promotion did not come to its end.
+    pub told: u32,
 }
 
 /// Why an entry of the stream is no event.
@@ -59,6 +62,7 @@ impl Event {
             received_at: jiff::Timestamp::now().as_millisecond(),
             looks: 0,
             refusals: 0,
+            told: 0,
         }
     }
 
@@ -87,7 +91,12 @@ impl Event {
         };
         fields.insert("attempt".to_owned(), self.attempt.to_string());
         fields.insert("received_at".to_owned(), self.received_at.to_string());
-        for (name, count) in [(LOOKS, self.looks), (REFUSALS, self.refusals)] {
+        let counts = [
+            (LOOKS, self.looks),
+            (REFUSALS, self.refusals),
+            (TOLD, self.told),
+        ];
+        for (name, count) in counts {
             if count > 0 {
                 fields.insert(name.to_owned(), count.to_string());
             }
@@ -111,6 +120,7 @@ impl Event {
             received_at: number(fields, "received_at")?,
             looks: count(fields, LOOKS)?,
             refusals: count(fields, REFUSALS)?,
+            told: count(fields, TOLD)?,
         })
     }
 }

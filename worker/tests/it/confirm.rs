@@ -226,7 +226,7 @@ async fn refused_after_an_outage(shop: &Shop, counters: Value) -> Result<Order> 
 async fn a_refusal_does_not_end_what_outages_held_up_or_payjs_said_was_paid() -> Result<()> {
     for (counters, refusals) in [
         (json!({}), "1"),
-        (json!({ "looks": "1", "refusals": "4" }), "5"),
+        (json!({ "told": "1", "refusals": "4" }), "5"),
     ] {
         let shop = Shop::new().await?;
         let order = refused_after_an_outage(&shop, counters).await?;
@@ -243,6 +243,32 @@ async fn a_refusal_does_not_end_what_outages_held_up_or_payjs_said_was_paid() ->
         shop.close().await?;
     }
     Ok(())
+}
+
+#[tokio::test]
+async fn what_payjs_said_is_known_after_an_outage() -> Result<()> {
+    let shop = Shop::new().await?;
+    let (order, payjs_order_id) = paid_in_silence(&shop).await?;
+    let key = shop.queue.keys().order(&order.out_trade_no);
+    let aside = format!("{key}:aside");
+    let mut redis = shop.queue.redis().shared();
+    let () = redis.rename(&key, &aside).await?;
+    // Not an order that is missing, but a read that fails.
+    let () = redis.rpush(&key, "in the way").await?;
+    let _worker = shop.world.worker().await?;
+    shop.queue
+        .enqueue_confirm(&order.out_trade_no, &payjs_order_id)
+        .await?;
+    eventually("a confirm that knows of the payment", async || {
+        let parked = shop.parked(&order).await?;
+        Ok(parked.iter().any(|event| event["told"] == "1"))
+    })
+    .await?;
+    let () = redis.rename(&aside, &key).await?;
+    shop.release(&order).await?;
+    shop.quiet().await?;
+    shop.the_code(&order).await?;
+    shop.close().await
 }
 
 #[tokio::test]
