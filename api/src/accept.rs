@@ -13,7 +13,15 @@ pub(crate) fn html_over_json(headers: &HeaderMap) -> Ordering {
         .flat_map(|value| value.split(','))
         .filter_map(Range::parse)
         .collect();
-    quality(&ranges, "text", "html").cmp(&quality(&ranges, "application", "json"))
+    wish(&ranges, "text", "html").cmp(&wish(&ranges, "application", "json"))
+}
+
+/// The `q` among the parameters of a range, in thousandths; all of them without one.
+pub(crate) fn quality<'a>(parameters: impl Iterator<Item = &'a str>) -> Option<u16> {
+    parameters
+        .filter_map(|part| part.split_once('='))
+        .find(|(name, _)| name.trim().eq_ignore_ascii_case("q"))
+        .map_or(Some(1000), |(_, value)| thousandths(value.trim()))
 }
 
 /// A media range, and its quality in thousandths.
@@ -27,14 +35,10 @@ impl<'a> Range<'a> {
     fn parse(text: &'a str) -> Option<Self> {
         let mut parts = text.split(';').map(str::trim);
         let (kind, subtype) = parts.next()?.split_once('/')?;
-        let quality = parts
-            .filter_map(|part| part.split_once('='))
-            .find(|(name, _)| name.trim().eq_ignore_ascii_case("q"))
-            .map_or(Some(1000), |(_, value)| thousandths(value.trim()))?;
         Some(Self {
             kind,
             subtype,
-            quality,
+            quality: quality(parts)?,
         })
     }
 
@@ -64,7 +68,7 @@ fn thousandths(text: &str) -> Option<u16> {
     Some(value.min(1000))
 }
 
-fn quality(ranges: &[Range<'_>], kind: &str, subtype: &str) -> u16 {
+fn wish(ranges: &[Range<'_>], kind: &str, subtype: &str) -> u16 {
     ranges
         .iter()
         .filter_map(|range| Some((range.closeness(kind, subtype)?, range.quality)))

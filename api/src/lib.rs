@@ -11,6 +11,7 @@ mod accept;
 mod address;
 mod error;
 mod health;
+mod language;
 mod limit;
 mod openapi;
 mod pages;

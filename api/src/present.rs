@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::{accept, error::Failure, pages, state::AppState};
+use crate::{accept, error::Failure, language::Language, state::AppState};
 
 /// What every answer says unless its handler knows better.
 const HEADERS: [(HeaderName, HeaderValue); 3] = [
@@ -23,24 +23,32 @@ const HEADERS: [(HeaderName, HeaderValue); 3] = [
     ),
 ];
 
-/// Whether the client would rather see a failure as a page.
-pub(crate) fn wants_page(request: &Request) -> bool {
-    match accept::html_over_json(request.headers()) {
+/// Routes that answer pages.
+const PAGES: [&str; 1] = ["/qr"];
+
+/// The language in which the client would rather see a failure as a page, if it would.
+pub(crate) fn wants_page(request: &Request) -> Option<Language> {
+    let wants_page = match accept::html_over_json(request.headers()) {
         Ordering::Greater => true,
-        // The success of this one is a page.
-        Ordering::Equal => request.uri().path() == "/qr",
+        // The success of these is a page.
+        Ordering::Equal => PAGES.contains(&request.uri().path()),
         Ordering::Less => false,
-    }
+    };
+    wants_page.then(|| Language::of(request.headers()))
 }
 
 /// Shows failures as pages to those who want pages, and adds headers.
-pub(crate) fn present(state: &AppState, mut response: Response, wants_page: bool) -> Response {
+pub(crate) fn present(
+    state: &AppState,
+    mut response: Response,
+    wants_page: Option<Language>,
+) -> Response {
     if let Some(failure) = response.extensions_mut().remove::<Failure>() {
-        if wants_page {
-            response = as_page(state, response, &failure);
+        if let Some(language) = wants_page {
+            response = as_page(state, response, &failure, language);
         }
-        let accept = HeaderValue::from_static("accept");
-        response.headers_mut().append(header::VARY, accept);
+        let vary = HeaderValue::from_static("accept, accept-language");
+        response.headers_mut().append(header::VARY, vary);
     }
     for (name, value) in HEADERS {
         response.headers_mut().entry(name).or_insert(value);
@@ -49,16 +57,16 @@ pub(crate) fn present(state: &AppState, mut response: Response, wants_page: bool
 }
 
 /// The same answer with the page of its status as body.
-fn as_page(state: &AppState, json: Response, failure: &Failure) -> Response {
+fn as_page(state: &AppState, json: Response, failure: &Failure, language: Language) -> Response {
     let status = json.status();
-    let html = match state.pages.failure(status, &failure.errmsg) {
-        Ok(html) => html,
+    let page = match state.pages.failure(status, &failure.errmsg, language) {
+        Ok(page) => page,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "a page cannot be rendered");
             return json;
         }
     };
-    let mut page = (status, pages::Page(html)).into_response();
+    let mut page = (status, page).into_response();
     for (name, value) in json.headers() {
         if !matches!(*name, header::CONTENT_TYPE | header::CONTENT_LENGTH) {
             page.headers_mut().append(name, value.clone());

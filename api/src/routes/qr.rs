@@ -5,22 +5,18 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use base64::{Engine, prelude::BASE64_STANDARD};
 use heyi_common::{payload::Platform, store::Code};
 use mongodb::bson::oid::ObjectId;
 use utoipa::IntoParams;
 
 use crate::{
     error::Error,
-    pages::{CodePage, Page, Receive, label},
+    language::Language,
+    pages::{App, CodePage, Page, View},
     params::Params,
-    picture::Picture,
-    scanner,
+    scanner::Scanner,
     state::AppState,
 };
-
-/// The side of a receive code's picture, in pixels. People save it and scan it from their album.
-const SIDE: u32 = 480;
 
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -31,11 +27,14 @@ const SIDE: u32 = 480;
 pub(super) struct Request {
     /// The code's id.
     id: String,
+    /// The app whose receive code is wanted, if not that of the app that asks: `wechat`, `alipay`, `qq`,
+    /// `unionpay` or `jd`. One that the code does not have counts for nothing.
+    r#as: Option<String>,
 }
 
 /// Shows a code to whoever scanned it.
 ///
-/// Which receive code comes first depends on the scanning app; Alipay is sent straight to its own.
+/// Which receive code is shown depends on the scanning app; Alipay is sent straight to its own.
 #[utoipa::path(
     method(get, post),
     path = "/qr",
@@ -51,13 +50,18 @@ pub(super) async fn qr(
     params: Params,
 ) -> Result<Response, Error> {
     let code = shown_code(&state, params.get("id").unwrap_or_default()).await?;
-    let scanner = scanner::of(&headers);
-    let mut response = match (scanner, code.payloads.get(&Platform::Alipay)) {
-        (Some(Platform::Alipay), Some(payload)) => redirect(payload)?,
-        _ => page(&state, &code, scanner)?,
+    let scanner = Scanner::of(&headers);
+    let wanted = params.get("as").and_then(platform_named);
+    let wanted = wanted.filter(|platform| code.payloads.contains_key(platform));
+    let alipay = code.payloads.get(&Platform::Alipay);
+    let mut response = match (scanner, wanted, alipay) {
+        (Scanner::App(Platform::Alipay), None | Some(Platform::Alipay), Some(payload)) => {
+            redirect(payload)?
+        }
+        _ => page(&state, &code, scanner, wanted, Language::of(&headers))?.into_response(),
     };
-    let agent = HeaderValue::from_static("user-agent");
-    response.headers_mut().append(header::VARY, agent);
+    let vary = HeaderValue::from_static("user-agent, accept-language");
+    response.headers_mut().append(header::VARY, vary);
     Ok(response)
 }
 
@@ -82,37 +86,53 @@ fn redirect(payload: &str) -> Result<Response, Error> {
     Ok((StatusCode::FOUND, [(header::LOCATION, location)]).into_response())
 }
 
-fn page(state: &AppState, code: &Code, scanner: Option<Platform>) -> Result<Response, Error> {
-    let mut own = None;
-    let mut others = Vec::new();
-    for platform in Platform::ALL {
-        let Some(payload) = code.payloads.get(&platform) else {
-            continue;
-        };
-        let is_own = scanner == Some(platform);
-        let receive = receive(platform, payload, is_own).map_err(Error::Internal)?;
-        if is_own {
-            own = Some(receive);
-        } else {
-            others.push(receive);
-        }
-    }
-    let html = state.pages.code(&CodePage {
-        name: &code.name,
-        scanner: scanner.map(label),
-        own,
-        others,
-    });
-    Ok(Page(html.map_err(Error::Internal)?).into_response())
+/// The platform of this name.
+pub(super) fn platform_named(name: &str) -> Option<Platform> {
+    let mut all = Platform::ALL.into_iter();
+    all.find(|platform| platform.name() == name)
 }
 
-fn receive(platform: Platform, payload: &str, is_own: bool) -> anyhow::Result<Receive> {
-    let png = Picture::new(payload)?.png(SIDE)?;
-    Ok(Receive {
-        platform,
-        label: label(platform),
-        picture: format!("data:image/png;base64,{}", BASE64_STANDARD.encode(png)),
-        // Within JD's app its code is an ordinary address; the others' apps want theirs scanned.
-        link: (is_own && platform == Platform::Jd).then(|| payload.to_owned()),
-    })
+fn page(
+    state: &AppState,
+    code: &Code,
+    scanner: Scanner,
+    wanted: Option<Platform>,
+    language: Language,
+) -> Result<Page, Error> {
+    let own = scanner.platform();
+    let shown = wanted.or(own);
+    let view = match shown {
+        None => View::Composite,
+        Some(platform) => match code.payloads.get(&platform) {
+            None => View::Missing {
+                app: App::new(platform, language),
+            },
+            Some(payload) => View::Receive {
+                app: App::new(platform, language),
+                is_inside: own == Some(platform),
+                link: opens(scanner, platform).then_some(payload),
+                has_overview: own.is_none(),
+            },
+        },
+    };
+    let others = code.payloads.keys().filter(|other| shown != Some(**other));
+    let page = CodePage {
+        id: &code.id.to_hex(),
+        name: &code.name,
+        is_desktop: scanner == Scanner::Desktop,
+        view,
+        apps: others
+            .map(|platform| App::new(*platform, language))
+            .collect(),
+    };
+    state.pages.code(&page, language).map_err(Error::Internal)
+}
+
+/// Whether a receive code is an address that leads on where the page is read: JD's within its app, Alipay's
+/// from a phone's browser too. Other apps do not let each other's addresses through.
+fn opens(scanner: Scanner, platform: Platform) -> bool {
+    matches!(
+        (scanner, platform),
+        (Scanner::App(Platform::Jd), Platform::Jd) | (Scanner::Phone, Platform::Alipay)
+    )
 }

@@ -1,14 +1,15 @@
-//! `/qr/<id>.svg` and `/qr/<id>.png`: the composite code as a picture.
+//! `/qr/<id>.svg` and `/qr/<id>.png`: the composite code, or one of its receive codes, as a picture.
 
 use axum::{
     extract::{Path, State},
     http::header,
     response::{IntoResponse, Response},
 };
+use heyi_common::store::Code;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::qr::shown_code;
+use super::qr::{platform_named, shown_code};
 use crate::{
     error::Error,
     params::Params,
@@ -27,9 +28,12 @@ pub(super) struct Request {
     /// Of a PNG only: its side in pixels, from 64 to 2048.
     #[param(value_type = Option<i32>, minimum = 64, maximum = 2048)]
     size: Option<String>,
+    /// The app whose receive code is drawn instead of the composite code: `wechat`, `alipay`, `qq`, `unionpay`
+    /// or `jd`.
+    r#as: Option<String>,
 }
 
-/// Draws the composite code: `<id>.svg` or `<id>.png`.
+/// Draws the composite code, or a receive code: `<id>.svg` or `<id>.png`.
 #[utoipa::path(
     get,
     path = "/qr/{file}",
@@ -50,10 +54,14 @@ pub(super) async fn qr_picture(
     if !matches!(kind, "svg" | "png") {
         return Err(Error::NotFound);
     }
-    let size = size(&params.read::<Request>()?)?;
+    let request: Request = params.read()?;
+    let size = size(&request)?;
     let code = shown_code(&state, id).await?;
-    let picture = Picture::new(&state.page_url(&code.id.to_hex()))
-        .map_err(|error| Error::Internal(error.into()))?;
+    let text = match request.r#as.as_deref() {
+        None => state.page_url(&code.id.to_hex()),
+        Some(name) => receive_code(&code, name)?.clone(),
+    };
+    let picture = Picture::new(&text).map_err(|error| Error::Internal(error.into()))?;
     if kind == "svg" {
         Ok(image("image/svg+xml", picture.svg()))
     } else {
@@ -69,6 +77,13 @@ fn size(request: &Request) -> Result<u32, Error> {
         .ok()
         .filter(|size| SIZES.contains(size))
         .ok_or_else(|| Error::Invalid("size must be from 64 to 2048 pixels".to_owned()))
+}
+
+fn receive_code<'a>(code: &'a Code, name: &str) -> Result<&'a String, Error> {
+    let payload = platform_named(name).and_then(|platform| code.payloads.get(&platform));
+    payload.ok_or_else(|| {
+        Error::Invalid("as must be a platform whose receive code is part of this code".to_owned())
+    })
 }
 
 fn image(kind: &'static str, body: impl IntoResponse) -> Response {

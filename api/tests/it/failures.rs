@@ -27,12 +27,12 @@ async fn failures_are_json_or_the_page_of_their_status() -> Result<()> {
             "{path}: {}",
             page.body
         );
-        assert_eq!(header(&page, "vary"), "accept");
+        assert_eq!(header(&page, "vary"), "accept, accept-language");
 
         let json = app.get_with(path, &[("accept", JSON)]).await?;
         assert_fails(&json, status, "");
         assert_eq!(header(&json, "content-type"), JSON);
-        assert_eq!(header(&json, "vary"), "accept");
+        assert_eq!(header(&json, "vary"), "accept, accept-language");
     }
     app.finish().await
 }

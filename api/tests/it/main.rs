@@ -1,5 +1,6 @@
 //! The api as its clients see it: a real process, real stores, and the sandbox as the world outside.
 
+mod agents;
 mod support;
 
 mod browser;
@@ -17,6 +18,7 @@ mod outages;
 mod process;
 mod qr;
 mod qr_picture;
+mod qr_strangers;
 mod readme;
 mod reflash;
 mod topologies;

@@ -1,64 +1,96 @@
 use anyhow::Result;
 use heyi_common::store::Code;
-use heyi_sandbox::world::{Answer, data, params, payloads};
+use heyi_sandbox::world::{Answer, params, payloads};
 use serde_json::json;
 
-use crate::support::{TestApp, header};
+use crate::{
+    agents::{ALIPAY, CHROME, JD, QQ, QQ_BROWSER, UNIONPAY, WECHAT, WECHAT_ON_WINDOWS},
+    support::{TestApp, header},
+};
 
-const ALIPAY: &str = "Mozilla/5.0 (Linux; U; Android 13) AppleWebKit/537.36 UCBrowser/11.8 Mobile Safari/537.36 \
-    AlipayDefined(nt:WIFI,ws:393|0|2.75) AliApp(AP/10.5.0.8000) AlipayClient/10.5.0.8000 Language/zh-Hans";
-const WECHAT: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 16_5 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148 \
-    MicroMessenger/8.0.38(0x1800262c) NetType/WIFI Language/zh_CN";
-const WECHAT_ON_WINDOWS: &str = "Mozilla/5.0 (Windows NT 10.0; WOW64) AppleWebKit/537.36 Chrome/107.0 Safari/537.36 \
-    MicroMessenger/7.0.20.1781(0x6700143B) WindowsWechat(0x6309092b) XWEB/8555";
-const UNIONPAY: &str = "Mozilla/5.0 (iPhone) AppleWebKit/605.1.15 Mobile/15E148 (com.unionpay.chsp) (cordova 4.5.4) \
-    (updebug 0) (version 1009) (UnionPay/1.0 CloudPay)";
-const JD: &str = "jdapp;android;11.0.0;12;network/wifi;Mozilla/5.0 (Linux; Android 12) MQQBrowser/6.2 TBS/046033";
-const QQ: &str = "Mozilla/5.0 (Linux; Android 13) MQQBrowser/6.2 TBS/046613 Mobile Safari/537.36 \
-    V1_AND_SQ_8.9.80_4614 QQ/8.9.80.12440 NetType/WIFI";
-const QQ_BROWSER: &str =
-    "Mozilla/5.0 (Linux; U; Android 13) AppleWebKit/537.36 MQQBrowser/14.0 Mobile Safari/537.36";
-const CHROME: &str =
-    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/126.0 Safari/537.36";
-
-async fn scan(app: &TestApp, code: &Code, agent: &str) -> Result<Answer> {
-    app.get_with(
-        &format!("/qr?id={}", code.id.to_hex()),
-        &[("user-agent", agent)],
-    )
-    .await
+/// The page of a code as an app gets it that says `agent`, with more parameters.
+pub(crate) async fn scan(app: &TestApp, code: &Code, agent: &str, more: &str) -> Result<Answer> {
+    let path = format!("/qr?id={}{more}", code.id.to_hex());
+    app.get_with(&path, &[("user-agent", agent)]).await
 }
 
-/// The codes on a page, in their order.
-fn labels(page: &str) -> Vec<&str> {
-    let headings = page.split("<h2>").skip(1);
-    headings
-        .filter_map(|rest| rest.split("收款码</h2>").next())
+/// The `as` of the pictures on a page; empty for that of the composite code.
+fn pictures(page: &str) -> Vec<&str> {
+    let sources = page.split("src=\"qr/").skip(1);
+    sources
+        .map(|rest| {
+            let source = rest.split('"').next().unwrap_or_default();
+            let wanted = source.split("?as=").nth(1).unwrap_or_default();
+            wanted.split("&amp;").next().unwrap_or_default()
+        })
         .collect()
 }
 
+/// The apps that a page has buttons for.
+fn buttons(page: &str) -> Vec<&str> {
+    let links = page.split("&amp;as=").skip(1);
+    links.filter_map(|rest| rest.split('"').next()).collect()
+}
+
 #[tokio::test]
-async fn each_app_sees_its_own_code_first() -> Result<()> {
+async fn each_app_sees_its_own_code_and_may_choose_another() -> Result<()> {
     let app = TestApp::start().await?;
     let alice = app.client.login("alice").await?;
     let code = app.code(&alice, "小店").await?;
-    for (agent, first, steps) in [
-        (WECHAT, "微信", "「扫一扫」，点右下角的「相册」"),
-        (UNIONPAY, "云闪付", "打开云闪付「扫一扫」"),
-        (JD, "京东", "用京东付款"),
-        (QQ, "QQ", "识别图中二维码"),
-        (WECHAT_ON_WINDOWS, "微信", "扫描下面任意一个收款码"),
-        (QQ_BROWSER, "微信", "扫描下面任意一个收款码"),
-        (CHROME, "微信", "扫描下面任意一个收款码"),
-        ("", "微信", "扫描下面任意一个收款码"),
+    for (agent, own, steps) in [
+        (WECHAT, "wechat", "「扫一扫」，点右下角的「相册」"),
+        (UNIONPAY, "unionpay", "打开云闪付「扫一扫」"),
+        (JD, "jd", "打开京东付款"),
+        (QQ, "qq", "识别图中二维码"),
     ] {
-        let page = scan(&app, &code, agent).await?;
+        let page = scan(&app, &code, agent, "").await?;
         assert_eq!(page.status, 200);
-        let labels = labels(&page.body);
-        assert_eq!((labels.len(), labels[0]), (5, first), "{agent}");
+        assert_eq!(pictures(&page.body), [own], "{agent}");
+        let mut others = vec!["wechat", "alipay", "qq", "unionpay", "jd"];
+        others.retain(|other| *other != own);
+        assert_eq!(buttons(&page.body), others, "{agent}");
         assert!(page.body.contains(steps), "{agent}: {}", page.body);
-        assert!(page.body.contains("向「小店」付款"));
+        assert!(page.body.contains("<title>向「小店」付款</title>"));
+        for other in others {
+            let page = scan(&app, &code, agent, &format!("&as={other}")).await?;
+            assert_eq!(pictures(&page.body), [other], "{agent}");
+            assert!(buttons(&page.body).contains(&own), "{agent}");
+        }
     }
+    app.finish().await
+}
+
+#[tokio::test]
+async fn who_is_no_app_of_ours_sees_the_composite_code_and_chooses() -> Result<()> {
+    let app = TestApp::start().await?;
+    let alice = app.client.login("alice").await?;
+    let code = app.code(&alice, "小店").await?;
+    let all = ["wechat", "alipay", "qq", "unionpay", "jd"];
+    for agent in [QQ_BROWSER, ""] {
+        let page = scan(&app, &code, agent, "").await?.body;
+        assert_eq!((pictures(&page), buttons(&page)), (vec![""], all.to_vec()));
+    }
+    for agent in [CHROME, WECHAT_ON_WINDOWS] {
+        let page = scan(&app, &code, agent, "").await?.body;
+        assert_eq!(
+            pictures(&page),
+            ["", "wechat", "alipay", "qq", "unionpay", "jd"]
+        );
+        assert_eq!(buttons(&page), all);
+        let one = scan(&app, &code, agent, "&as=jd").await?.body;
+        assert_eq!(pictures(&one), ["jd"]);
+    }
+    // Another app would not let the address through.
+    let payload = format!("href=\"{}\"", payloads()["alipay"].as_str().unwrap());
+    let button = async |agent| -> Result<bool> {
+        Ok(scan(&app, &code, agent, "&as=alipay")
+            .await?
+            .body
+            .contains(&payload))
+    };
+    assert!(button(QQ_BROWSER).await?);
+    assert!(!button(WECHAT).await?);
+    assert!(!button(CHROME).await?);
     app.finish().await
 }
 
@@ -67,59 +99,55 @@ async fn alipay_is_sent_to_its_own_code_or_told_that_there_is_none() -> Result<(
     let app = TestApp::start().await?;
     let alice = app.client.login("alice").await?;
     let code = app.code(&alice, "小店").await?;
-    let answer = scan(&app, &code, ALIPAY).await?;
-    assert_eq!(answer.status, 302);
-    assert_eq!(header(&answer, "location"), payloads()["alipay"]);
-    assert_eq!(header(&answer, "vary"), "user-agent");
-    assert_eq!(header(&answer, "cache-control"), "no-store");
+    for more in ["", "&as=alipay", "&as=nonsense"] {
+        let answer = scan(&app, &code, ALIPAY, more).await?;
+        assert_eq!(answer.status, 302);
+        assert_eq!(header(&answer, "location"), payloads()["alipay"]);
+        assert_eq!(header(&answer, "vary"), "user-agent, accept-language");
+        assert_eq!(header(&answer, "cache-control"), "no-store");
+    }
+    let other = scan(&app, &code, ALIPAY, "&as=wechat").await?;
+    assert_eq!(
+        (other.status.as_u16(), pictures(&other.body)),
+        (200, vec!["wechat"])
+    );
 
     let wechat = json!({"wechat": payloads()["wechat"]});
     let only_wechat = json!({"openId": alice.openid, "name": "小店", "payloads": wechat});
-    let page = scan(&app, &app.code_of(only_wechat).await?, ALIPAY).await?;
+    let page = scan(&app, &app.code_of(only_wechat).await?, ALIPAY, "&as=alipay").await?;
     assert_eq!(page.status, 200);
     assert!(page.body.contains("收款人没有提供支付宝收款码"));
-    assert_eq!(labels(&page.body), ["微信"]);
+    assert_eq!(
+        (pictures(&page.body), buttons(&page.body)),
+        (vec![], vec!["wechat"])
+    );
     app.finish().await
 }
 
 #[tokio::test]
-async fn payloads_that_are_no_known_form_any_more_are_not_shown() -> Result<()> {
+async fn a_page_is_in_the_language_that_is_wanted() -> Result<()> {
     let app = TestApp::start().await?;
     let alice = app.client.login("alice").await?;
-    let evil = "https://qr.alipay.com.evil.example/fkx0123456789";
-    let mut mixed = data(&alice.openid, "小店");
-    mixed["payloads"]["alipay"] = evil.into();
-    let code = app.code_of(mixed).await?;
-    let page = scan(&app, &code, ALIPAY).await?;
-    assert_eq!(page.status, 200);
-    assert!(!labels(&page.body).contains(&"支付宝"));
-
-    let only_evil = json!({"openId": alice.openid, "name": "小店", "payloads": {"alipay": evil}});
-    let code = app.code_of(only_evil).await?;
-    assert_eq!(scan(&app, &code, ALIPAY).await?.status, 410);
-    assert_eq!(scan(&app, &code, CHROME).await?.status, 410);
-    app.finish().await
-}
-
-#[tokio::test]
-async fn a_name_is_text_whatever_it_holds() -> Result<()> {
-    let app = TestApp::start().await?;
-    let alice = app.client.login("alice").await?;
-    for name in [
-        "<script>alert(1)</script>",
-        "\"><img src=x onerror=alert(1)>",
-        "'); alert(1); ('",
-        "{{ 7 * 7 }}{% raw %}",
-        "</title><svg/onload=alert(1)>",
+    let id = app.code(&alice, "小店").await?.id.to_hex();
+    let path = format!("/qr?id={id}");
+    for (wanted, tag, words) in [
+        ("", "zh-CN", "长按上面的图片"),
+        ("zh-CN,zh;q=0.9,en;q=0.8", "zh-CN", "长按上面的图片"),
+        (
+            "en-US,en;q=0.9,zh;q=0.8",
+            "en",
+            "Touch and hold the picture",
+        ),
+        ("zh;q=0.5, en;q=0.6", "en", "Touch and hold the picture"),
+        ("fr", "zh-CN", "长按上面的图片"),
     ] {
-        let code = app.code(&alice, name).await?;
-        for agent in [WECHAT, CHROME] {
-            let page = scan(&app, &code, agent).await?.body;
-            for markup in ["<script", "<img src=x", "<svg", "onerror=alert(1)>", "「49"] {
-                assert!(!page.contains(markup), "{name}: {page}");
-            }
-            assert_eq!(page.matches("</title>").count(), 1);
-        }
+        let headers = [("user-agent", WECHAT), ("accept-language", wanted)];
+        let page = app.get_with(&path, &headers).await?.body;
+        assert!(page.contains(&format!("<html lang=\"{tag}\">")), "{wanted}");
+        assert!(page.contains(words), "{wanted}: {page}");
+        let headers = [("accept", "text/html"), ("accept-language", wanted)];
+        let page = app.get_with("/nowhere", &headers).await?.body;
+        assert!(page.contains(&format!("<html lang=\"{tag}\">")), "{wanted}");
     }
     app.finish().await
 }
@@ -129,16 +157,20 @@ async fn a_page_runs_no_scripts_and_tells_nobody_where_it_was_read() -> Result<(
     let app = TestApp::start().await?;
     let alice = app.client.login("alice").await?;
     let code = app.code(&alice, "小店").await?;
-    let page = scan(&app, &code, CHROME).await?;
+    let page = scan(&app, &code, CHROME, "").await?;
     let policy = header(&page, "content-security-policy");
     assert!(policy.starts_with("default-src 'none'; "), "{policy}");
-    assert!(!policy.contains("script"), "{policy}");
+    assert!(
+        !policy.contains("script") && !policy.contains("unsafe"),
+        "{policy}"
+    );
     for (name, value) in [
         ("referrer-policy", "no-referrer"),
         ("x-content-type-options", "nosniff"),
         ("content-type", "text/html; charset=utf-8"),
         ("cache-control", "no-store"),
-        ("vary", "user-agent"),
+        ("vary", "user-agent, accept-language"),
+        ("set-cookie", ""),
     ] {
         assert_eq!(header(&page, name), value, "{name}");
     }

@@ -1,13 +1,12 @@
 use std::io::Cursor;
 
 use anyhow::{Context, Result};
-use base64::{Engine, prelude::BASE64_STANDARD};
 use heyi_sandbox::world::payloads;
 
 use crate::support::{TestApp, assert_fails, header};
 
 /// The side and the text of the QR code in a PNG.
-fn read(png: &[u8]) -> Result<(u32, String)> {
+pub(crate) fn read(png: &[u8]) -> Result<(u32, String)> {
     let mut decoder = png::Decoder::new(Cursor::new(png));
     decoder.set_transformations(png::Transformations::normalize_to_color8());
     let mut reader = decoder.read_info()?;
@@ -46,20 +45,27 @@ async fn the_composite_code_points_to_its_page() -> Result<()> {
 }
 
 #[tokio::test]
-async fn the_pictures_on_the_page_are_the_receive_codes() -> Result<()> {
+async fn each_receive_code_has_a_picture_of_its_own() -> Result<()> {
     let app = TestApp::start().await?;
     let alice = app.client.login("alice").await?;
     let id = app.code(&alice, "小店").await?.id.to_hex();
-    let page = app.get_with(&format!("/qr?id={id}"), &[]).await?.body;
-    let mut texts = Vec::new();
-    for rest in page.split("src=\"data:image/png;base64,").skip(1) {
-        let encoded = rest.split('"').next().unwrap_or_default();
-        texts.push(read(&BASE64_STANDARD.decode(encoded)?)?.1);
-    }
     let payloads = payloads();
-    let expected = ["wechat", "alipay", "qq", "unionpay", "jd"]
-        .map(|name| payloads[name].as_str().unwrap_or_default().to_owned());
-    assert_eq!(texts, expected);
+    for platform in ["wechat", "alipay", "qq", "unionpay", "jd"] {
+        for size in [300, 600] {
+            let path = format!("/qr/{id}.png?as={platform}&size={size}");
+            let answer = app.get_with(&path, &[]).await?;
+            let text = payloads[platform].as_str().unwrap_or_default().to_owned();
+            assert_eq!(read(&answer.bytes)?, (size, text));
+        }
+    }
+    for name in ["", "paypal", "WECHAT"] {
+        let path = format!("/qr/{id}.png?as={name}");
+        assert_fails(
+            &app.get_with(&path, &[]).await?,
+            400,
+            "as must be a platform",
+        );
+    }
     app.finish().await
 }
 

@@ -1,0 +1,124 @@
+//! The language in which a reader is answered.
+
+use axum::http::{HeaderMap, header};
+
+use crate::accept;
+
+/// A language that the pages have.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Language {
+    /// What most payers read, and those of whom nothing is known.
+    #[default]
+    Chinese,
+    /// For those who would rather read it than Chinese.
+    English,
+}
+
+impl Language {
+    /// Every language.
+    pub(crate) const ALL: [Self; 2] = [Self::Chinese, Self::English];
+
+    /// Whichever of the languages the client wants more.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let ranges: Vec<(&str, u16)> = headers
+            .get_all(header::ACCEPT_LANGUAGE)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .filter_map(range)
+            .collect();
+        if quality(&ranges, "en") > quality(&ranges, "zh") {
+            Self::English
+        } else {
+            Self::Chinese
+        }
+    }
+
+    /// What HTML calls it.
+    pub(crate) fn tag(self) -> &'static str {
+        match self {
+            Self::Chinese => "zh-CN",
+            Self::English => "en",
+        }
+    }
+}
+
+/// The first subtag of a language range, and its quality in thousandths.
+fn range(text: &str) -> Option<(&str, u16)> {
+    let mut parts = text.split(';').map(str::trim);
+    let language = parts.next()?.split('-').next()?;
+    Some((language, accept::quality(parts)?))
+}
+
+/// How much a language is wanted: by the best range that names it, else by `*`.
+fn quality(ranges: &[(&str, u16)], language: &str) -> u16 {
+    let best = |wanted: &str| {
+        let fitting = ranges
+            .iter()
+            .filter(|(range, _)| range.eq_ignore_ascii_case(wanted));
+        fitting.map(|(_, quality)| *quality).max()
+    };
+    best(language).or_else(|| best("*")).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+    use proptest::prelude::*;
+
+    use super::*;
+    use Language::{Chinese, English};
+
+    fn language(value: &[u8]) -> Option<Language> {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            header::ACCEPT_LANGUAGE,
+            HeaderValue::from_bytes(value).ok()?,
+        );
+        Some(Language::of(&headers))
+    }
+
+    #[test]
+    fn qualities_decide_and_chinese_is_the_default() {
+        for (value, expected) in [
+            ("", Chinese),
+            ("zh-CN,zh;q=0.9,en;q=0.8", Chinese),
+            ("en-US,en;q=0.9,zh-CN;q=0.8", English),
+            ("EN-gb", English),
+            ("en;q=0.3, zh;q=0.2", English),
+            ("en;q=0.2, zh;q=0.3", Chinese),
+            ("en, zh", Chinese),
+            ("zh-TW;q=0.4, zh-CN;q=0.9, en;q=0.8", Chinese),
+            ("fr, de;q=0.8", Chinese),
+            ("fr, en;q=0.1", English),
+            ("*, zh;q=0.5", English),
+            ("*", Chinese),
+            ("en;q=0", Chinese),
+            ("en;q=0.5, *;q=0.6", Chinese),
+            ("en;q=nonsense, zh;q=0.1", Chinese),
+            ("english", Chinese),
+            ("\"><script>;en", Chinese),
+        ] {
+            assert_eq!(language(value.as_bytes()), Some(expected), "{value}");
+        }
+    }
+
+    #[test]
+    fn several_headers_count_as_one() {
+        let mut headers = HeaderMap::new();
+        headers.append(
+            header::ACCEPT_LANGUAGE,
+            HeaderValue::from_static("zh;q=0.1"),
+        );
+        headers.append(header::ACCEPT_LANGUAGE, HeaderValue::from_static("en"));
+        assert_eq!(Language::of(&headers), English);
+    }
+
+    proptest! {
+        #[test]
+        fn who_does_not_name_english_reads_chinese(bytes: Vec<u8>) {
+            let names_it = bytes.windows(2).any(|part| part.eq_ignore_ascii_case(b"en"));
+            prop_assert!(names_it || bytes.contains(&b'*') || language(&bytes) != Some(English));
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! The pages of failures.
+
+use axum::http::StatusCode;
+use tera::Context;
+
+use super::{Page, Pages};
+use crate::language::Language;
+
+impl Pages {
+    /// The page of a failure: what happened, and what to do.
+    pub(crate) fn failure(
+        &self,
+        status: StatusCode,
+        errmsg: &str,
+        language: Language,
+    ) -> anyhow::Result<Page> {
+        let mut context = Context::new();
+        context.insert("status", &status.as_u16());
+        context.insert("errmsg", errmsg);
+        self.render(template(status), context, language)
+    }
+
+    pub(super) fn try_failures(&self, language: Language) -> anyhow::Result<()> {
+        for status in [400, 404, 405, 408, 410, 413, 429, 500, 502, 503] {
+            self.failure(StatusCode::from_u16(status)?, "", language)?;
+        }
+        Ok(())
+    }
+}
+
+fn template(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::NOT_FOUND => "404.html",
+        StatusCode::GONE => "410.html",
+        status if status.is_server_error() => "500.html",
+        _ => "400.html",
+    }
+}
