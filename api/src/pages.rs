@@ -2,6 +2,7 @@
 
 mod code;
 mod failure;
+mod report;
 
 use anyhow::Context as _;
 use axum::{
@@ -13,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use tera::{Context, Tera};
 
 pub(crate) use code::{App, CodePage, View};
+pub(crate) use report::ReportPage;
 
 use crate::language::Language;
 
@@ -38,6 +40,7 @@ impl Pages {
             "base.html",
             "qrcode.html",
             "steps.html",
+            "report.html",
             "400.html",
             "404.html",
             "410.html",
@@ -51,6 +54,7 @@ impl Pages {
         for language in Language::ALL {
             pages.try_codes(language)?;
             pages.try_failures(language)?;
+            pages.try_reports(language)?;
         }
         Ok(pages)
     }
@@ -75,7 +79,7 @@ fn policy() -> anyhow::Result<HeaderValue> {
     let style = BASE64_STANDARD.encode(Sha256::digest(STYLE));
     let policy = format!(
         "default-src 'none'; img-src 'self' data:; style-src 'sha256-{style}'; base-uri 'none'; \
-         form-action 'none'; frame-ancestors 'none'"
+         form-action 'self'; frame-ancestors 'none'"
     );
     HeaderValue::from_str(&policy).context("the policy is no header")
 }

@@ -24,7 +24,7 @@ const HEADERS: [(HeaderName, HeaderValue); 3] = [
 ];
 
 /// Routes that answer pages.
-const PAGES: [&str; 1] = ["/qr"];
+const PAGES: [&str; 2] = ["/qr", "/report"];
 
 /// The language in which the client would rather see a failure as a page, if it would.
 pub(crate) fn wants_page(request: &Request) -> Option<Language> {

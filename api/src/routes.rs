@@ -9,6 +9,7 @@ mod ops;
 mod qr;
 mod qr_picture;
 mod reflash;
+mod report;
 
 use std::{net::SocketAddr, panic::AssertUnwindSafe};
 
@@ -31,6 +32,7 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(login::login))
         .routes(routes!(qr::qr))
         .routes(routes!(qr_picture::qr_picture))
+        .routes(routes!(report::report_form, report::report))
         .routes(routes!(reflash::reflash))
         .routes(routes!(del::del))
         .routes(routes!(new_order::new_order))

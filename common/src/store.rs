@@ -1,6 +1,7 @@
-//! Codes and the mapping in MongoDB.
+//! Codes and the mapping in MongoDB, and what is recorded besides.
 
 mod code;
+mod report;
 
 use std::time::Duration;
 
@@ -18,6 +19,9 @@ use mongodb::{
 use secrecy::ExposeSecret;
 
 pub use code::{Code, Mapping, Payment, RefundRecord};
+pub use report::{
+    MAX_REPORT_CONTACT, MAX_REPORT_TEXT, MAX_REPORTS_OF_A_CODE, Reason, Report, ReportError,
+};
 
 use crate::{config, http, order::OutTradeNo};
 
@@ -37,6 +41,7 @@ pub struct Store {
     codes: Collection<Code>,
     mappings: Collection<Mapping>,
     refunds: Collection<RefundRecord>,
+    reports: Collection<Report>,
 }
 
 /// MongoDB is out of reach or refused.
@@ -78,6 +83,7 @@ impl Store {
             codes: database.collection("codes"),
             mappings: database.collection("orders"),
             refunds: database.collection("refunds"),
+            reports: database.collection("reports"),
             database,
         })
     }
@@ -92,7 +98,11 @@ impl Store {
         let by_owner = IndexModel::builder()
             .keys(doc! { "openid": 1, "_id": -1 })
             .build();
+        let by_code = IndexModel::builder()
+            .keys(doc! { "code_id": 1, "_id": -1 })
+            .build();
         self.codes.create_indexes([by_order, by_owner]).await?;
+        self.reports.create_index(by_code).await?;
         Ok(())
     }
 

@@ -22,7 +22,7 @@ pub enum Command {
     /// Events whose signature is false
     #[command(subcommand)]
     Rejected(dead::Rejected),
-    /// Take the page of a code down, or put it back
+    /// Take the page of a code down, put it back, or list reports of abuse
     #[command(subcommand)]
     Code(code::Code),
     /// Check settings, Redis, MongoDB and the public address, and say what to change

@@ -21,4 +21,5 @@ mod qr_picture;
 mod qr_strangers;
 mod readme;
 mod reflash;
+mod report;
 mod topologies;

@@ -1,0 +1,102 @@
+//! `/report`: whoever saw a code reports it to the operator.
+
+use axum::{extract::State, http::HeaderMap};
+use heyi_common::store::{Reason, Report};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::qr::shown_code;
+use crate::{
+    error::Error,
+    language::Language,
+    pages::{Page, ReportPage},
+    params::Params,
+    state::AppState,
+};
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(
+    dead_code,
+    reason = "for the document: a missing id is answered like an unknown one"
+)]
+pub(super) struct FormRequest {
+    /// The code's id.
+    id: String,
+}
+
+/// Shows the form of a report.
+#[utoipa::path(
+    get,
+    path = "/report",
+    params(FormRequest),
+    responses((status = 200, body = String, content_type = "text/html"))
+)]
+pub(super) async fn report_form(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    params: Params,
+) -> Result<Page, Error> {
+    let code = shown_code(&state, params.get("id").unwrap_or_default()).await?;
+    let page = ReportPage {
+        id: &code.id.to_hex(),
+        name: &code.name,
+        is_sent: false,
+    };
+    let language = Language::of(&headers);
+    state.pages.report(&page, language).map_err(Error::Internal)
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Request {
+    /// The code's id.
+    id: String,
+    /// What is wrong: `fraud`, `impostor`, `swapped` or `other`.
+    reason: String,
+    /// What happened: at most 500 characters.
+    #[serde(default)]
+    #[param(value_type = Option<String>, max_length = 500)]
+    text: String,
+    /// How to reach who reports: at most 100 characters.
+    #[serde(default)]
+    #[param(value_type = Option<String>, max_length = 100)]
+    contact: String,
+}
+
+/// Records a report of abuse.
+#[utoipa::path(
+    post,
+    path = "/report",
+    params(Request),
+    responses((status = 200, body = String, content_type = "text/html"))
+)]
+pub(super) async fn report(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    params: Params,
+) -> Result<Page, Error> {
+    let request: Request = params.read()?;
+    let code = shown_code(&state, &request.id).await?;
+    let reason = reason(&request.reason)?;
+    let report = Report::new(code.id, reason, &request.text, &request.contact)
+        .map_err(|error| Error::Invalid(error.to_string()))?;
+    // One that is too many is thanked for like any other.
+    if state.store.record_report(&report).await? {
+        tracing::warn!(code.id = %code.id, report.reason = reason.name(), "code reported");
+    }
+    let page = ReportPage {
+        id: &code.id.to_hex(),
+        name: &code.name,
+        is_sent: true,
+    };
+    let language = Language::of(&headers);
+    state.pages.report(&page, language).map_err(Error::Internal)
+}
+
+fn reason(name: &str) -> Result<Reason, Error> {
+    let mut all = Reason::ALL.into_iter();
+    all.find(|reason| reason.name() == name).ok_or_else(|| {
+        Error::Invalid("reason must be fraud, impostor, swapped or other".to_owned())
+    })
+}
