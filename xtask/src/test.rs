@@ -96,7 +96,8 @@ async fn tests(
         install::redis(checkout)?;
         install::mongod(checkout)?;
         install::browser()?;
-        install::node()
+        install::node()?;
+        install::axe(checkout)
     })?;
     // Tests of crashes start, kill and count on the real programs.
     steps.run("build", || {

@@ -1,22 +1,44 @@
-//! The demo page and the page of a code in a real browser, at the size of a phone.
+//! A real browser that takes itself for a phone or a desktop.
 
 use std::{path::Path, process::Stdio};
 
 use anyhow::{Context, Result};
-use fantoccini::{Client, ClientBuilder, Locator, elements::Element};
+use fantoccini::{
+    Client, ClientBuilder, Locator, elements::Element, wd::WebDriverCompatibleCommand,
+};
 use heyi_sandbox::{
     servers::process::{find, free_port, tethered},
     world::eventually,
 };
 use hyper_util::client::legacy::connect::HttpConnector;
+use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::process::Child;
+use url::{ParseError, Url};
 
-use crate::support::TestApp;
+/// What a page is shown on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Screen {
+    /// In the pixels of CSS.
+    pub(crate) width: u32,
+    /// In the pixels of CSS.
+    pub(crate) height: u32,
+    /// Its own pixels to one of CSS, on each side.
+    pub(crate) density: u32,
+}
 
-const WECHAT: &str =
-    "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 Mobile Safari/537.36 MicroMessenger/8.0.50";
-const FLAGS: [&str; 11] = [
+pub(crate) const PHONE: Screen = Screen {
+    width: 390,
+    height: 844,
+    density: 2,
+};
+pub(crate) const DESKTOP: Screen = Screen {
+    width: 1280,
+    height: 800,
+    density: 1,
+};
+
+const FLAGS: [&str; 10] = [
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -26,18 +48,18 @@ const FLAGS: [&str; 11] = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--window-size=390,844",
-    "--accept-lang=zh-CN",
+    "--hide-scrollbars",
 ];
 
 /// A chromedriver, which ends with this value, and its browser with it.
-struct Browser {
-    client: Client,
+pub(crate) struct Browser {
+    pub(crate) client: Client,
     process: Child,
 }
 
 impl Browser {
-    async fn start(user_agent: &str, data: &Path) -> Result<Self> {
+    /// Starts one that keeps its files in `data`.
+    pub(crate) async fn start(data: &Path) -> Result<Self> {
         let program = find("chromedriver")
             .context("chromedriver is not on PATH: run the tests with `cargo xtask test`")?;
         let port = free_port()?;
@@ -48,8 +70,10 @@ impl Browser {
             .spawn()?;
         let mut flags: Vec<String> = FLAGS.iter().map(ToString::to_string).collect();
         flags.push(format!("--user-data-dir={}", data.display()));
-        flags.push(format!("--user-agent={user_agent}"));
-        let wanted = json!({ "goog:chromeOptions": { "args": flags } });
+        let wanted = json!({
+            "goog:chromeOptions": { "args": flags },
+            "goog:loggingPrefs": { "browser": "ALL", "performance": "ALL" },
+        });
         let wanted = wanted.as_object().context("no object")?;
         let url = format!("http://127.0.0.1:{port}");
         let mut client = None;
@@ -69,8 +93,60 @@ impl Browser {
         })
     }
 
+    /// From now on says that it is `agent`, wants this language and has this screen.
+    pub(crate) async fn be(&self, agent: &str, language: &str, screen: Screen) -> Result<()> {
+        let identity = json!({ "userAgent": agent, "acceptLanguage": language });
+        self.tell("Emulation.setUserAgentOverride", identity)
+            .await?;
+        let screen = json!({
+            "width": screen.width,
+            "height": screen.height,
+            "deviceScaleFactor": screen.density,
+            "mobile": screen == PHONE,
+        });
+        self.tell("Emulation.setDeviceMetricsOverride", screen)
+            .await
+    }
+
+    /// From now on shows pages as on `medium` (`screen` or `print`), in `light` or `dark`.
+    pub(crate) async fn show_as(&self, medium: &str, scheme: &str) -> Result<()> {
+        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        let media = json!({ "media": medium, "features": features });
+        self.tell("Emulation.setEmulatedMedia", media).await
+    }
+
+    /// A command of Chromium's own protocol.
+    pub(crate) async fn tell(&self, command: &str, params: Value) -> Result<()> {
+        let command = json!({ "cmd": command, "params": params });
+        let command = Own("goog/cdp/execute", command);
+        self.client.issue_cmd(command).await?;
+        Ok(())
+    }
+
+    /// What the console said since the last time, and all addresses that were asked.
+    pub(crate) async fn records(&self) -> Result<(Vec<String>, Vec<Url>)> {
+        let console = self.log("browser").await?;
+        let said = console.iter().map(|entry| entry["message"].to_string());
+        let mut asked = Vec::new();
+        for entry in self.log("performance").await? {
+            let event: Value = serde_json::from_str(entry["message"].as_str().unwrap_or_default())?;
+            let event = &event["message"];
+            if event["method"] == "Network.requestWillBeSent" {
+                let url = event["params"]["request"]["url"].as_str();
+                asked.push(url.context("a request to nowhere")?.parse()?);
+            }
+        }
+        Ok((said.collect(), asked))
+    }
+
+    async fn log(&self, kind: &str) -> Result<Vec<Value>> {
+        let entries = Own("se/log", json!({ "type": kind }));
+        let entries = self.client.issue_cmd(entries).await?;
+        Ok(entries.as_array().context("no log")?.clone())
+    }
+
     /// The element, as soon as it is shown.
-    async fn find(&self, css: &str) -> Result<Element> {
+    pub(crate) async fn find(&self, css: &str) -> Result<Element> {
         let mut found = None;
         eventually(css, async || {
             let element = self.client.find(Locator::Css(css)).await;
@@ -85,99 +161,41 @@ impl Browser {
         found.context("no element")
     }
 
-    async fn click(&self, css: &str) -> Result<()> {
+    pub(crate) async fn click(&self, css: &str) -> Result<()> {
         Ok(self.find(css).await?.click().await?)
     }
 
-    async fn evaluate(&self, script: &str) -> Result<Value> {
+    pub(crate) async fn evaluate(&self, script: &str) -> Result<Value> {
         Ok(self.client.execute(script, Vec::new()).await?)
     }
 
-    async fn stop(mut self) -> Result<()> {
+    /// Whether nothing is cut off at the side.
+    pub(crate) async fn fits(&self) -> Result<bool> {
+        let fits =
+            "return document.documentElement.scrollWidth <= document.documentElement.clientWidth";
+        Ok(self.evaluate(fits).await? == true)
+    }
+
+    pub(crate) async fn stop(mut self) -> Result<()> {
         self.client.close().await?;
         Ok(self.process.kill().await?)
     }
 }
 
-#[tokio::test]
-async fn the_whole_flow_is_clicked_through_on_the_demo_page() -> Result<()> {
-    let app = TestApp::start().await?;
-    let worker = app.world.worker().await?;
-    let browser = Browser::start("Mozilla/5.0", &app.world.dir().join("browser")).await?;
-    browser
-        .client
-        .goto(app.world.sandbox.url().as_str())
-        .await?;
-    browser.click("#login-form button").await?;
-    browser
-        .find("#order-form input[name=name]")
-        .await?
-        .send_keys("小店 <b>1</b>")
-        .await?;
-    browser.click("#fill").await?;
-    browser.click("#order-form button.primary").await?;
-    browser.click("form[action$='/pay'] button").await?;
+/// A command that only chromedriver knows, and its body.
+#[derive(Debug)]
+struct Own(&'static str, Value);
 
-    let link = browser
-        .find("#link")
-        .await?
-        .attr("href")
-        .await?
-        .context("no link")?;
-    let picture = "return document.querySelector('#picture').naturalWidth";
-    eventually("the composite code", async || {
-        Ok(browser.evaluate(picture).await?.as_u64() > Some(0))
-    })
-    .await?;
-    let listed = browser.find("#codes li").await?.text().await?;
-    assert!(listed.contains("小店 <b>1</b>"), "{listed}");
-    assert!(fits(&browser).await?, "the demo page is wider than a phone");
-    assert_eq!(app.world.sandbox.ledger().orders.len(), 1);
-    let id = link.rsplit('=').next().context("no id")?;
-    assert!(app.store.code(id.parse()?).await?.is_some());
-    browser.stop().await?;
-    worker.stop().await?;
-    app.finish().await
-}
+impl WebDriverCompatibleCommand for Own {
+    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, ParseError> {
+        base.join(&format!(
+            "session/{}/{}",
+            session.unwrap_or_default(),
+            self.0
+        ))
+    }
 
-#[tokio::test]
-async fn the_page_of_a_code_shows_what_the_app_can_use_and_asks_nobody_else() -> Result<()> {
-    let app = TestApp::start().await?;
-    let alice = app.client.login("alice").await?;
-    let code = app.code(&alice, "<img src=x onerror=alert(1)>").await?;
-    let browser = Browser::start(WECHAT, &app.world.dir().join("browser")).await?;
-    browser
-        .client
-        .goto(&format!("{}/qr?id={}", app.api.url(), code.id.to_hex()))
-        .await?;
-    let heading = browser.find("h1").await?.text().await?;
-    assert!(
-        heading.contains("<img src=x onerror=alert(1)>"),
-        "{heading}"
-    );
-    let first = "return [...document.images].map(image => [image.alt, image.complete && image.naturalWidth > 0])";
-    let images = browser.evaluate(first).await?;
-    assert!(
-        images[0][0]
-            .as_str()
-            .is_some_and(|alt| alt.contains("微信")),
-        "{images}"
-    );
-    let all = images.as_array().context("no images")?;
-    assert!(
-        all.len() == 1 && all.iter().all(|image| image[1] == true),
-        "{images}"
-    );
-    let hosts = "return performance.getEntriesByType('resource').map(entry => entry.name).filter(name => !name.startsWith('data:') && !name.startsWith(location.origin))";
-    assert_eq!(browser.evaluate(hosts).await?, serde_json::json!([]));
-    assert!(fits(&browser).await?, "the page is wider than a phone");
-    browser.stop().await?;
-    app.finish().await
-}
-
-/// Whether nothing is cut off at the side.
-async fn fits(browser: &Browser) -> Result<bool> {
-    let overflow =
-        "return document.documentElement.scrollWidth <= document.documentElement.clientWidth";
-    Ok(browser.evaluate(overflow).await? == true)
+    fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
+        (Method::POST, Some(self.1.to_string()))
+    }
 }

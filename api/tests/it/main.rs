@@ -1,11 +1,14 @@
 //! The api as its clients see it: a real process, real stores, and the sandbox as the world outside.
 
 mod agents;
+mod browser;
 mod support;
 
-mod browser;
 mod check_order;
+mod code_page;
+mod code_page_access;
 mod del;
+mod demo_page;
 mod durability;
 mod failures;
 mod journey;
@@ -22,4 +25,5 @@ mod qr_strangers;
 mod readme;
 mod reflash;
 mod report;
+mod screenshots;
 mod topologies;

@@ -12,9 +12,11 @@ pub(crate) fn read(png: &[u8]) -> Result<(u32, String)> {
     let mut reader = decoder.read_info()?;
     let mut pixels = vec![0; reader.output_buffer_size().context("no size")?];
     let info = reader.next_frame(&mut pixels)?;
-    let side = info.width as usize;
-    let mut image =
-        rqrr::PreparedImage::prepare_from_greyscale(side, side, |x, y| pixels[y * side + x]);
+    let (width, height) = (info.width as usize, info.height as usize);
+    // The codes are black and white, so one channel says it all.
+    let samples = info.color_type.samples();
+    let at = |x: usize, y: usize| pixels[(y * width + x) * samples];
+    let mut image = rqrr::PreparedImage::prepare_from_greyscale(width, height, at);
     let grids = image.detect_grids();
     let (_, text) = grids.first().context("no QR code")?.decode()?;
     Ok((info.width, text))

@@ -1,0 +1,67 @@
+//! Single files out of packages of npm.
+
+use std::{fs, path::Path, process::Command};
+
+use anyhow::{Context as _, Result, ensure};
+use heyi_sandbox::servers::process::find;
+use sha2::{Digest as _, Sha256};
+
+use super::{apt, works};
+use crate::checkout::Checkout;
+
+/// A file in a package, and what it must be.
+pub(super) struct Package {
+    /// Name and version.
+    pub(super) name: &'static str,
+    /// The file in it.
+    pub(super) file: &'static str,
+    /// SHA-256 of the file.
+    pub(super) sha256: &'static str,
+}
+
+impl Package {
+    /// Puts the file into `.heyi/tools`, unless it is there.
+    pub(super) fn install(&self, checkout: &Checkout) -> Result<()> {
+        let tools = checkout.dir("tools")?;
+        let path = tools.join(self.file);
+        if path.is_file() && self.is_right(&path)? {
+            return Ok(());
+        }
+        println!("downloading {} ({})", self.file, self.name);
+        if find("npm").is_none() {
+            apt::install(&["npm"])
+                .context("npm is missing. Install it (Debian: apt install npm)")?;
+        }
+        // Beside its destination, so that the last step is one rename.
+        let dir = tempfile::tempdir_in(&tools)?;
+        works(
+            Command::new("npm")
+                .args(["pack", "--silent", "--pack-destination"])
+                .arg(dir.path())
+                .arg(self.name),
+        )?;
+        let archive = format!("{}.tgz", self.name.replace('@', "-"));
+        let member = format!("package/{}", self.file);
+        works(
+            Command::new("tar")
+                .arg("-xzf")
+                .arg(dir.path().join(archive))
+                .arg("-C")
+                .arg(dir.path())
+                .arg(&member),
+        )?;
+        let unpacked = dir.path().join(member);
+        ensure!(
+            self.is_right(&unpacked)?,
+            "{} of {} is not the file it was",
+            self.file,
+            self.name
+        );
+        Ok(fs::rename(unpacked, path)?)
+    }
+
+    fn is_right(&self, path: &Path) -> Result<bool> {
+        let bytes = fs::read(path).with_context(|| format!("read {}", path.display()))?;
+        Ok(hex::encode(Sha256::digest(bytes)) == self.sha256)
+    }
+}
