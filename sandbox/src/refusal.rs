@@ -23,6 +23,9 @@ pub enum Refusal {
     /// A value longer than the documents allow.
     #[error("参数 {0} 过长")]
     TooLong(&'static str),
+    /// A value that the documents do not name.
+    #[error("参数 {0} 错误")]
+    Value(&'static str),
     /// Not an integer from 1 to 1000000.
     #[error("金额错误")]
     Fee,

@@ -1,6 +1,7 @@
 //! Which parameters each interface takes, and the checks that all have in common.
 
 use heyi_common::sign::{self, Params, SIGN};
+use url::Url;
 
 use crate::{options::Options, refusal::Refusal};
 
@@ -65,7 +66,7 @@ pub(super) const CASHIER: &[Rule] = &[
     optional("callback_url", 255),
     optional("auto", 1),
     optional("hide", 1),
-    optional("logo", 255),
+    optional("logo", 32),
     needed(SIGN, 32),
 ];
 
@@ -88,6 +89,9 @@ pub(super) fn check(options: &Options, rules: &[Rule], params: &Params) -> Resul
         if too_long(rule, value) {
             return Err(Refusal::TooLong(rule.name));
         }
+        if !is_known(rule.name, value) {
+            return Err(Refusal::Value(rule.name));
+        }
     }
     for rule in rules.iter().filter(|rule| rule.needed) {
         if !params.contains_key(rule.name) {
@@ -102,6 +106,20 @@ pub(super) fn check(options: &Options, rules: &[Rule], params: &Params) -> Resul
         return Err(Refusal::Sign);
     }
     Ok(())
+}
+
+/// Whether a switch is on, a type one that there is, a time a time. A switch that is off is not sent: SDKs that sign a
+/// `0` and send nothing are refused too.
+fn is_known(name: &str, value: &str) -> bool {
+    match name {
+        "auto" | "hide" | "no_credit" => value == "1",
+        "type" => value == "alipay",
+        "time_expire" => value.len() == 14 && value.bytes().all(|byte| byte.is_ascii_digit()),
+        "callback_url" | "logo" => {
+            Url::parse(value).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+        }
+        _ => true,
+    }
 }
 
 /// A title is counted in characters, but in no more bytes than twice that; all else in bytes.

@@ -108,3 +108,41 @@ async fn the_cashier_leads_to_its_callback() {
         "{back}"
     );
 }
+
+#[tokio::test]
+async fn the_cashier_takes_what_its_documents_name_and_nothing_else() {
+    let fixture = Fixture::new().await;
+    for (name, value, reason) in [
+        ("nonce", "1", "未知参数 nonce"),
+        ("type", "alipay", "未知参数 type"),
+        ("auto", "0", "参数 auto 错误"),
+        ("hide", "0", "参数 hide 错误"),
+        (
+            "callback_url",
+            "javascript:alert(1)",
+            "参数 callback_url 错误",
+        ),
+        (
+            "logo",
+            &format!("https://a.cn/{}", "a".repeat(32)),
+            "参数 logo 过长",
+        ),
+        ("notify_url", "", "参数 notify_url 为空"),
+    ] {
+        let mut order = fixture.order("QR1");
+        order.remove("nonce");
+        order.insert(name.to_owned(), value.to_owned());
+        let order = sign_anew(order);
+        let url = fixture.url_with("payjs/api/cashier", pairs(&order));
+        let reply = json(fixture.http.get(url)).await;
+        assert_eq!(reply["return_code"], 0, "{name}={value}");
+        assert_eq!(reply["msg"], reason, "{name}={value}");
+    }
+    let mut order = fixture.order("QR1");
+    order.remove("nonce");
+    let mut cheaper = sign_anew(order);
+    cheaper.insert("total_fee".to_owned(), "1".to_owned());
+    let url = fixture.url_with("payjs/api/cashier", pairs(&cheaper));
+    assert_eq!(json(fixture.http.get(url)).await["msg"], "签名错误");
+    assert!(fixture.sandbox.ledger().orders.is_empty());
+}

@@ -126,6 +126,47 @@ async fn native_answers_the_amount_as_a_text() {
 }
 
 #[tokio::test]
+async fn native_takes_what_its_documents_name_and_nothing_else() {
+    let fixture = Fixture::new().await;
+    let request = |name: &str, value: &str| {
+        let mut request = fixture.order("QR1");
+        request.remove("nonce");
+        request.insert(name.to_owned(), value.to_owned());
+        sign_anew(request)
+    };
+    for (name, value, reason) in [
+        ("nonce", "1", "未知参数 nonce"),
+        ("callback_url", "https://a.cn/", "未知参数 callback_url"),
+        ("mchid", "1600000002", "商户号错误"),
+        ("total_fee", "9.90", "金额错误"),
+        ("out_trade_no", &"a".repeat(33), "参数 out_trade_no 过长"),
+        ("attach", "", "参数 attach 为空"),
+        ("notify_url", "https://a.cn/notify?a=1", "notify_url 错误"),
+        ("type", "wechat", "参数 type 错误"),
+        ("no_credit", "0", "参数 no_credit 错误"),
+        ("time_expire", "2020-08-26", "参数 time_expire 错误"),
+    ] {
+        let reply = fixture.rest("native", &request(name, value)).await;
+        assert!(refused(&reply, reason), "{name}={value}: {reply}");
+    }
+    for (name, value) in [
+        ("body", "收款码合成"),
+        ("type", "alipay"),
+        ("no_credit", "1"),
+        ("time_expire", "20300826080808"),
+    ] {
+        let reply = fixture.rest("native", &request(name, value)).await;
+        assert!(verifies(&reply), "{name}={value}: {reply}");
+    }
+    let paid = fixture.paid("QR2");
+    assert!(!paid.is_empty());
+    let again = fixture
+        .rest("native", &request("out_trade_no", "QR2"))
+        .await;
+    assert!(refused(&again, "商户订单号重复"), "{again}");
+}
+
+#[tokio::test]
 async fn every_call_must_be_signed_and_every_refusal_is_noted() {
     let fixture = Fixture::new().await;
     let id = fixture.paid("QR1");
