@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use heyi_common::{cache::CacheError, redis::WriteError, store::StoreError};
+use heyi_common::{cache::CacheError, payjs::PayJsError, redis::WriteError, store::StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -59,6 +59,9 @@ pub(crate) enum Error {
     /// 502: WeChat is out of reach; the reason is logged.
     #[error("WeChat is out of reach: log in again later, with a new code")]
     WeChat(#[source] anyhow::Error),
+    /// 502: PayJS is out of reach or made no order; the reason is logged.
+    #[error("PayJS makes no order: order again later, or with another channel")]
+    PayJs(#[source] anyhow::Error),
     /// 503: a store is out of reach.
     #[error("cannot reach {what}: try again later")]
     Unavailable {
@@ -109,7 +112,7 @@ impl Error {
             Self::NoCode { .. } | Self::Internal(_) | Self::Panicked => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
-            Self::WeChat(_) => StatusCode::BAD_GATEWAY,
+            Self::WeChat(_) | Self::PayJs(_) => StatusCode::BAD_GATEWAY,
             Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -119,7 +122,7 @@ impl Error {
             Self::Internal(error) => {
                 tracing::error!(error = format!("{error:#}"), "request failed");
             }
-            Self::WeChat(error) | Self::Unavailable { source: error, .. } => {
+            Self::WeChat(error) | Self::PayJs(error) | Self::Unavailable { source: error, .. } => {
                 tracing::warn!(error = format!("{error:#}"), "{self}");
             }
             _ => {}
@@ -146,6 +149,12 @@ impl IntoResponse for Error {
             response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }
         response
+    }
+}
+
+impl From<PayJsError> for Error {
+    fn from(error: PayJsError) -> Self {
+        Self::PayJs(error.into())
     }
 }
 

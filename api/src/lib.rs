@@ -16,6 +16,7 @@ mod limit;
 mod openapi;
 mod pages;
 mod params;
+mod payment;
 mod picture;
 mod present;
 mod scanner;

@@ -4,8 +4,8 @@ use std::{ops::Deref, sync::Arc};
 
 use anyhow::Context;
 use heyi_common::{
-    cache::Orders, config::Config, http, queue::Queue, redis::Redis, store::Store, telemetry,
-    wechat,
+    cache::Orders, config::Config, http, payjs, queue::Queue, redis::Redis, store::Store,
+    telemetry, wechat,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 use url::Url;
@@ -46,6 +46,7 @@ pub struct Shared {
     pub(crate) notify_url: Url,
     pub(crate) store: Store,
     pub(crate) wechat: wechat::Client,
+    pub(crate) payjs: payjs::Client,
     pub(crate) pages: Pages,
     pub(crate) limit: RateLimit,
     /// Lines about notifies that are not ours.
@@ -57,6 +58,7 @@ impl AppState {
     /// Sets everything up. Nothing is connected to before it is used, so that the process starts while a store
     /// is away.
     pub async fn new(config: Config) -> anyhow::Result<Self> {
+        let http = http::client()?;
         let shared = Shared {
             notify_url: config
                 .payjs
@@ -64,7 +66,8 @@ impl AppState {
                 .clone()
                 .context("payjs.notify_url is not set")?,
             store: Store::new(&config.mongo).await?,
-            wechat: wechat::Client::new(http::client()?, &config.wechat),
+            wechat: wechat::Client::new(http.clone(), &config.wechat),
+            payjs: payjs::Client::new(http, &config.payjs),
             pages: Pages::new()?,
             limit: RateLimit::new(&config.http),
             refusals: Sparing::new(),

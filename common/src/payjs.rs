@@ -1,38 +1,51 @@
 //! PayJS: what we sign for it, what it tells us, what we ask it.
 
+mod channel;
 mod client;
 mod notify;
 
 use std::collections::BTreeMap;
 
-pub use client::{Check, Client, PayJsError, Refund};
+pub use channel::{Channel, UnknownChannel};
+pub use client::{Check, Client, Native, PayJsError, Refund};
 pub use notify::{Notify, NotifyError};
 use secrecy::SecretString;
 use url::Url;
 
 use crate::{
+    form,
     order::{Fee, OutTradeNo},
     sign::{self, Params, SIGN},
 };
 
-/// The signed parameters that the mini-program hands to PayJS's mini-program. All of them are ours: no text
-/// of a user is signed.
+/// The signed parameters of an order, as its channel takes them. All of them are ours: no text of a user is
+/// signed.
 pub fn order_params(
     config: &crate::config::PayJs,
+    channel: Channel,
     notify_url: &Url,
     out_trade_no: &OutTradeNo,
     total_fee: Fee,
 ) -> Params {
-    let nonce: [u8; 16] = rand::random();
-    let params = BTreeMap::from([
+    let mut params = BTreeMap::from([
         ("mchid".to_owned(), config.mchid.clone()),
         ("total_fee".to_owned(), total_fee.to_string()),
         ("out_trade_no".to_owned(), out_trade_no.to_string()),
         ("body".to_owned(), config.body.clone()),
         ("notify_url".to_owned(), notify_url.to_string()),
-        ("nonce".to_owned(), hex::encode(nonce)),
     ]);
+    if channel == Channel::MiniApp {
+        let nonce: [u8; 16] = rand::random();
+        params.insert("nonce".to_owned(), hex::encode(nonce));
+    }
     signed(params, &config.key)
+}
+
+/// Where the payer opens PayJS's cashier, which makes the order of these signed parameters.
+pub fn cashier_url(config: &crate::config::PayJs, params: &Params) -> Result<Url, url::ParseError> {
+    let mut url = config.api_base.join("cashier")?;
+    url.set_query(Some(&form::write(params)));
+    Ok(url)
 }
 
 fn signed(mut params: Params, key: &SecretString) -> Params {

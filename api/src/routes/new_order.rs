@@ -1,16 +1,20 @@
-//! `/newOrder`: checks the uploaded data and answers what PayJS's mini-program needs.
+//! `/newOrder`: checks the uploaded data and answers what the person needs to pay.
 
 use axum::{Json, extract::State};
 use heyi_common::{
     crash::{self, Point},
     order::{Fee, Order, OrderData},
-    payjs::order_params,
-    sign,
+    payjs::{Channel, UnknownChannel, order_params},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{error::Error, params::Params, state::AppState};
+use crate::{
+    error::Error,
+    params::Params,
+    payment::{ChannelName, Payment},
+    state::AppState,
+};
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -21,34 +25,16 @@ pub(super) struct Request {
     #[serde(rename = "totalFee")]
     #[param(value_type = i32, minimum = 1, maximum = 1_000_000)]
     total_fee: String,
+    /// Where the person pays: in PayJS's mini-program, on its cashier page, or by scanning a code of WeChat Pay.
+    #[param(value_type = Option<ChannelName>, inline)]
+    channel: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct Ordered {
-    /// The signed parameters for PayJS's mini-program, to be handed on as they are.
-    params: PayParams,
-    errcode: u16,
-}
-
-/// What PayJS's mini-program takes, and nothing else; `total_fee` is a number there.
-#[derive(Serialize, ToSchema)]
-struct PayParams {
     #[serde(flatten)]
-    #[schema(value_type = std::collections::BTreeMap<String, String>)]
-    signed: sign::Params,
-    /// The price in fen.
-    total_fee: u32,
-}
-
-impl PayParams {
-    fn new(order: Order) -> Self {
-        let mut signed = order.params;
-        signed.remove("total_fee");
-        Self {
-            signed,
-            total_fee: order.total_fee.fen(),
-        }
-    }
+    payment: Payment,
+    errcode: u16,
 }
 
 /// Makes an order.
@@ -70,20 +56,34 @@ pub(super) async fn new_order(
         params.signed_by(data.openid.as_str(), config)?;
     }
     let total_fee = price(&request.total_fee, &config.orders.prices)?;
+    let channel = channel(request.channel.as_deref())?;
     let order = Order::new(data, total_fee, |out_trade_no| {
-        order_params(&config.payjs, &state.notify_url, out_trade_no, total_fee)
+        order_params(
+            &config.payjs,
+            channel,
+            &state.notify_url,
+            out_trade_no,
+            total_fee,
+        )
     });
     state.orders.put(&order, config.orders.ttl).await?;
     crash::point(Point::OrderStored);
     tracing::debug!(
         order.out_trade_no = %order.out_trade_no,
         order.total_fee = total_fee.fen(),
+        order.channel = channel.name(),
         "order made"
     );
     Ok(Json(Ordered {
-        params: PayParams::new(order),
+        payment: Payment::of(&state, channel, order).await?,
         errcode: 200,
     }))
+}
+
+/// The default is what clients that know no channel expect.
+fn channel(text: Option<&str>) -> Result<Channel, Error> {
+    text.map_or(Ok(Channel::default()), str::parse)
+        .map_err(|error: UnknownChannel| Error::Invalid(error.to_string()))
 }
 
 /// The price, which must be one of `prices` where any are set.

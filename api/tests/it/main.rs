@@ -4,6 +4,7 @@ mod agents;
 mod browser;
 mod support;
 
+mod channels;
 mod check_order;
 mod code_page;
 mod code_page_access;

@@ -1,5 +1,7 @@
 //! Questions to PayJS, with answers that are only believed when signed.
 
+use std::time::Duration;
+
 use anyhow::anyhow;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
@@ -11,6 +13,9 @@ use crate::{
     order::{Fee, OutTradeNo},
     sign::{self, Params},
 };
+
+/// How long PayJS may take to make an order: somebody waits for it, and so does the limit of a whole request.
+const NATIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Asks PayJS.
 #[derive(Debug, Clone)]
@@ -52,6 +57,15 @@ pub enum Check {
     },
 }
 
+/// An order that PayJS made to be paid by scanning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Native {
+    /// PayJS's number of the order.
+    pub payjs_order_id: String,
+    /// What the code holds that the payer scans with WeChat; good for two hours.
+    pub code_url: String,
+}
+
 /// A refund that PayJS granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refund {
@@ -74,7 +88,7 @@ impl Client {
 
     /// Asks whether an order was paid. An answer that says so ends PayJS's notifies for the order.
     pub async fn check(&self, payjs_order_id: &str) -> Result<Check, PayJsError> {
-        let reply = self.ask("check", payjs_order_id).await?;
+        let reply = self.ask_about("check", payjs_order_id).await?;
         self.verify(&reply)?;
         if text(&reply, "status") != Some("1") {
             return Ok(Check::Unpaid);
@@ -85,7 +99,7 @@ impl Client {
 
     /// Gives all the money of an order back.
     pub async fn refund(&self, payjs_order_id: &str) -> Result<Refund, PayJsError> {
-        let reply = self.ask("refund", payjs_order_id).await?;
+        let reply = self.ask_about("refund", payjs_order_id).await?;
         // The answer to a repeated refund is not signed.
         if text(&reply, "refund") == Some("1") {
             return Ok(Refund::Before);
@@ -94,14 +108,42 @@ impl Client {
         Ok(Refund::Now)
     }
 
-    async fn ask(&self, endpoint: &str, payjs_order_id: &str) -> Result<Params, PayJsError> {
-        let url = self.base.join(endpoint).map_err(out_of_reach)?;
+    /// Lets PayJS make the order of these signed parameters, to be paid by scanning. The signature of the answer stays
+    /// here: whoever has it could try to pass it off as a notify.
+    pub async fn native(&self, order: &Params) -> Result<Native, PayJsError> {
+        let asked = self.ask("native", order);
+        let reply = tokio::time::timeout(NATIVE_TIMEOUT, asked)
+            .await
+            .map_err(|_| broken("it made no order in time"))??;
+        self.verify(&reply)?;
+        for name in ["out_trade_no", "total_fee"] {
+            if reply.get(name) != order.get(name) {
+                return Err(broken("its answer is about another order"));
+            }
+        }
+        let set = |name| {
+            text(&reply, name)
+                .map(str::to_owned)
+                .ok_or_else(|| broken("an answer to native lacks a field"))
+        };
+        Ok(Native {
+            payjs_order_id: set("payjs_order_id")?,
+            code_url: set("code_url")?,
+        })
+    }
+
+    async fn ask_about(&self, endpoint: &str, payjs_order_id: &str) -> Result<Params, PayJsError> {
         let request = Params::from([("payjs_order_id".to_owned(), payjs_order_id.to_owned())]);
+        self.ask(endpoint, &signed(request, &self.key)).await
+    }
+
+    async fn ask(&self, endpoint: &str, request: &Params) -> Result<Params, PayJsError> {
+        let url = self.base.join(endpoint).map_err(out_of_reach)?;
         let response = self
             .http
             .post(url)
             .header("content-type", "application/x-www-form-urlencoded")
-            .body(form::write(&signed(request, &self.key)))
+            .body(form::write(request))
             .send()
             .await
             .map_err(out_of_reach)?;

@@ -178,6 +178,18 @@ impl Client {
             .collect())
     }
 
+    /// Makes an order of the sample data that is to be paid over this channel.
+    pub async fn order_over(&self, channel: &str, person: &Person, name: &str) -> Result<Answer> {
+        let data = samples::data(&person.openid, name).to_string();
+        let pairs = [
+            ("data", data.as_str()),
+            ("totalFee", "990"),
+            ("channel", channel),
+        ];
+        self.post_form("/newOrder", &signed(&pairs, &person.key))
+            .await
+    }
+
     /// Makes an order and pays it in the sandbox. Returns both numbers of the order.
     pub async fn pay(&self, person: &Person, name: &str, fen: u32) -> Result<(String, String)> {
         let params = self.order(person, name, fen).await?;

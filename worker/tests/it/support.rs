@@ -56,7 +56,8 @@ impl Shop {
         let notify_url = self.config.payjs.notify_url.clone().unwrap();
         let fee = Fee::new(FEN).unwrap();
         Order::new(data, fee, |number| {
-            payjs::order_params(&self.config.payjs, &notify_url, number, fee)
+            let channel = payjs::Channel::default();
+            payjs::order_params(&self.config.payjs, channel, &notify_url, number, fee)
         })
     }
 

@@ -1,0 +1,42 @@
+//! The ways in which a person can pay.
+
+use std::str::FromStr;
+
+/// Where the person pays an order. Whatever the channel, the payment comes back as the same notify.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Channel {
+    /// In PayJS's mini-program, which ours opens.
+    #[default]
+    MiniApp,
+    /// On PayJS's cashier page, in a web view of WeChat.
+    Cashier,
+    /// By scanning a code of WeChat Pay that PayJS makes.
+    Native,
+}
+
+/// None of the channels.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("channel must be miniapp, cashier or native")]
+pub struct UnknownChannel;
+
+impl Channel {
+    /// What `/newOrder` calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::MiniApp => "miniapp",
+            Self::Cashier => "cashier",
+            Self::Native => "native",
+        }
+    }
+}
+
+impl FromStr for Channel {
+    type Err = UnknownChannel;
+
+    fn from_str(text: &str) -> Result<Self, UnknownChannel> {
+        [Self::MiniApp, Self::Cashier, Self::Native]
+            .into_iter()
+            .find(|channel| channel.name() == text)
+            .ok_or(UnknownChannel)
+    }
+}
