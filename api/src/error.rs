@@ -18,7 +18,7 @@ pub(crate) enum Error {
     /// 400: the signature is missing or false.
     #[error("sign is missing or false: sign all parameters as they are sent, with the right key")]
     BadSign,
-    /// 400: the one answer of `/del`, so that it tells nobody which codes there are.
+    /// 400: the one answer to who is not the owner, so that it tells nobody which codes there are.
     #[error("there is no such code of yours: check id and sign")]
     NotYours,
     /// 404: no such route.

@@ -37,6 +37,8 @@ points! {
     ConfirmAfter = "confirm.after",
     /// The code is deleted; `/del` has not answered.
     Deleted = "del.deleted",
+    /// The code is changed; `/update` has not answered.
+    Updated = "update.updated",
     /// A worker holds the event and has done nothing.
     HandleBefore = "handle.before",
     /// The worker may ask PayJS, and has not.

@@ -1,5 +1,6 @@
 //! An order: an unpaid wish for a code.
 
+mod content;
 mod data;
 mod values;
 
@@ -9,6 +10,7 @@ use jiff::Timestamp;
 use mongodb::bson::oid::ObjectId;
 use serde::{Deserialize, Serialize};
 
+pub use content::Content;
 pub use data::{DataError, OrderData};
 pub use values::{Fee, OpenId, OutTradeNo, ValueError};
 

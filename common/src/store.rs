@@ -2,6 +2,7 @@
 
 mod code;
 mod report;
+mod update;
 
 use std::time::Duration;
 
@@ -18,10 +19,11 @@ use mongodb::{
 };
 use secrecy::ExposeSecret;
 
-pub use code::{Code, Mapping, Payment, RefundRecord};
+pub use code::{Change, Code, Mapping, Payment, RefundRecord};
 pub use report::{
     MAX_REPORT_CONTACT, MAX_REPORT_TEXT, MAX_REPORTS_OF_A_CODE, Reason, Report, ReportError,
 };
+pub use update::CHANGES_KEPT;
 
 use crate::{config, http, order::OutTradeNo};
 
@@ -137,9 +139,13 @@ impl Store {
         Ok(cursor.try_collect().await?)
     }
 
-    /// The code with this id, deleted or not.
+    /// The code with this id, deleted or not, without its changes: whoever scans it waits for this.
     pub async fn code(&self, id: ObjectId) -> Result<Option<Code>> {
-        Ok(self.codes.find_one(doc! { "_id": id }).await?)
+        Ok(self
+            .codes
+            .find_one(doc! { "_id": id })
+            .projection(doc! { "changes": 0 })
+            .await?)
     }
 
     /// The mapping of an order that became a code, if a majority has it: an event ends because of it, so it must

@@ -1,15 +1,11 @@
 //! `/del`: an owner deletes a code.
 
 use axum::{Json, extract::State};
-use heyi_common::{
-    crash::{self, Point},
-    store::Code,
-};
-use mongodb::bson::oid::ObjectId;
+use heyi_common::crash::{self, Point};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{error::Error, params::Params, state::AppState};
+use crate::{error::Error, params::Params, state::AppState, user::signers_code};
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -35,7 +31,10 @@ pub(super) async fn del(
     State(state): State<AppState>,
     params: Params,
 ) -> Result<Json<Deleted>, Error> {
-    let code = signers_code(&state, &params).await?;
+    let Ok(Request { id }) = params.read() else {
+        return Err(Error::NotYours);
+    };
+    let code = signers_code(&state, &params, &id).await?;
     state.store.delete(code.id).await?;
     crash::point(Point::Deleted);
     tracing::info!(code.id = %code.id, "code deleted");
@@ -43,18 +42,4 @@ pub(super) async fn del(
         errcode: 200,
         errmsg: "ok",
     }))
-}
-
-async fn signers_code(state: &AppState, params: &Params) -> Result<Code, Error> {
-    let Ok(Request { id }) = params.read() else {
-        return Err(Error::NotYours);
-    };
-    let Ok(id) = ObjectId::parse_str(&id) else {
-        return Err(Error::NotYours);
-    };
-    let code = state.store.code(id).await?.ok_or(Error::NotYours)?;
-    params
-        .signed_by(code.openid.as_str(), &state.config)
-        .map_err(|_| Error::NotYours)?;
-    Ok(code)
 }

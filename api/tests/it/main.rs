@@ -28,3 +28,4 @@ mod reflash;
 mod report;
 mod screenshots;
 mod topologies;
+mod update;

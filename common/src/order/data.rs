@@ -7,7 +7,10 @@ use serde::{
     de::{Error as _, MapAccess, Visitor},
 };
 
-use super::values::{OpenId, ValueError};
+use super::{
+    content::Content,
+    values::{OpenId, ValueError},
+};
 use crate::payload::{AllowList, PayloadError, Payloads, Platform};
 
 const MAX_NAME: usize = 32;
@@ -54,7 +57,7 @@ struct Upload {
 }
 
 /// Payloads, no platform of which stands twice: readers could disagree on which one counts.
-fn each_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Payloads, D::Error> {
+pub(super) fn each_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Payloads, D::Error> {
     struct Each;
 
     impl<'de> Visitor<'de> for Each {
@@ -83,23 +86,23 @@ impl OrderData {
     pub fn parse(json: &str, known: &AllowList) -> Result<Self, DataError> {
         let upload: Upload = serde_json::from_str(json)?;
         let openid = upload.openid.parse()?;
-        let name = upload.name.trim();
-        let length = name.chars().count();
-        if !(1..=MAX_NAME).contains(&length) || name.chars().any(breaks_a_line) {
-            return Err(DataError::Name);
-        }
-        if upload.payloads.is_empty() {
-            return Err(DataError::NoPayload);
-        }
-        for (platform, payload) in &upload.payloads {
-            known.check(*platform, payload)?;
-        }
+        let Content { name, payloads } = Content::check(&upload.name, upload.payloads, known)?;
         Ok(Self {
             openid,
-            name: name.to_owned(),
-            payloads: upload.payloads,
+            name,
+            payloads,
         })
     }
+}
+
+/// The name without blanks around it.
+pub(super) fn checked_name(name: &str) -> Result<String, DataError> {
+    let name = name.trim();
+    let length = name.chars().count();
+    if !(1..=MAX_NAME).contains(&length) || name.chars().any(breaks_a_line) {
+        return Err(DataError::Name);
+    }
+    Ok(name.to_owned())
 }
 
 /// Control characters, and the marks that turn the direction of text, with which a name could pose as another.

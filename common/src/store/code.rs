@@ -38,6 +38,23 @@ pub struct Code {
     /// When an operator took its page down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disabled_at: Option<DateTime>,
+    /// When its owner last changed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<DateTime>,
+    /// What its owner changed, oldest first; only where the owner's codes are listed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Change>,
+}
+
+/// A change of a code by its owner, and what the code held before.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// When it was changed.
+    pub changed_at: DateTime,
+    /// Its name until then.
+    pub name: String,
+    /// Its receive codes until then.
+    pub payloads: Payloads,
 }
 
 /// What a payment adds to an order.
@@ -67,6 +84,8 @@ impl Code {
             created_at: DateTime::now(),
             deleted_at: None,
             disabled_at: None,
+            updated_at: None,
+            changes: Vec::new(),
         }
     }
 

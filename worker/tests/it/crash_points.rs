@@ -46,6 +46,7 @@ async fn walk(point: Point, deaths: u32) -> Result<()> {
             Box::pin(api::check_order(point, deaths)).await
         }
         Point::Deleted => Box::pin(api::del(point, deaths)).await,
+        Point::Updated => Box::pin(api::update(point, deaths)).await,
         Point::HandleBefore | Point::CodeWritten | Point::SettleBefore | Point::SettleAfter => {
             Box::pin(promotion(point, deaths)).await
         }

@@ -4,7 +4,7 @@ use anyhow::Result;
 use heyi_common::crash::Point;
 use heyi_sandbox::{
     Knobs,
-    world::{Answer, Client, params, signed},
+    world::{Answer, Client, Person, data, params, signed},
 };
 use reqwest::Method;
 
@@ -103,8 +103,8 @@ pub(super) async fn check_order(point: Point, deaths: u32) -> Result<()> {
     ends_well(shop, &order, point).await
 }
 
-pub(super) async fn del(point: Point, deaths: u32) -> Result<()> {
-    let mut shop = Shop::new().await?;
+/// Alice with a code of hers, when neither api nor worker runs.
+async fn owner(shop: &Shop) -> Result<(Person, String)> {
     let api = shop.world.api().await?;
     let worker = shop.world.worker().await?;
     let client = shop.world.client()?;
@@ -114,6 +114,12 @@ pub(super) async fn del(point: Point, deaths: u32) -> Result<()> {
     shop.quiet().await?;
     worker.stop().await?;
     api.stop().await?;
+    Ok((alice, id))
+}
+
+pub(super) async fn del(point: Point, deaths: u32) -> Result<()> {
+    let mut shop = Shop::new().await?;
+    let (alice, id) = owner(&shop).await?;
     let asked = signed(&[("id", &id)], &alice.key);
     for _ in 0..deaths {
         api_dies(&mut shop, point, async |client| {
@@ -123,6 +129,7 @@ pub(super) async fn del(point: Point, deaths: u32) -> Result<()> {
         .await?;
     }
     let _api = shop.world.api().await?;
+    let client = shop.world.client()?;
     for _ in 0..2 {
         let answer = client.post_form("/del", &asked).await?;
         assert_eq!(answer.status, 200, "{}", answer.body);
@@ -130,5 +137,31 @@ pub(super) async fn del(point: Point, deaths: u32) -> Result<()> {
     assert!(shop.store.codes_of(&alice.openid).await?.is_empty());
     let code = shop.store.code(id.parse()?).await?;
     assert!(code.is_some(), "the payment stays on record");
+    shop.close().await
+}
+
+pub(super) async fn update(point: Point, deaths: u32) -> Result<()> {
+    let mut shop = Shop::new().await?;
+    let (alice, id) = owner(&shop).await?;
+    let mut content = data(&alice.openid, "大店");
+    content.as_object_mut().unwrap().remove("openId");
+    let asked = signed(&[("id", &id), ("data", &content.to_string())], &alice.key);
+    for _ in 0..deaths {
+        api_dies(&mut shop, point, async |client| {
+            let unanswered = client.post_form("/update", &asked).await;
+            assert!(unanswered.is_err(), "{unanswered:?}");
+        })
+        .await?;
+    }
+    let _api = shop.world.api().await?;
+    let client = shop.world.client()?;
+    for _ in 0..2 {
+        let answer = client.post_form("/update", &asked).await?;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+    let codes = shop.store.codes_of(&alice.openid).await?;
+    assert_eq!(codes[0].name, "大店");
+    assert_eq!(codes[0].changes.len(), 1, "one change is recorded once");
+    assert_eq!(codes[0].changes[0].name, "小店");
     shop.close().await
 }

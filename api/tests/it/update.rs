@@ -1,0 +1,279 @@
+use anyhow::Result;
+use futures::future::try_join_all;
+use heyi_common::{
+    sign,
+    store::{CHANGES_KEPT, Code},
+};
+use heyi_sandbox::{
+    servers::process::free_port,
+    world::{Person, params, payloads, signed},
+};
+use serde_json::{Value, json};
+
+use crate::support::{TestApp, assert_fails, header};
+
+const ALIPAY: &str = "https://qr.alipay.com/fkx11111EXAMPLE111111";
+
+fn content(name: &str) -> Value {
+    json!({ "name": name, "payloads": { "alipay": ALIPAY } })
+}
+
+fn update(person: &Person, code: &Code, data: &Value) -> sign::Params {
+    let id = code.id.to_hex();
+    signed(&[("id", &id), ("data", &data.to_string())], &person.key)
+}
+
+async fn listed(app: &TestApp, person: &Person) -> Result<Value> {
+    let list = signed(&[("openId", &person.openid)], &person.key);
+    Ok(app.client.get("/reflash", &list).await?.json()["userInfo"][0].clone())
+}
+
+#[tokio::test]
+async fn an_owner_changes_a_code_and_sees_what_it_was() -> Result<()> {
+    let app = TestApp::start().await?;
+    let alice = app.client.login("alice").await?;
+    let code = app.code(&alice, "小店").await?;
+    let before = listed(&app, &alice).await?;
+    assert_eq!(before.get("updatedAt").or(before.get("changes")), None);
+
+    // In each way, and so twice again: a repeat is no change.
+    let request = update(&alice, &code, &content(" 大店 "));
+    for answer in app.in_every_way("/update", &request).await? {
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        assert_eq!(answer.body, r#"{"errcode":200,"errmsg":"ok"}"#);
+    }
+    let after = listed(&app, &alice).await?;
+    assert_eq!(after["name"], "大店");
+    assert_eq!(after["payloads"], json!({ "alipay": ALIPAY }));
+    for same in ["id", "url", "created_at"] {
+        assert_eq!(after[same], before[same]);
+    }
+    let changes = after["changes"].as_array().cloned().unwrap_or_default();
+    assert_eq!(changes.len(), 1, "{changes:?}");
+    assert_eq!(changes[0]["changedAt"], after["updatedAt"]);
+    assert_eq!(changes[0]["name"], "小店");
+    assert_eq!(changes[0]["payloads"], payloads());
+    // The same order of the same fields as an object, which is signed in its compact form.
+    let object = json!({ "id": code.id.to_hex(), "data": content("大店"), "sign": update(&alice, &code, &content("大店"))["sign"] });
+    assert_eq!(app.client.post_json("/update", &object).await?.status, 200);
+    let kept = app.store.code(code.id).await?;
+    assert!(kept.is_some_and(|kept| kept.payjs_order_id == code.payjs_order_id));
+    app.finish().await
+}
+
+#[tokio::test]
+async fn every_api_shows_a_change_and_a_deletion_at_once() -> Result<()> {
+    let app = TestApp::start().await?;
+    let port = free_port()?;
+    let listen = [("HEYI_HTTP__LISTEN", format!("127.0.0.1:{port}"))];
+    let other = app
+        .world
+        .start_with("heyi-api", port, &listen)?
+        .ready()
+        .await?;
+    let others = app.client.at(&other.url());
+    let alice = app.client.login("alice").await?;
+    let code = app.code(&alice, "小店").await?;
+    let id = code.id.to_hex();
+    let scan = async |client: &heyi_sandbox::world::Client| {
+        let request = client
+            .request(reqwest::Method::GET, &format!("/qr?id={id}"))
+            .header("user-agent", "AlipayClient/10.5");
+        client.send(request).await
+    };
+    for client in [&app.client, &others] {
+        assert_eq!(
+            header(&scan(client).await?, "location"),
+            payloads()["alipay"]
+        );
+    }
+    let answer = app
+        .client
+        .post_form("/update", &update(&alice, &code, &content("大店")))
+        .await?;
+    assert_eq!(answer.status, 200);
+    for client in [&others, &app.client] {
+        assert_eq!(header(&scan(client).await?, "location"), ALIPAY);
+    }
+    let delete = signed(&[("id", &id)], &alice.key);
+    assert_eq!(others.get("/del", &delete).await?.status, 200);
+    for client in [&app.client, &others] {
+        assert_eq!(scan(client).await?.status, 410);
+    }
+    other.stop().await?;
+    app.finish().await
+}
+
+#[tokio::test]
+async fn what_is_not_the_signers_has_one_answer_and_stays() -> Result<()> {
+    let app = TestApp::start().await?;
+    let (alice, bob) = (
+        app.client.login("alice").await?,
+        app.client.login("bob").await?,
+    );
+    let code = app.code(&alice, "小店").await?;
+    let (id, data) = (code.id.to_hex(), content("大店").to_string());
+    let mut other_data = update(&alice, &code, &content("大店"));
+    other_data.insert("data".to_owned(), content("别的").to_string());
+    for request in [
+        params(&[("id", &id), ("data", &data)]),
+        update(&bob, &code, &content("大店")),
+        // Whether its data is good is nobody else's business.
+        update(&bob, &code, &json!({})),
+        app.client.signed_by_app(&[("id", &id), ("data", &data)]),
+        signed(
+            &[("id", "000000000000000000000000"), ("data", &data)],
+            &alice.key,
+        ),
+        signed(&[("id", "malformed"), ("data", &data)], &alice.key),
+        other_data,
+    ] {
+        for answer in app.in_every_way("/update", &request).await? {
+            assert_fails(&answer, 400, "no such code of yours");
+        }
+    }
+    let missing = signed(&[("id", &id)], &alice.key);
+    assert_fails(&app.client.get("/update", &missing).await?, 400, "data");
+    assert_eq!(listed(&app, &alice).await?["name"], "小店");
+    app.finish().await
+}
+
+#[tokio::test]
+async fn what_an_order_may_not_hold_no_change_may() -> Result<()> {
+    let app = TestApp::start().await?;
+    let alice = app.client.login("alice").await?;
+    let code = app.code(&alice, "小店").await?;
+    for (data, words) in [
+        (json!([]), "data"),
+        (json!({ "name": "大店" }), "missing field `payloads`"),
+        (
+            json!({ "payloads": { "alipay": ALIPAY } }),
+            "missing field `name`",
+        ),
+        (
+            json!({ "name": "", "payloads": { "alipay": ALIPAY } }),
+            "data.name",
+        ),
+        (
+            json!({ "name": "a\nb", "payloads": { "alipay": ALIPAY } }),
+            "data.name",
+        ),
+        (
+            json!({ "name": "长".repeat(33), "payloads": { "alipay": ALIPAY } }),
+            "data.name",
+        ),
+        (json!({ "name": "n", "payloads": {} }), "at least one"),
+        (
+            json!({ "name": "n", "payloads": { "paypal": "x" } }),
+            "paypal",
+        ),
+        (
+            json!({ "name": "n", "payloads": { "wechat": "134567890123456789" } }),
+            "付款码",
+        ),
+        (
+            json!({ "name": "n", "payloads": { "alipay": "https://qr.alipay.com.evil.example/fkx0123456789" } }),
+            "payloads.alipay",
+        ),
+        (
+            json!({ "name": "n", "payloads": { "alipay": "javascript:alert(1)" } }),
+            "payloads.alipay",
+        ),
+        (
+            json!({ "name": "n", "payloads": { "alipay": ALIPAY }, "openId": alice.openid }),
+            "openId",
+        ),
+    ] {
+        let answer = app
+            .client
+            .post_form("/update", &update(&alice, &code, &data))
+            .await?;
+        assert_fails(&answer, 400, words);
+    }
+    assert_eq!(listed(&app, &alice).await?["name"], "小店");
+    app.finish().await
+}
+
+#[tokio::test]
+async fn a_code_that_is_not_shown_cannot_be_changed() -> Result<()> {
+    let app = TestApp::start().await?;
+    let alice = app.client.login("alice").await?;
+    let (deleted, disabled) = (app.code(&alice, "一").await?, app.code(&alice, "二").await?);
+    app.store.delete(deleted.id).await?;
+    app.store.set_disabled(disabled.id, true).await?;
+    for code in [&deleted, &disabled] {
+        let request = update(&alice, code, &content("大店"));
+        assert_fails(
+            &app.client.post_form("/update", &request).await?,
+            410,
+            "does not exist",
+        );
+        let kept = app.store.code(code.id).await?;
+        assert!(kept.is_some_and(|kept| kept.name == code.name && kept.updated_at.is_none()));
+    }
+    app.store.set_disabled(disabled.id, false).await?;
+    let request = update(&alice, &disabled, &content("大店"));
+    assert_eq!(app.client.post_form("/update", &request).await?.status, 200);
+    app.finish().await
+}
+
+#[tokio::test]
+async fn the_first_and_the_newest_changes_are_kept() -> Result<()> {
+    let app = TestApp::start().await?;
+    let alice = app.client.login("alice").await?;
+    let code = app.code(&alice, "原来").await?;
+    // What MongoDB would take for a field or an expression is a name like any other.
+    let mut names: Vec<String> = (0..CHANGES_KEPT + 5)
+        .map(|number| format!("名 {number}"))
+        .collect();
+    names.push("$openid".to_owned());
+    names.push("{\"$literal\": 1}".to_owned());
+    for name in &names {
+        let request = update(&alice, &code, &content(name));
+        assert_eq!(app.client.post_form("/update", &request).await?.status, 200);
+    }
+    let item = listed(&app, &alice).await?;
+    assert_eq!(item["name"], names[names.len() - 1]);
+    let changes = item["changes"].as_array().cloned().unwrap_or_default();
+    let kept: Vec<_> = changes
+        .iter()
+        .filter_map(|change| change["name"].as_str())
+        .collect();
+    let newest = names
+        .iter()
+        .rev()
+        .skip(1)
+        .take(CHANGES_KEPT - 1)
+        .map(String::as_str);
+    let expected: Vec<_> = newest.chain(["原来"]).collect();
+    assert_eq!(kept, expected);
+    app.finish().await
+}
+
+#[tokio::test]
+async fn changes_at_the_same_time_are_all_recorded() -> Result<()> {
+    let app = TestApp::start().await?;
+    let alice = app.client.login("alice").await?;
+    let code = app.code(&alice, "原来").await?;
+    let names: Vec<String> = (0..10).map(|number| format!("名 {number}")).collect();
+    let changes = names.iter().map(async |name| {
+        let request = update(&alice, &code, &content(name));
+        app.client.post_form("/update", &request).await
+    });
+    assert!(
+        try_join_all(changes)
+            .await?
+            .iter()
+            .all(|answer| answer.status == 200)
+    );
+    let item = listed(&app, &alice).await?;
+    let mut seen: Vec<Value> = item["changes"].as_array().cloned().unwrap_or_default();
+    seen.push(item);
+    let mut seen: Vec<_> = seen.iter().filter_map(|one| one["name"].as_str()).collect();
+    seen.sort_unstable();
+    let mut expected: Vec<_> = names.iter().map(String::as_str).collect();
+    expected.push("原来");
+    expected.sort_unstable();
+    assert_eq!(seen, expected, "each was there once");
+    app.finish().await
+}

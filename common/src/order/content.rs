@@ -1,0 +1,46 @@
+//! What the owner of a code may change about it.
+
+use serde::Deserialize;
+
+use super::data::{DataError, checked_name, each_once};
+use crate::payload::{AllowList, Payloads};
+
+/// The checked `data` of `/update`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    /// What the owner calls the code: 1 to 32 characters.
+    pub name: String,
+    /// The merged receive codes: one or more.
+    pub payloads: Payloads,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Upload {
+    name: String,
+    #[serde(deserialize_with = "each_once")]
+    payloads: Payloads,
+}
+
+impl Content {
+    /// Reads the JSON text of `data` and checks it as that of an order.
+    pub fn parse(json: &str, known: &AllowList) -> Result<Self, DataError> {
+        let upload: Upload = serde_json::from_str(json)?;
+        Self::check(&upload.name, upload.payloads, known)
+    }
+
+    pub(super) fn check(
+        name: &str,
+        payloads: Payloads,
+        known: &AllowList,
+    ) -> Result<Self, DataError> {
+        let name = checked_name(name)?;
+        if payloads.is_empty() {
+            return Err(DataError::NoPayload);
+        }
+        for (platform, payload) in &payloads {
+            known.check(*platform, payload)?;
+        }
+        Ok(Self { name, payloads })
+    }
+}
