@@ -5,7 +5,9 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use heyi_common::{cache::CacheError, payjs::PayJsError, redis::WriteError, store::StoreError};
+use heyi_common::{
+    cache::CacheError, payjs::PayJsError, redis::WriteError, scans::StatsError, store::StoreError,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -163,6 +165,15 @@ impl From<StoreError> for Error {
         Self::Unavailable {
             what: "MongoDB",
             source: error.into(),
+        }
+    }
+}
+
+impl From<StatsError> for Error {
+    fn from(error: StatsError) -> Self {
+        match error {
+            StatsError::Redis(error) => redis_away(error),
+            StatsError::Store(error) => error.into(),
         }
     }
 }

@@ -10,6 +10,7 @@ mod qr;
 mod qr_picture;
 mod reflash;
 mod report;
+mod stats;
 mod update;
 
 use std::{net::SocketAddr, panic::AssertUnwindSafe};
@@ -37,6 +38,7 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(reflash::reflash))
         .routes(routes!(del::del))
         .routes(routes!(update::update))
+        .routes(routes!(stats::stats))
         .routes(routes!(new_order::new_order))
         .routes(routes!(notify::notify))
         .routes(routes!(check_order::check_order))

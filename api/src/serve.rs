@@ -6,13 +6,19 @@ use std::{convert::Infallible, time::Duration};
 
 use anyhow::Context;
 use heyi_common::{config::Config, shutdown};
-use tokio::{net::TcpListener, task::spawn_blocking, time::sleep};
+use tokio::{
+    net::TcpListener,
+    task::spawn_blocking,
+    time::{sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use self::thread::Thread;
 use crate::state::AppState;
 
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+/// What the scans of the last moment may take to be counted.
+const LAST_FLUSH: Duration = Duration::from_secs(2);
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
 const RETRY_EVERY: Duration = Duration::from_secs(5);
 
@@ -36,6 +42,7 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
     drop(listener);
     let ended = spawn_blocking(|| threads.into_iter().map(Thread::end).collect());
     let ended: Vec<_> = ended.await.context("wait for the threads")?;
+    flush_scans(&state).await;
     tracing::info!("stopped");
     ended.into_iter().collect::<anyhow::Result<()>>()?;
     accepting.transpose().map(|_| ())
@@ -72,6 +79,17 @@ async fn accept(listener: &TcpListener, threads: &[Thread]) -> anyhow::Result<In
     }
 }
 
+/// The scans of the last moment.
+async fn flush_scans(state: &AppState) {
+    if let Ok(Err(error)) = timeout(LAST_FLUSH, state.tally.flush()).await {
+        tracing::warn!(error = %error, "the last scans are not counted");
+    }
+}
+
+async fn keep_flushing_scans(state: AppState) {
+    state.tally.keep_flushing().await;
+}
+
 async fn warn_of_redis(state: AppState) {
     state.redis.warn_of_risks().await;
 }
@@ -86,6 +104,10 @@ fn start_side_tasks(state: &AppState, stop: &CancellationToken) {
         tokio::spawn(
             stop.clone()
                 .run_until_cancelled_owned(make_indexes(state.clone())),
+        ),
+        tokio::spawn(
+            stop.clone()
+                .run_until_cancelled_owned(keep_flushing_scans(state.clone())),
         ),
     ];
     // They end by themselves or with `stop`.

@@ -4,7 +4,13 @@ use std::{ops::Deref, sync::Arc};
 
 use anyhow::Context;
 use heyi_common::{
-    cache::Orders, config::Config, http, payjs, queue::Queue, redis::Redis, store::Store,
+    cache::Orders,
+    config::Config,
+    http, payjs,
+    queue::Queue,
+    redis::Redis,
+    scans::{Scans, Tally},
+    store::Store,
     telemetry, wechat,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -45,6 +51,9 @@ pub struct Shared {
     pub(crate) config: Config,
     pub(crate) notify_url: Url,
     pub(crate) store: Store,
+    pub(crate) scans: Scans,
+    /// Scans that this process has counted.
+    pub(crate) tally: Tally,
     pub(crate) wechat: wechat::Client,
     pub(crate) payjs: payjs::Client,
     pub(crate) pages: Pages,
@@ -59,6 +68,11 @@ impl AppState {
     /// is away.
     pub async fn new(config: Config) -> anyhow::Result<Self> {
         let http = http::client()?;
+        let redis = Redis::new(&config.redis)?;
+        let keys = Queue::new(redis.clone(), &config.redis, &config.queue)
+            .keys()
+            .clone();
+        let scans = Scans::new(redis, keys);
         let shared = Shared {
             notify_url: config
                 .payjs
@@ -66,6 +80,8 @@ impl AppState {
                 .clone()
                 .context("payjs.notify_url is not set")?,
             store: Store::new(&config.mongo).await?,
+            tally: Tally::new(scans.clone()),
+            scans,
             wechat: wechat::Client::new(http.clone(), &config.wechat),
             payjs: payjs::Client::new(http, &config.payjs),
             pages: Pages::new()?,

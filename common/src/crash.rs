@@ -39,6 +39,12 @@ points! {
     Deleted = "del.deleted",
     /// The code is changed; `/update` has not answered.
     Updated = "update.updated",
+    /// A batch of scans is counted in Redis; the api does not know.
+    ScansFlushed = "scans.flushed",
+    /// A fold of scans has begun; nothing is in MongoDB.
+    FoldBegun = "fold.begun",
+    /// Some or all of a fold is in MongoDB; Redis still has it.
+    FoldWritten = "fold.written",
     /// A worker holds the event and has done nothing.
     HandleBefore = "handle.before",
     /// The worker may ask PayJS, and has not.

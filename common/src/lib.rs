@@ -17,6 +17,7 @@ pub mod sign;
 pub mod cache;
 pub mod queue;
 pub mod redis;
+pub mod scans;
 pub mod store;
 
 pub mod http;

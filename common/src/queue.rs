@@ -35,6 +35,7 @@
 //! | `heyi:failed:<out_trade_no>` | string, EX 30 d | the reason of its dead letter |
 //! | `heyi:confirm:<out_trade_no>` | string, EX 30 s | a confirm was queued a moment ago |
 //! | `heyi:check` | string, PX 1 s | PayJS was asked a moment ago |
+//! | `heyi:scans`, `heyi:scans:…` | | see [`scans`](crate::scans) |
 
 mod event;
 mod held;

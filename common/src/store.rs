@@ -2,6 +2,7 @@
 
 mod code;
 mod report;
+mod scans;
 mod update;
 
 use std::time::Duration;
@@ -23,6 +24,7 @@ pub use code::{Change, Code, Mapping, Payment, RefundRecord};
 pub use report::{
     MAX_REPORT_CONTACT, MAX_REPORT_TEXT, MAX_REPORTS_OF_A_CODE, Reason, Report, ReportError,
 };
+pub use scans::{KeptScans, ScanCount};
 pub use update::CHANGES_KEPT;
 
 use crate::{config, http, order::OutTradeNo};
@@ -44,6 +46,7 @@ pub struct Store {
     mappings: Collection<Mapping>,
     refunds: Collection<RefundRecord>,
     reports: Collection<Report>,
+    scans: Collection<KeptScans>,
 }
 
 /// MongoDB is out of reach or refused.
@@ -86,6 +89,7 @@ impl Store {
             mappings: database.collection("orders"),
             refunds: database.collection("refunds"),
             reports: database.collection("reports"),
+            scans: database.collection("scans"),
             database,
         })
     }

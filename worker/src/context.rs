@@ -7,6 +7,7 @@ use heyi_common::{
     http, payjs,
     queue::Queue,
     redis::Redis,
+    scans::Scans,
     store::Store,
 };
 
@@ -19,6 +20,8 @@ pub struct Context {
     pub queue: Queue,
     /// Codes in MongoDB.
     pub store: Store,
+    /// Scans in Redis.
+    pub scans: Scans,
     /// PayJS.
     pub payjs: payjs::Client,
     /// The merchant.
@@ -33,7 +36,8 @@ impl Context {
         let redis = Redis::new(&config.redis)?;
         let queue = Queue::new(redis.clone(), &config.redis, &config.queue);
         Ok(Self {
-            orders: Orders::new(redis, queue.keys().clone()),
+            orders: Orders::new(redis.clone(), queue.keys().clone()),
+            scans: Scans::new(redis, queue.keys().clone()),
             queue,
             store: Store::new(&config.mongo)
                 .await

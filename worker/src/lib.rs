@@ -4,6 +4,7 @@
 
 mod confirm;
 mod context;
+mod fold;
 mod handle;
 mod intake;
 mod monitor;
@@ -46,6 +47,7 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     tasks.spawn(consumer.clone().take_over());
     tasks.spawn(due::watch(context.queue.clone(), stop.clone()));
     tasks.spawn(intake.clone().watch(stop.clone()));
+    tasks.spawn(fold::watch(context.clone(), stop.clone()));
     tasks.spawn(monitor::warn_of_risks(context.clone(), stop.clone()));
     let server = monitor::Server::bind(&config.worker, context.clone()).await?;
     tasks.spawn(server.serve(ended.clone()));

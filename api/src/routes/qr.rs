@@ -60,6 +60,10 @@ pub(super) async fn qr(
         }
         _ => page(&state, &code, scanner, wanted, Language::of(&headers))?.into_response(),
     };
+    // Who chooses another app has been counted.
+    if wanted.is_none() {
+        state.tally.count(code.id, scanner.platform());
+    }
     let vary = HeaderValue::from_static("user-agent, accept-language");
     response.headers_mut().append(header::VARY, vary);
     Ok(response)

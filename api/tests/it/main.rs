@@ -27,5 +27,6 @@ mod readme;
 mod reflash;
 mod report;
 mod screenshots;
+mod stats;
 mod topologies;
 mod update;

@@ -78,6 +78,26 @@ impl Keys {
         format!("{}check", self.prefix)
     }
 
+    /// Scans that are counted and not yet folded. What belongs to scans is in one slot: that of the first partition.
+    pub fn scans(&self) -> String {
+        self.of(Partition(0), "scans")
+    }
+
+    /// The scans that are being folded.
+    pub fn scans_folding(&self) -> String {
+        self.of(Partition(0), "scans:folding")
+    }
+
+    /// The number of the last fold that began.
+    pub fn scans_fold(&self) -> String {
+        self.of(Partition(0), "scans:fold")
+    }
+
+    /// The last batch of scans that a process has added.
+    pub fn scans_flushed(&self, process: &str) -> String {
+        self.of(Partition(0), &format!("scans:flushed:{process}"))
+    }
+
     fn of_order(&self, kind: &str, out_trade_no: &OutTradeNo) -> String {
         self.of(
             self.partition(out_trade_no),

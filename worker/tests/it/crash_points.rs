@@ -15,7 +15,11 @@ use heyi_common::{
 use heyi_sandbox::world::{Heyi, eventually};
 use tokio::time::timeout;
 
-use crate::{confirm::paid_in_silence, support::Shop};
+use crate::{
+    confirm::paid_in_silence,
+    scans::{CODES, codes},
+    support::Shop,
+};
 
 /// How long a process may take to come to its end.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -47,6 +51,8 @@ async fn walk(point: Point, deaths: u32) -> Result<()> {
         }
         Point::Deleted => Box::pin(api::del(point, deaths)).await,
         Point::Updated => Box::pin(api::update(point, deaths)).await,
+        Point::ScansFlushed => Box::pin(api::scan(point, deaths)).await,
+        Point::FoldBegun | Point::FoldWritten => Box::pin(fold(point, deaths)).await,
         Point::HandleBefore | Point::CodeWritten | Point::SettleBefore | Point::SettleAfter => {
             Box::pin(promotion(point, deaths)).await
         }
@@ -121,6 +127,18 @@ async fn promotion(point: Point, deaths: u32) -> Result<()> {
         worker_dies(&mut shop, point).await?;
     }
     ends_well(shop, &order, point).await
+}
+
+async fn fold(point: Point, deaths: u32) -> Result<()> {
+    let mut shop = Shop::new().await?;
+    let codes = codes(CODES);
+    for _ in 0..deaths {
+        shop.scan(&codes).await?;
+        worker_dies(&mut shop, point).await?;
+    }
+    let _worker = shop.world.worker().await?;
+    shop.are_folded(&codes, 2 * u64::from(deaths)).await?;
+    shop.close().await
 }
 
 async fn confirm(point: Point, deaths: u32) -> Result<()> {

@@ -17,3 +17,4 @@ mod operator;
 mod outage;
 mod promotion;
 mod retry;
+mod scans;

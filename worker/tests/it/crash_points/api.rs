@@ -165,3 +165,22 @@ pub(super) async fn update(point: Point, deaths: u32) -> Result<()> {
     assert_eq!(codes[0].changes[0].name, "小店");
     shop.close().await
 }
+
+pub(super) async fn scan(point: Point, deaths: u32) -> Result<()> {
+    let mut shop = Shop::new().await?;
+    let (alice, id) = owner(&shop).await?;
+    let scanned = params(&[("id", &id)]);
+    for _ in 0..deaths {
+        api_dies(&mut shop, point, async |client| {
+            // The page waits for nothing, and so does not die.
+            let page = client.get("/qr", &scanned).await;
+            assert!(page.is_ok_and(|page| page.status == 200));
+        })
+        .await?;
+    }
+    let _api = shop.world.api().await?;
+    let stats = signed(&[("id", &id)], &alice.key);
+    let told = shop.world.client()?.get("/stats", &stats).await?;
+    assert_eq!(told.json()["total"], deaths, "{}", told.body);
+    shop.close().await
+}

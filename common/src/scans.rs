@@ -1,0 +1,86 @@
+//! Scans: how often the page of each code was shown, by platform and day.
+//!
+//! # The life of a count
+//!
+//! 1. The api adds it to the [`Tally`] of its process, in memory: a page waits for nothing and fails for nothing.
+//! 2. Every second the tally goes to Redis, in batches with numbers, so that one that is sent twice counts once. What a
+//!    process has not sent when it dies, a second's scans at most, is lost.
+//! 3. A worker begins a *fold*: in one atomic step the hash gets another name and the fold a number, which never comes
+//!    again. Others go on counting into a new hash.
+//! 4. It adds the hash to MongoDB, a document per code and day. Each document remembers the number of its last fold and
+//!    takes none a second time, so whoever dies, and however many workers do the same, nothing counts twice.
+//! 5. The hash is dropped, if it still is that of this fold. Until then any worker may take it up again, and nothing of
+//!    the next fold begins: so nothing is lost between the stores, and the last number is all that a document needs.
+//!
+//! [`Scans::of`] adds up what is in MongoDB and what is still on its way.
+//!
+//! # Keys
+//!
+//! | key | type | what |
+//! |---|---|---|
+//! | `heyi:scans` | hash, `<code id>:<day>:<platform>` → count | scans to be folded |
+//! | `heyi:scans:folding` | the same, and `fold`, `since` | those being folded, by which fold, and since when in ms |
+//! | `heyi:scans:fold` | string | the number of the last fold that began |
+//! | `heyi:scans:flushed:<process>` | string, EX 1 d | the number of the last batch of a process |
+//!
+//! With more partitions than one, `{0}:` follows the prefix.
+
+mod fold;
+mod stats;
+mod tally;
+
+use std::fmt;
+
+use jiff::{Timestamp, civil::Date, tz};
+use mongodb::bson::oid::ObjectId;
+
+pub use fold::Fold;
+pub use stats::{DayScans, StatsError};
+pub use tally::Tally;
+
+use crate::{payload::Platform, queue::Keys, redis::Redis};
+
+/// What scans by other apps and browsers are counted under.
+const OTHER: &str = "other";
+
+/// Scans in Redis. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Scans {
+    redis: Redis,
+    keys: Keys,
+}
+
+impl Scans {
+    /// The scans under `keys`.
+    pub fn new(redis: Redis, keys: Keys) -> Self {
+        Self { redis, keys }
+    }
+}
+
+/// What scans are counted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Kind {
+    code: ObjectId,
+    day: Date,
+    /// None for what is no app of a platform.
+    platform: Option<Platform>,
+}
+
+impl Kind {
+    fn platform_name(platform: Option<Platform>) -> &'static str {
+        platform.map_or(OTHER, Platform::name)
+    }
+}
+
+/// The field of the hash.
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let platform = Self::platform_name(self.platform);
+        write!(f, "{}:{}:{platform}", self.code, self.day)
+    }
+}
+
+/// Today where the owners are: in China.
+pub fn today() -> Date {
+    tz::offset(8).to_datetime(Timestamp::now()).date()
+}

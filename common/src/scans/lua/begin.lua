@@ -1,0 +1,20 @@
+-- Begins a fold, or takes up one that nobody has worked on for a while. Returns its number; nothing when there is none.
+-- KEYS: the scans, those being folded, the number of the last fold. ARGV: ms after which a fold is taken up again.
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local number = redis.call('HGET', KEYS[2], 'fold')
+if number then
+  if now - tonumber(redis.call('HGET', KEYS[2], 'since')) < tonumber(ARGV[1]) then
+    return false
+  end
+elseif redis.call('EXISTS', KEYS[1]) == 1 then
+  redis.call('RENAME', KEYS[1], KEYS[2])
+  -- The time, so that the numbers go on growing when Redis has lost the last.
+  number = math.max(now, tonumber(redis.call('GET', KEYS[3]) or '0') + 1)
+  number = string.format('%.0f', number)
+  redis.call('SET', KEYS[3], number)
+else
+  return false
+end
+redis.call('HSET', KEYS[2], 'fold', number, 'since', string.format('%.0f', now))
+return number

@@ -1,0 +1,134 @@
+//! What an owner sees of the scans.
+
+use std::collections::BTreeMap;
+
+use jiff::{ToSpan, civil::Date};
+use mongodb::bson::oid::ObjectId;
+use redis::RedisResult;
+
+use super::{Kind, Scans, today};
+use crate::{
+    payload::Platform,
+    store::{KeptScans, Store, StoreError},
+};
+
+/// How often to look again when a fold began meanwhile.
+const LOOKS: u32 = 3;
+
+/// The scans of one code on one day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DayScans {
+    /// The day, in China's time.
+    pub day: Date,
+    /// How many by platform; `other` for other apps and browsers.
+    pub platforms: BTreeMap<String, u64>,
+}
+
+/// Why scans cannot be told.
+#[derive(Debug, thiserror::Error)]
+pub enum StatsError {
+    /// Redis is out of reach.
+    #[error("the scans in Redis are out of reach")]
+    Redis(#[from] redis::RedisError),
+    /// MongoDB is out of reach.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What of a code's scans is not in MongoDB, or may not be.
+struct Underway {
+    /// The last fold that began.
+    last: i64,
+    /// The fold that is under way, and what it folds.
+    fold: i64,
+    folding: Vec<(Kind, u64)>,
+    /// What no fold has begun to fold.
+    counted: Vec<(Kind, u64)>,
+}
+
+type Counts = Vec<Option<u64>>;
+
+impl Scans {
+    /// The scans of a code during the last `days` days, today included; newest first, days without any left out.
+    pub async fn of(
+        &self,
+        store: &Store,
+        code: ObjectId,
+        days: u16,
+    ) -> Result<Vec<DayScans>, StatsError> {
+        let days: Vec<Date> = (0..i32::from(days.max(1)))
+            .map(|ago| today().saturating_sub(ago.days()))
+            .collect();
+        let mut looks = 0;
+        loop {
+            looks += 1;
+            let underway = self.underway(code, &days).await?;
+            let kept = store.scans(code, days[days.len() - 1], days[0]).await?;
+            // A fold that began after the first look has folded some of what that saw.
+            let is_consistent = kept.iter().all(|kept| kept.fold <= underway.last);
+            if is_consistent || looks == LOOKS {
+                return Ok(sum(kept, underway));
+            }
+        }
+    }
+
+    async fn underway(&self, code: ObjectId, days: &[Date]) -> RedisResult<Underway> {
+        let platforms = Platform::ALL.map(Some).into_iter().chain([None]);
+        let kinds: Vec<Kind> = platforms
+            .flat_map(|platform| {
+                let of_day = move |day: &Date| Kind {
+                    code,
+                    day: *day,
+                    platform,
+                };
+                days.iter().map(of_day)
+            })
+            .collect();
+        let fields: Vec<String> = kinds.iter().map(Kind::to_string).collect();
+        let (last, fold, folding, counted): (Option<i64>, Option<i64>, Counts, Counts) =
+            redis::pipe()
+                .atomic()
+                .get(self.keys.scans_fold())
+                .hget(self.keys.scans_folding(), "fold")
+                .hmget(self.keys.scans_folding(), &fields)
+                .hmget(self.keys.scans(), &fields)
+                .query_async(&mut self.redis.shared())
+                .await?;
+        let present = |counts: Counts| {
+            let counts = kinds.iter().copied().zip(counts);
+            counts
+                .filter_map(|(kind, count)| Some((kind, count?)))
+                .collect()
+        };
+        Ok(Underway {
+            last: last.unwrap_or(0),
+            fold: fold.unwrap_or(0),
+            folding: present(folding),
+            counted: present(counted),
+        })
+    }
+}
+
+fn sum(kept: Vec<KeptScans>, underway: Underway) -> Vec<DayScans> {
+    let mut days: BTreeMap<Date, BTreeMap<String, u64>> = BTreeMap::new();
+    let mut folded: BTreeMap<Date, i64> = BTreeMap::new();
+    for kept in kept {
+        folded.insert(kept.day, kept.fold);
+        days.insert(kept.day, kept.platforms);
+    }
+    let is_not_kept =
+        |(kind, _): &(Kind, u64)| folded.get(&kind.day).copied().unwrap_or(0) < underway.fold;
+    let folding = underway.folding.into_iter().filter(is_not_kept);
+    for (kind, count) in folding.chain(underway.counted) {
+        let platform = Kind::platform_name(kind.platform).to_owned();
+        *days
+            .entry(kind.day)
+            .or_default()
+            .entry(platform)
+            .or_default() += count;
+    }
+    days.into_iter()
+        .rev()
+        .map(|(day, platforms)| DayScans { day, platforms })
+        .collect()
+}

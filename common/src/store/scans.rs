@@ -1,0 +1,150 @@
+//! Scans: a document per code and day.
+
+use std::collections::BTreeMap;
+
+use anyhow::anyhow;
+use futures::TryStreamExt;
+use jiff::civil::Date;
+use mongodb::bson::{Document, doc, oid::ObjectId};
+use serde::{Deserialize, Serialize};
+
+use super::{DUPLICATE_KEY, Result, Store, StoreError};
+use crate::crash::{self, Point};
+
+/// Documents that one command changes.
+const CHUNK: usize = 500;
+
+/// Scans of one code, day and platform.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScanCount {
+    code: ObjectId,
+    day: Date,
+    platform: String,
+    /// How many.
+    pub scans: u64,
+}
+
+/// The scans of one code and day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptScans {
+    /// The code's id and the day.
+    #[serde(rename = "_id")]
+    id: String,
+    /// The code.
+    pub code_id: ObjectId,
+    /// The day.
+    pub day: Date,
+    /// How many by platform.
+    pub platforms: BTreeMap<String, u64>,
+    /// The last fold that added to them.
+    pub fold: i64,
+}
+
+impl ScanCount {
+    /// Reads the field of a count, `<code id>:<day>:<platform>`, and its value.
+    pub fn read(field: &str, count: &str) -> Option<Self> {
+        let (rest, platform) = field.rsplit_once(':')?;
+        let (code, day) = rest.split_once(':')?;
+        let is_name = platform.bytes().all(|byte| byte.is_ascii_lowercase());
+        Some(Self {
+            code: ObjectId::parse_str(code).ok()?,
+            day: day.parse().ok()?,
+            platform: Some(platform.to_owned()).filter(|_| is_name)?,
+            scans: count.parse().ok()?,
+        })
+    }
+}
+
+impl Store {
+    /// Adds the counts of a fold. Folds come one after another with growing numbers, so a document whose last fold is
+    /// this or a later one has them already.
+    pub async fn add_scans(&self, fold: i64, counts: &[ScanCount]) -> Result<()> {
+        let mut days: BTreeMap<(ObjectId, Date), Document> = BTreeMap::new();
+        for count in counts {
+            let scans = i64::try_from(count.scans).unwrap_or(i64::MAX);
+            days.entry((count.code, count.day))
+                .or_default()
+                .insert(format!("platforms.{}", count.platform), scans);
+        }
+        let updates: Vec<Document> = days
+            .into_iter()
+            .map(|((code, day), platforms)| {
+                doc! {
+                    "q": { "_id": id(code, day), "fold": { "$lt": fold } },
+                    "u": {
+                        "$inc": platforms,
+                        "$set": { "fold": fold },
+                        "$setOnInsert": { "code_id": code, "day": day.to_string() },
+                    },
+                    "upsert": true,
+                }
+            })
+            .collect();
+        for chunk in updates.chunks(CHUNK) {
+            self.update_scans(chunk).await?;
+            crash::point(Point::FoldWritten);
+        }
+        Ok(())
+    }
+
+    async fn update_scans(&self, updates: &[Document]) -> Result<()> {
+        let command = doc! {
+            "update": self.scans.name(),
+            "updates": updates,
+            "ordered": false,
+            // A command does not inherit that of the client.
+            "writeConcern": { "w": "majority", "j": true },
+        };
+        let answer = self.database.run_command(command).await?;
+        // A document that has this fold is not found, and cannot be inserted a second time.
+        let failures = answer.get_array("writeErrors").map_or(&[][..], |all| all);
+        let is_duplicate = |failure: &Document| failure.get_i32("code").ok() == Some(DUPLICATE_KEY);
+        let failure = failures
+            .iter()
+            .filter_map(|failure| failure.as_document())
+            .find(|failure| !is_duplicate(failure))
+            .or(answer.get_document("writeConcernError").ok());
+        match failure {
+            Some(failure) => {
+                let failure = anyhow!("scans cannot be written: {failure}");
+                Err(StoreError::Mongo(mongodb::error::Error::custom(failure)))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The scans of a code from one day to another, both included, that are folded.
+    pub async fn scans(&self, code: ObjectId, from: Date, to: Date) -> Result<Vec<KeptScans>> {
+        let days = doc! { "$gte": id(code, from), "$lte": id(code, to) };
+        let cursor = self.scans.find(doc! { "_id": days }).await?;
+        Ok(cursor.try_collect().await?)
+    }
+}
+
+fn id(code: ObjectId, day: Date) -> String {
+    format!("{code}:{day}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_a_code_a_day_and_a_platform() {
+        let code = "6b02ee7ff52aad4ee8ee84d8";
+        let count = ScanCount::read(&format!("{code}:2026-11-22:alipay"), "3").unwrap();
+        assert_eq!(count.code.to_hex(), code);
+        assert_eq!((count.platform.as_str(), count.scans), ("alipay", 3));
+        assert_eq!(id(count.code, count.day), format!("{code}:2026-11-22"));
+        for (field, value) in [
+            ("fold", "1"),
+            ("", "1"),
+            ("x:2026-11-22:jd", "1"),
+            ("6b02ee7ff52aad4ee8ee84d8:2026-11-32:jd", "1"),
+            ("6b02ee7ff52aad4ee8ee84d8:2026-11-22:$where", "1"),
+            ("6b02ee7ff52aad4ee8ee84d8:2026-11-22:jd", "-1"),
+        ] {
+            assert_eq!(ScanCount::read(field, value), None, "{field}");
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Folding scans into MongoDB, beside the work on events.
+
+use std::time::Duration;
+
+use heyi_common::backoff::{Backoff, jitter};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::Context;
+
+/// How often to fold.
+const EVERY: Duration = Duration::from_secs(5);
+/// The longest pause after failures.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// Folds until told to stop. Any number of workers may do so at once.
+pub(crate) async fn watch(context: Context, stop: CancellationToken) {
+    stop.run_until_cancelled(keep_folding(&context)).await;
+}
+
+async fn keep_folding(context: &Context) {
+    let mut backoff = Backoff::new(EVERY, LONGEST);
+    loop {
+        match context.scans.fold(&context.store).await {
+            Ok(scans) => {
+                metrics::counter!("heyi_scans_folded_total").increment(scans);
+                backoff.reset();
+                sleep(jitter(EVERY)).await;
+            }
+            Err(error) => {
+                tracing::warn!(
+                    error = format!("{error:#}"),
+                    "scans cannot be folded, trying again"
+                );
+                backoff.wait().await;
+            }
+        }
+    }
+}

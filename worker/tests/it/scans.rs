@@ -1,0 +1,156 @@
+//! Scans on their way from one store to the other.
+
+use anyhow::Result;
+use heyi_common::{
+    payload::Platform,
+    scans::{Scans, Tally, today},
+    store::ScanCount,
+};
+use heyi_sandbox::world::{World, eventually};
+use mongodb::bson::oid::ObjectId;
+use redis::{AsyncCommands, Script};
+
+use crate::support::Shop;
+
+/// More documents than one command of a fold changes.
+pub(crate) const CODES: usize = 700;
+
+impl Shop {
+    pub(crate) fn scans(&self) -> Scans {
+        Scans::new(self.queue.redis().clone(), self.queue.keys().clone())
+    }
+
+    /// Somebody scans each of these codes twice.
+    pub(crate) async fn scan(&self, codes: &[ObjectId]) -> Result<()> {
+        let tally = Tally::new(self.scans());
+        for code in codes {
+            tally.count(*code, Some(Platform::Alipay));
+            tally.count(*code, None);
+        }
+        Ok(tally.flush().await?)
+    }
+
+    /// Waits until all is folded; each code must have been scanned so often.
+    pub(crate) async fn are_folded(&self, codes: &[ObjectId], scans: u64) -> Result<()> {
+        let keys = [self.queue.keys().scans(), self.queue.keys().scans_folding()];
+        eventually("all is folded", async || {
+            Ok(self
+                .queue
+                .redis()
+                .shared()
+                .exists::<_, u64>(&keys[..])
+                .await?
+                == 0)
+        })
+        .await?;
+        for code in codes {
+            assert_eq!(self.folded(*code).await?, [scans / 2, scans / 2], "{code}");
+        }
+        Ok(())
+    }
+
+    async fn folded(&self, code: ObjectId) -> Result<Vec<u64>> {
+        let kept = self.store.scans(code, today(), today()).await?;
+        Ok(kept
+            .iter()
+            .flat_map(|day| day.platforms.values().copied())
+            .collect())
+    }
+}
+
+pub(crate) fn codes(count: usize) -> Vec<ObjectId> {
+    (0..count).map(|_| ObjectId::new()).collect()
+}
+
+#[tokio::test]
+async fn workers_fold_what_comes_in_exactly_once() -> Result<()> {
+    let shop = Shop::new().await?;
+    let codes = codes(CODES);
+    let _workers = (shop.world.worker().await?, shop.world.worker().await?);
+    for _ in 0..5 {
+        shop.scan(&codes).await?;
+    }
+    shop.are_folded(&codes, 10).await?;
+    shop.close().await
+}
+
+#[tokio::test]
+async fn scans_of_a_split_queue_stay_in_one_slot() -> Result<()> {
+    let mut world = World::new().await?;
+    world.set("HEYI_QUEUE__PARTITIONS", "16");
+    let shop = Shop::open(world).await?;
+    let code = codes(1);
+    shop.scan(&code).await?;
+    let told = shop.scans().of(&shop.store, code[0], 1).await?;
+    assert_eq!(told[0].platforms.values().sum::<u64>(), 2);
+    let _worker = shop.world.worker().await?;
+    shop.are_folded(&code, 2).await?;
+    shop.close().await
+}
+
+#[tokio::test]
+async fn a_batch_that_is_sent_twice_counts_once() -> Result<()> {
+    let shop = Shop::new().await?;
+    let flush = Script::new(include_str!("../../../common/src/scans/lua/flush.lua"));
+    let keys = shop.queue.keys();
+    let mut connection = shop.queue.redis().shared();
+    for (number, added) in [(1, 1), (1, 0), (2, 1), (1, 0), (2, 0)] {
+        let answer: u64 = flush
+            .key(keys.scans())
+            .key(keys.scans_flushed("one"))
+            .arg(number)
+            .arg(60)
+            .arg("field")
+            .arg(5)
+            .invoke_async(&mut connection)
+            .await?;
+        assert_eq!(answer, added, "{number}");
+    }
+    let counted: u64 = connection.hget(keys.scans(), "field").await?;
+    assert_eq!(counted, 10);
+    shop.close().await
+}
+
+#[tokio::test]
+async fn a_fold_that_comes_late_or_again_adds_nothing() -> Result<()> {
+    let shop = Shop::new().await?;
+    let code = ObjectId::new();
+    let field = format!("{}:{}:alipay", code.to_hex(), today());
+    let counts = [ScanCount::read(&field, "3").unwrap()];
+    for (fold, expected) in [(7, 3), (7, 3), (6, 3), (8, 6), (7, 6)] {
+        shop.store.add_scans(fold, &counts).await?;
+        assert_eq!(shop.folded(code).await?, [expected], "{fold}");
+    }
+    shop.close().await
+}
+
+#[tokio::test]
+async fn a_fold_is_taken_up_only_after_its_worker_had_time() -> Result<()> {
+    let shop = Shop::new().await?;
+    let code = codes(1);
+    shop.scan(&code).await?;
+    let begin = Script::new(include_str!("../../../common/src/scans/lua/begin.lua"));
+    let keys = shop.queue.keys();
+    let mut connection = shop.queue.redis().shared();
+    let mut begin_within = async |lease: u32| -> Result<Option<i64>> {
+        Ok(begin
+            .key(keys.scans())
+            .key(keys.scans_folding())
+            .key(keys.scans_fold())
+            .arg(lease)
+            .invoke_async(&mut connection)
+            .await?)
+    };
+    let first = begin_within(60_000).await?;
+    assert!(first.is_some());
+    assert_eq!(begin_within(60_000).await?, None);
+    assert_eq!(begin_within(0).await?, first, "it is the same fold");
+    // What is scanned meanwhile waits, and is told.
+    shop.scan(&code).await?;
+    let told = shop.scans().of(&shop.store, code[0], 1).await?;
+    assert_eq!(told[0].platforms.values().sum::<u64>(), 4);
+    // A fold of the same number that was late in ending takes nothing of the next away.
+    let _worker = shop.world.worker().await?;
+    shop.are_folded(&code, 4).await?;
+    shop.close().await
+}
