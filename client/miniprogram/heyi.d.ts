@@ -1,0 +1,157 @@
+/** A platform whose receive codes can be merged. */
+export type Platform = "wechat" | "alipay" | "qq" | "unionpay" | "jd";
+
+/** The texts inside a person's receive codes; one or more. */
+export type Payloads = Partial<Record<Platform, string>>;
+
+/** Where the person pays. */
+export type Channel = "miniapp" | "cashier" | "native";
+
+/** What became of an order. */
+export type OrderState = "pending" | "unknown" | "failed";
+
+/** What a code held before a change. */
+export interface Change {
+  /** When it was changed (RFC 3339). */
+  changedAt: string;
+  name: string;
+  payloads: Payloads;
+}
+
+/** A code of the person. */
+export interface Code {
+  id: string;
+  name: string;
+  payloads: Payloads;
+  /** The address of its page, which the composite code holds. */
+  url: string;
+  /** When it was made (RFC 3339). */
+  created_at: string;
+  /** When it was last changed, if ever. */
+  updatedAt?: string;
+  /** Its changes, newest first, if there are any. */
+  changes?: Change[];
+}
+
+/** What a person wants a code of. */
+export interface Wish {
+  /** What the person calls the code: 1 to 32 characters. */
+  name: string;
+  payloads: Payloads;
+  /** The price in fen. */
+  totalFee: number;
+  /** The default is "miniapp". */
+  channel?: Channel;
+}
+
+/** An order that is kept between two starts of the mini-program. */
+export interface PendingOrder {
+  channel: Channel;
+  outTradeNo: string;
+  /** Known once PayJS has the order and told us. */
+  payjsOrderId?: string;
+}
+
+/** An order to be paid. */
+export interface Order extends PendingOrder {
+  /** Of "miniapp": what `pay` hands to PayJS's mini-program. */
+  params?: Record<string, string | number>;
+  /** Of "cashier": PayJS's page, to be opened in WeChat. */
+  cashierUrl?: string;
+  /** Of "native": what the code holds that the person scans with WeChat, within two hours. */
+  codeUrl?: string;
+}
+
+/** What PayJS's mini-program handed over. It is no proof of a payment. */
+export interface Back {
+  success: boolean;
+  outTradeNo?: string;
+  payjsOrderId?: string;
+}
+
+/** The scans of one day. */
+export interface DayStats {
+  /** The day in China, e.g. "2026-11-22". */
+  day: string;
+  total: number;
+  /** By the platform whose app it was; "other" for other apps and browsers. */
+  platforms: Partial<Record<Platform | "other", number>>;
+}
+
+/** The scans of a code. */
+export interface Stats {
+  total: number;
+  /** The days on which it was scanned, newest first. */
+  days: DayStats[];
+}
+
+/** The part of `wx` that is used. */
+export interface Wx {
+  login(options: object): void;
+  request(options: object): void;
+  navigateToMiniProgram(options: object): void;
+  getStorageSync(key: string): unknown;
+  setStorageSync(key: string, value: unknown): void;
+  removeStorageSync(key: string): void;
+}
+
+export interface Options {
+  /** http.public_url of the api. */
+  baseUrl: string;
+  /** sign.app_key of the api. */
+  appKey: string;
+  /** What the names in the storage begin with; the default is "heyi". */
+  storageKey?: string;
+  /** Milliseconds that one request may take; the default is 15,000. */
+  timeout?: number;
+  /** Stands in for WeChat's own. */
+  wx?: Wx;
+}
+
+/** A failure. */
+export class HeyiError extends Error {
+  constructor(message: string, code: number, state?: OrderState);
+  /** The errcode of the api or of WeChat; 0 without an answer. */
+  readonly code: number;
+  /** What became of an order, where `wait` fails. */
+  readonly state?: OrderState;
+}
+
+/** The client of one api. */
+export class Heyi {
+  constructor(options: Options);
+  /** The openid of who is logged in; null for nobody. */
+  readonly openid: string | null;
+  /** The order that is being paid; null for none. */
+  readonly pending: PendingOrder | null;
+  /** Logs in and resolves with the person's codes. The other calls do so by themselves when they must. */
+  login(): Promise<Code[]>;
+  /** Makes an order for a code. */
+  order(wish: Wish): Promise<Order>;
+  /** Opens PayJS's mini-program for an order of the channel "miniapp". Call it from a tap. */
+  pay(order: Order): Promise<void>;
+  /** To be given the options of every App.onShow; null when the person does not come from PayJS. */
+  cameBack(options: object | undefined): Back | null;
+  /** Waits until the pending order has become a code, and resolves with the code's id. */
+  wait(options?: { timeout?: number; every?: number }): Promise<string>;
+  /** Gives the pending order up. */
+  forget(): void;
+  /** Resolves with the person's codes, newest first. */
+  list(): Promise<Code[]>;
+  /** Changes what the page of a code shows; the printed code stays. */
+  update(id: string, content: { name: string; payloads: Payloads }): Promise<void>;
+  /** Resolves with how often a code was scanned, during the last 30 days or as many as asked, at most 90. */
+  stats(id: string, options?: { days?: number }): Promise<Stats>;
+  /** Deletes a code, also repeatedly. */
+  remove(id: string): Promise<void>;
+  /** The address that the composite code holds. */
+  pageUrl(id: string): string;
+  /** The composite code as a picture. */
+  pictureUrl(id: string, options?: { format?: "png" | "svg"; size?: number }): string;
+}
+
+/** MD5 of a text's UTF-8, in upper-case hex. */
+export function md5(text: string): string;
+
+/** The signature of parameters with a key. */
+export function sign(params: Record<string, unknown>, key: string): string;

@@ -1,0 +1,267 @@
+"use strict";
+
+// The client of Heyi for WeChat mini-programs; README.md says how it is used. It needs nothing but `wx`.
+
+// PayJS's mini-program; name its appId in navigateToMiniProgramAppIdList of app.json.
+const PAYJS_APP_ID = "wx959c8c1fb2d877b5";
+const PAYJS_PATH = "pages/pay";
+// The scene of coming back from another mini-program.
+const SCENE_BACK = 1038;
+
+const REQUEST_TIMEOUT_MS = 15000;
+const WAIT_LIMIT_MS = 120000;
+const WAIT_EVERY_MS = 2000;
+
+// A failure. `code` is the errcode of the api or of WeChat, 0 without an answer; `state` what became of an order.
+class HeyiError extends Error {
+  constructor(message, code, state) {
+    super(message);
+    this.name = "HeyiError";
+    this.code = code;
+    this.state = state;
+  }
+}
+
+const SHIFTS = [7, 12, 17, 22, 5, 9, 14, 20, 4, 11, 16, 23, 6, 10, 15, 21];
+const SINES = Array.from({ length: 64 }, (_, i) => Math.floor(Math.abs(Math.sin(i + 1)) * 4294967296));
+
+// MD5 (RFC 1321) of a text's UTF-8, in upper-case hex; mini-programs have none.
+function md5(text) {
+  const bytes = encodeURIComponent(text).replace(/%(..)/g, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
+  const words = new Array((((bytes.length + 8) >> 6) + 1) * 16).fill(0);
+  for (let i = 0; i < bytes.length; i++) words[i >> 2] |= bytes.charCodeAt(i) << (8 * (i % 4));
+  words[bytes.length >> 2] |= 0x80 << (8 * (bytes.length % 4));
+  words[words.length - 2] = bytes.length * 8;
+  const state = [0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476];
+  for (let block = 0; block < words.length; block += 16) {
+    let [a, b, c, d] = state;
+    for (let i = 0; i < 64; i++) {
+      const round = i >> 4;
+      const mixed = [(b & c) | (~b & d), (d & b) | (~d & c), b ^ c ^ d, c ^ (b | ~d)][round];
+      const word = words[block + ([i, 5 * i + 1, 3 * i + 5, 7 * i][round] % 16)];
+      const sum = (a + mixed + word + SINES[i]) | 0;
+      const shift = SHIFTS[4 * round + (i % 4)];
+      [a, d, c, b] = [d, c, b, (b + ((sum << shift) | (sum >>> (32 - shift)))) | 0];
+    }
+    [a, b, c, d].forEach((value, i) => (state[i] = (state[i] + value) | 0));
+  }
+  const hex = (byte) => (byte & 255).toString(16).padStart(2, "0");
+  return state.map((s) => hex(s) + hex(s >> 8) + hex(s >> 16) + hex(s >> 24)).join("").toUpperCase();
+}
+
+// The parameters that have a value: the others are neither signed nor sent.
+function present(params) {
+  const names = Object.keys(params).filter((name) => params[name] !== undefined && params[name] !== null);
+  return names.reduce((kept, name) => Object.assign(kept, { [name]: params[name] }), {});
+}
+
+// The signature of parameters: MD5 over the sorted `name=value` of all that are not empty, and the key.
+function sign(params, key) {
+  const kept = present(params);
+  const names = Object.keys(kept).filter((name) => name !== "sign" && String(kept[name]) !== "").sort();
+  return md5(names.map((name) => `${name}=${kept[name]}&`).join("") + `key=${key}`);
+}
+
+class Heyi {
+  // `baseUrl` is http.public_url of the api, `appKey` its sign.app_key. `wx` stands in for WeChat's own, in tests.
+  constructor({ baseUrl, appKey, storageKey = "heyi", timeout = REQUEST_TIMEOUT_MS, wx: given }) {
+    this._base = baseUrl.replace(/\/+$/, "");
+    this._appKey = appKey;
+    this._storageKey = storageKey;
+    this._timeout = timeout;
+    this._wx = given || wx;
+    this._loggingIn = null;
+  }
+
+  // The openid of who is logged in; null for nobody.
+  get openid() {
+    const session = this._recall("session");
+    return session && session.openid;
+  }
+
+  // The order that is being paid, also after WeChat ended the mini-program meanwhile; null for none.
+  get pending() {
+    return this._recall("order");
+  }
+
+  // Logs in and resolves with the person's codes. The other calls do so by themselves when they must.
+  login() {
+    if (!this._loggingIn) {
+      const done = () => (this._loggingIn = null);
+      this._loggingIn = this._login();
+      this._loggingIn.then(done, done);
+    }
+    return this._loggingIn;
+  }
+
+  // Makes an order for a code and resolves with it; `channel` is "miniapp" (the default), "cashier" or "native".
+  async order({ name, payloads, totalFee, channel = "miniapp" }) {
+    const answer = await this._callSigned("/newOrder", (openId) => ({
+      data: JSON.stringify({ openId, name, payloads }),
+      totalFee,
+      // What the api takes for the default needs not be said.
+      channel: channel === "miniapp" ? undefined : channel,
+    }));
+    const order = present({
+      channel,
+      outTradeNo: answer.out_trade_no || answer.params.out_trade_no,
+      payjsOrderId: answer.payjs_order_id,
+      params: answer.params,
+      cashierUrl: answer.cashierUrl,
+      codeUrl: answer.code_url,
+    });
+    this._remember("order", present({ channel, outTradeNo: order.outTradeNo, payjsOrderId: order.payjsOrderId }));
+    return order;
+  }
+
+  // Opens PayJS's mini-program for an order of the channel "miniapp". Call it from a tap: WeChat wants one.
+  async pay(order) {
+    if (!order.params) throw new HeyiError(`an order over ${order.channel} is not paid in a mini-program`, 0);
+    const target = { appId: PAYJS_APP_ID, path: PAYJS_PATH, extraData: order.params, envVersion: "release" };
+    await this._promised("navigateToMiniProgram", target);
+  }
+
+  // To be given the options of every App.onShow. Answers what PayJS's mini-program handed over, or null when the person
+  // does not come from there. Only `wait` tells whether the order is paid.
+  cameBack(options) {
+    const from = (options && options.referrerInfo) || {};
+    if (!options || options.scene !== SCENE_BACK || from.appId !== PAYJS_APP_ID) return null;
+    const back = from.extraData || {};
+    const order = this.pending;
+    const isOurs = order && (!back.outTradeNo || back.outTradeNo === order.outTradeNo);
+    if (isOurs && back.payjsOrderId) {
+      this._remember("order", Object.assign({}, order, { payjsOrderId: back.payjsOrderId }));
+    }
+    return { success: back.success === true, outTradeNo: back.outTradeNo, payjsOrderId: back.payjsOrderId };
+  }
+
+  // Waits until the pending order has become a code, and resolves with the code's id. Fails with the state "failed" or
+  // "unknown", which are final, or "pending" when the time is over: then it may be called again.
+  async wait({ timeout = WAIT_LIMIT_MS, every = WAIT_EVERY_MS } = {}) {
+    const until = Date.now() + timeout;
+    for (;;) {
+      const order = this.pending;
+      if (!order) throw new HeyiError("there is no order to wait for", 0, "unknown");
+      const answer = await this._checkOrder(order);
+      if (answer.errcode === 200) {
+        this._forget(order);
+        return answer.order_id;
+      }
+      if (answer.state === "failed" || answer.state === "unknown") {
+        this._forget(order);
+        throw new HeyiError(answer.errmsg, answer.errcode, answer.state);
+      }
+      if (answer.errcode === 400) throw new HeyiError(answer.errmsg, 400);
+      if (Date.now() + every > until) {
+        throw new HeyiError(answer.errmsg || "no payment has arrived yet", answer.errcode, "pending");
+      }
+      await new Promise((resolve) => setTimeout(resolve, every));
+    }
+  }
+
+  // Gives the pending order up. It expires by itself; if it is paid after all, its code is in the list.
+  forget() {
+    this._remember("order", null);
+  }
+
+  // Resolves with the person's codes, newest first.
+  async list() {
+    return (await this._callSigned("/reflash", (openId) => ({ openId }))).userInfo;
+  }
+
+  // Changes what the page of a code shows; the printed code stays.
+  async update(id, { name, payloads }) {
+    await this._callSigned("/update", () => ({ id, data: JSON.stringify({ name, payloads }) }));
+  }
+
+  // Resolves with how often a code was scanned, by day and platform.
+  async stats(id, { days } = {}) {
+    const { total, days: each } = await this._callSigned("/stats", () => ({ id, days }));
+    return { total, days: each };
+  }
+
+  // Deletes a code, also repeatedly.
+  async remove(id) {
+    await this._callSigned("/del", () => ({ id }));
+  }
+
+  // The address that the composite code holds.
+  pageUrl(id) {
+    return `${this._base}/qr?id=${encodeURIComponent(id)}`;
+  }
+
+  // The composite code as a picture: "png", with a side of 64 to 2048 pixels, or "svg".
+  pictureUrl(id, { format = "png", size } = {}) {
+    const query = format === "png" && size ? `?size=${size}` : "";
+    return `${this._base}/qr/${encodeURIComponent(id)}.${format}${query}`;
+  }
+
+  async _login() {
+    const { code } = await this._promised("login", {});
+    const answer = checked("/login", await this._call("/login", { code }, this._appKey));
+    this._remember("session", { openid: answer.openid, signKey: answer.signKey });
+    return answer.userInfo;
+  }
+
+  // Calls a route with the person's key. A session of earlier may have ended, and the answer does not always say so: so
+  // when it is refused, a new login may bring another key to try with.
+  async _callSigned(route, makeParams) {
+    const earlier = this._recall("session");
+    if (!earlier) await this.login();
+    const session = earlier || this._recall("session");
+    const answer = await this._call(route, makeParams(session.openid), session.signKey);
+    if (answer.errcode !== 400 || !earlier) return checked(route, answer);
+    await this.login();
+    const now = this._recall("session");
+    if (now.signKey === earlier.signKey) return checked(route, answer);
+    return checked(route, await this._call(route, makeParams(now.openid), now.signKey));
+  }
+
+  // An answer in any case: without a network there is another try.
+  async _checkOrder({ outTradeNo, payjsOrderId }) {
+    const params = { out_trade_no: outTradeNo, payjs_order_id: payjsOrderId };
+    return this._call("/checkOrder", params).catch((error) => ({ errcode: error.code, errmsg: error.message }));
+  }
+
+  // Resolves with the answer, also when that is a failure.
+  async _call(route, params, key) {
+    const data = present(params);
+    if (key) data.sign = sign(data, key);
+    const { _timeout: timeout } = this;
+    const header = { "content-type": "application/json", accept: "application/json" };
+    const request = { url: this._base + route, method: "POST", header, data, timeout };
+    const answer = await this._promised("request", request);
+    if (answer.data && typeof answer.data.errcode === "number") return answer.data;
+    throw new HeyiError(`${route}: HTTP ${answer.statusCode} without an answer of the api`, answer.statusCode);
+  }
+
+  _promised(name, options) {
+    return new Promise((resolve, reject) => {
+      const fail = (why) => reject(new HeyiError(`wx.${name}: ${(why && (why.errMsg || why.message)) || why}`, 0));
+      this._wx[name](Object.assign({}, options, { success: resolve, fail }));
+    });
+  }
+
+  _recall(what) {
+    return this._wx.getStorageSync(`${this._storageKey}.${what}`) || null;
+  }
+
+  _remember(what, value) {
+    const key = `${this._storageKey}.${what}`;
+    if (value === null) this._wx.removeStorageSync(key);
+    else this._wx.setStorageSync(key, value);
+  }
+
+  // Another order may have been made meanwhile.
+  _forget({ outTradeNo }) {
+    const order = this.pending;
+    if (order && order.outTradeNo === outTradeNo) this.forget();
+  }
+}
+
+function checked(route, answer) {
+  if (answer.errcode === 200) return answer;
+  throw new HeyiError(`${route}: ${answer.errmsg}`, answer.errcode, answer.state);
+}
+
+module.exports = { Heyi, HeyiError, md5, sign };

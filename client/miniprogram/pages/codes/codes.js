@@ -1,0 +1,138 @@
+"use strict";
+
+const PRICE = 990; // one of orders.prices
+
+const PLATFORMS = [
+  { platform: "wechat", label: "微信" },
+  { platform: "alipay", label: "支付宝" },
+  { platform: "qq", label: "QQ" },
+  { platform: "unionpay", label: "云闪付" },
+  { platform: "jd", label: "京东" },
+];
+
+const app = getApp();
+
+Page({
+  data: { platforms: PLATFORMS, price: (PRICE / 100).toFixed(2), name: "", payloads: {}, codes: [], editing: "", message: "", busy: false },
+
+  onLoad() {
+    return this.run(() => this.refresh());
+  },
+
+  // Also when the person comes back from PayJS, or after WeChat had ended us meanwhile.
+  onShow() {
+    const { heyi, back } = app;
+    app.back = null;
+    if (!heyi.pending || this.waiting) return undefined;
+    if (back && !back.success) return this.setData({ message: "还没有付款。付过了？下拉刷新试试" });
+    return this.run(() => this.wait());
+  },
+
+  onPullDownRefresh() {
+    const done = () => wx.stopPullDownRefresh();
+    const refreshed = this.run(() => (app.heyi.pending ? this.wait() : this.refresh()));
+    return refreshed.then(done, done);
+  },
+
+  typeName({ detail }) {
+    this.setData({ name: detail.value });
+  },
+
+  typePayload({ currentTarget, detail }) {
+    this.setData({ [`payloads.${currentTarget.dataset.platform}`]: detail.value });
+  },
+
+  // A receive code is a picture in the album; WeChat reads what is in it.
+  scan({ currentTarget }) {
+    const { platform } = currentTarget.dataset;
+    wx.scanCode({ scanType: ["qrCode"], success: ({ result }) => this.setData({ [`payloads.${platform}`]: result }) });
+  },
+
+  save() {
+    return this.run(async () => {
+      const content = { name: this.data.name.trim(), payloads: this.filled() };
+      if (this.data.editing) {
+        await app.heyi.update(this.data.editing, content);
+        this.setData({ editing: "", name: "", payloads: {}, message: "已修改，印好的码不用换" });
+        return this.refresh();
+      }
+      const order = await app.heyi.order(Object.assign({ totalFee: PRICE }, content));
+      return app.heyi.pay(order);
+    });
+  },
+
+  edit({ currentTarget }) {
+    const { id, name, payloads } = this.code(currentTarget);
+    this.setData({ editing: id, name, payloads: Object.assign({}, payloads), message: "" });
+  },
+
+  cancel() {
+    this.setData({ editing: "", name: "", payloads: {} });
+  },
+
+  show({ currentTarget }) {
+    wx.previewImage({ urls: [app.heyi.pictureUrl(this.code(currentTarget).id, { size: 1024 })] });
+  },
+
+  stats({ currentTarget }) {
+    return this.run(async () => {
+      const { total, days } = await app.heyi.stats(this.code(currentTarget).id);
+      const lines = days.slice(0, 7).map((day) => `${day.day}：${day.total} 次`);
+      wx.showModal({ title: `30 天内扫码 ${total} 次`, content: lines.join("\n") || "还没有人扫", showCancel: false });
+    });
+  },
+
+  remove({ currentTarget }) {
+    const { id, name } = this.code(currentTarget);
+    const removed = async ({ confirm }) => {
+      if (!confirm) return;
+      await app.heyi.remove(id);
+      await this.refresh();
+    };
+    wx.showModal({
+      title: `删除“${name}”？`,
+      content: "印出去的码会失效",
+      success: (answer) => this.run(() => removed(answer)),
+    });
+  },
+
+  async refresh() {
+    const codes = await app.heyi.list();
+    const labels = (payloads) => PLATFORMS.filter(({ platform }) => payloads[platform]).map(({ label }) => label);
+    // Whoever did not make the change themselves should see it.
+    this.setData({ codes: codes.map((code) => Object.assign({ labels: labels(code.payloads).join("、") }, code)) });
+  },
+
+  async wait() {
+    this.waiting = true;
+    this.setData({ message: "正在确认付款…" });
+    try {
+      await app.heyi.wait();
+    } finally {
+      this.waiting = false;
+    }
+    this.setData({ name: "", payloads: {}, message: "合成码好了" });
+    await this.refresh();
+  },
+
+  // One thing at a time; failures are shown.
+  async run(task) {
+    this.setData({ busy: true });
+    try {
+      await task();
+    } catch (error) {
+      this.setData({ message: error.message });
+    }
+    this.setData({ busy: false });
+  },
+
+  code({ dataset }) {
+    return this.data.codes.find(({ id }) => id === dataset.id);
+  },
+
+  filled() {
+    const { payloads } = this.data;
+    const names = Object.keys(payloads).filter((platform) => payloads[platform].trim());
+    return names.reduce((kept, name) => Object.assign(kept, { [name]: payloads[name].trim() }), {});
+  },
+});

@@ -1,0 +1,170 @@
+"use strict";
+
+const assert = require("node:assert/strict");
+const { test } = require("node:test");
+
+const { Heyi } = require("../heyi.js");
+const { HEYI_URL, HEYI_APP_KEY, PAYLOADS, onPayjs, phone } = require("./wx.js");
+
+const WISH = { name: "街角小店 & Söhne", payloads: PAYLOADS, totalFee: 990 };
+const SOON = { every: 50, timeout: 60000 };
+
+function client(wx, options) {
+  return new Heyi({ baseUrl: `${HEYI_URL}/`, appKey: HEYI_APP_KEY, wx, ...options });
+}
+
+// The next time that the person comes back.
+function comesBack(heyi, wx) {
+  return new Promise((resolve) => (wx.onShow = (options) => resolve(heyi.cameBack(options))));
+}
+
+test("from a login to a deleted code", async () => {
+  const { wx, seen } = phone("journey");
+  const heyi = client(wx);
+  assert.deepEqual(await heyi.login(), []);
+  assert.equal(typeof heyi.openid, "string");
+
+  const back = comesBack(heyi, wx);
+  const order = await heyi.order(WISH);
+  assert.deepEqual(Object.keys(order), ["channel", "outTradeNo", "params"]);
+  await heyi.pay(order);
+  const { success, outTradeNo, payjsOrderId } = await back;
+  assert.deepEqual([success, outTradeNo], [true, order.outTradeNo]);
+  assert.deepEqual(heyi.pending, { channel: "miniapp", outTradeNo, payjsOrderId });
+  const id = await heyi.wait(SOON);
+  assert.equal(heyi.pending, null);
+
+  const [code] = await heyi.list();
+  assert.deepEqual([code.id, code.name, code.payloads, code.url], [id, WISH.name, PAYLOADS, heyi.pageUrl(id)]);
+  assert.equal(code.updatedAt, undefined);
+  const scan = () => fetch(heyi.pageUrl(id), { redirect: "manual", headers: { "user-agent": "AlipayClient/10.5" } });
+  assert.equal((await scan()).headers.get("location"), PAYLOADS.alipay);
+  const picture = await fetch(heyi.pictureUrl(id, { size: 256 }));
+  assert.equal(picture.headers.get("content-type"), "image/png");
+  assert.equal((await fetch(heyi.pictureUrl(id, { format: "svg" }))).headers.get("content-type"), "image/svg+xml");
+
+  const alipay = "https://qr.alipay.com/fkx11111EXAMPLE111111";
+  await heyi.update(id, { name: "新店", payloads: { alipay } });
+  const [changed] = await heyi.list();
+  assert.deepEqual([changed.name, changed.payloads], ["新店", { alipay }]);
+  assert.deepEqual(changed.changes, [{ changedAt: changed.updatedAt, name: WISH.name, payloads: PAYLOADS }]);
+  assert.equal((await scan()).headers.get("location"), alipay);
+
+  let stats;
+  do stats = await heyi.stats(id, { days: 7 });
+  while (stats.total < 2);
+  assert.deepEqual([stats.total, stats.days.length, stats.days[0].platforms], [2, 1, { alipay: 2 }]);
+
+  await heyi.remove(id);
+  await heyi.remove(id);
+  assert.deepEqual(await heyi.list(), []);
+  assert.equal((await scan()).status, 410);
+  assert.equal(seen.logins, 1);
+});
+
+test("an order is paid on the cashier page, and one by scanning", async () => {
+  const { wx } = phone("channels");
+  const heyi = client(wx);
+  const cashier = await heyi.order({ ...WISH, channel: "cashier" });
+  assert.deepEqual(Object.keys(cashier), ["channel", "outTradeNo", "cashierUrl"]);
+  const page = await (await fetch(cashier.cashierUrl)).text();
+  await onPayjs(page.match(/payjs\/miniapp\/(\d+)\/pay/)[1], "pay");
+  const first = await heyi.wait(SOON);
+
+  const native = await heyi.order({ ...WISH, channel: "native" });
+  assert.deepEqual(Object.keys(native), ["channel", "outTradeNo", "payjsOrderId", "codeUrl"]);
+  assert.match(native.codeUrl, /^weixin:/);
+  await assert.rejects(heyi.pay(native), { code: 0 });
+  await onPayjs(native.payjsOrderId, "pay");
+  const second = await heyi.wait(SOON);
+  assert.deepEqual((await heyi.list()).map(({ id }) => id), [second, first]);
+});
+
+test("who does not pay waits in vain, and may pay later", async () => {
+  const { wx } = phone("cancel", { onPay: "cancel" });
+  const heyi = client(wx);
+  const back = comesBack(heyi, wx);
+  await heyi.pay(await heyi.order(WISH));
+  const { success, payjsOrderId } = await back;
+  assert.equal(success, false);
+  await assert.rejects(heyi.wait({ every: 20, timeout: 100 }), { name: "HeyiError", state: "pending" });
+  await onPayjs(payjsOrderId, "pay");
+  const id = await heyi.wait(SOON);
+  assert.equal((await heyi.list())[0].id, id);
+});
+
+test("an order outlives the mini-program, and so does the login", async () => {
+  const { wx, seen } = phone("restart");
+  const before = client(wx);
+  const back = comesBack(before, wx);
+  await before.pay(await before.order(WISH));
+  await back;
+  const after = client(wx);
+  const id = await after.wait(SOON);
+  assert.equal((await after.list())[0].id, id);
+  assert.equal(seen.logins, 1);
+});
+
+test("who leaves PayJS by the system's own way is not told of, and asks", async () => {
+  const { wx } = phone("leave", { onPay: "leave" });
+  const heyi = client(wx);
+  const back = comesBack(heyi, wx);
+  await heyi.pay(await heyi.order(WISH));
+  assert.deepEqual(await back, { success: false, outTradeNo: undefined, payjsOrderId: undefined });
+  assert.equal(heyi.pending.payjsOrderId, undefined);
+  heyi.forget();
+  await assert.rejects(heyi.wait(SOON), { state: "unknown" });
+});
+
+test("who comes from elsewhere comes not from PayJS", () => {
+  const heyi = client(phone("elsewhere").wx);
+  const extraData = { success: true, outTradeNo: "1", payjsOrderId: "2" };
+  for (const options of [
+    undefined,
+    {},
+    { scene: 1038 },
+    { scene: 1038, referrerInfo: { appId: "wx0000000000000000", extraData } },
+    { scene: 1001, referrerInfo: { appId: "wx959c8c1fb2d877b5", extraData } },
+  ]) {
+    assert.equal(heyi.cameBack(options), null);
+  }
+});
+
+test("a session that has ended is begun anew, once", async () => {
+  const { wx, seen } = phone("session");
+  const heyi = client(wx);
+  await heyi.login();
+  const session = wx.getStorageSync("heyi.session");
+  wx.setStorageSync("heyi.session", { ...session, signKey: "0".repeat(32) });
+  assert.deepEqual(await heyi.list(), []);
+  assert.equal(seen.logins, 2);
+  assert.deepEqual(wx.getStorageSync("heyi.session"), session);
+  // What is wrong for another reason stays wrong.
+  await assert.rejects(heyi.remove("000000000000000000000000"), { code: 400, message: /no such code of yours/ });
+  assert.equal(seen.requests.filter(({ url }) => url.endsWith("/del")).length, 1);
+});
+
+test("calls at the same time log in once", async () => {
+  const { wx, seen } = phone("together");
+  const heyi = client(wx);
+  await Promise.all([heyi.list(), heyi.list(), heyi.login()]);
+  assert.equal(seen.logins, 1);
+});
+
+test("refusals say what to do", async () => {
+  const { wx } = phone("refusals");
+  const heyi = client(wx);
+  await assert.rejects(heyi.order({ ...WISH, name: "" }), { name: "HeyiError", code: 400, message: /data\.name/ });
+  await assert.rejects(heyi.order({ ...WISH, payloads: { wechat: "134567890123456789" } }), { message: /付款码/ });
+  await assert.rejects(heyi.order({ ...WISH, channel: "alipay" }), { message: /miniapp, cashier or native/ });
+  assert.equal(heyi.pending, null);
+});
+
+test("WeChat's refusal and a network that is away are told apart", async () => {
+  const { wx } = phone("away");
+  wx.loginCode = `code-away-${process.pid}x0`;
+  await client(wx).login();
+  await assert.rejects(client(wx).login(), { code: 40163 });
+  const away = client(wx, { baseUrl: "http://127.0.0.1:9", storageKey: "away" });
+  await assert.rejects(away.list(), { name: "HeyiError", code: 0, message: /request:fail/ });
+});

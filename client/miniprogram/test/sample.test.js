@@ -1,0 +1,89 @@
+"use strict";
+
+const assert = require("node:assert/strict");
+const { readFileSync } = require("node:fs");
+const { join } = require("node:path");
+const { test } = require("node:test");
+
+const { Heyi } = require("../heyi.js");
+const { HEYI_URL, HEYI_APP_KEY, PAYLOADS, phone } = require("./wx.js");
+
+const ROOT = join(__dirname, "..");
+const { wx, seen } = phone("sample");
+let app;
+let page;
+
+globalThis.wx = wx;
+globalThis.App = (given) => (app = given);
+globalThis.getApp = () => app;
+globalThis.Page = (given) => (page = given);
+require("../app.js");
+require("../pages/codes/codes.js");
+
+// As WeChat does it; a name may be a path.
+page.setData = function setData(changes) {
+  for (const [path, value] of Object.entries(changes)) {
+    const names = path.split(".");
+    const last = names.pop();
+    names.reduce((at, name) => at[name], this.data)[last] = value;
+  }
+};
+
+const tap = (id) => ({ currentTarget: { dataset: { id } } });
+const type = (platform, value) => ({ currentTarget: { dataset: { platform } }, detail: { value } });
+
+test("the page is one of the app's, with all that its markup calls for", () => {
+  const { pages, navigateToMiniProgramAppIdList } = JSON.parse(readFileSync(join(ROOT, "app.json"), "utf8"));
+  assert.deepEqual(pages, ["pages/codes/codes"]);
+  assert.deepEqual(navigateToMiniProgramAppIdList, ["wx959c8c1fb2d877b5"]);
+  const markup = readFileSync(join(ROOT, "pages/codes/codes.wxml"), "utf8");
+  const handlers = [...markup.matchAll(/\bbind\w+="(\w+)"/g)].map(([, name]) => name);
+  assert.ok(handlers.length > 5);
+  for (const name of handlers) assert.equal(typeof page[name], "function", name);
+});
+
+test("the page leads from an empty list to a code, a change, its scans and its end", async () => {
+  assert.equal(app.heyi.pageUrl("1"), "https://heyi.example.com/qr?id=1");
+  app.heyi = new Heyi({ baseUrl: HEYI_URL, appKey: HEYI_APP_KEY, wx });
+  await page.onLoad();
+  assert.deepEqual([page.data.codes, page.data.message], [[], ""]);
+
+  page.typeName({ detail: { value: " 街角小店 " } });
+  page.typePayload(type("wechat", PAYLOADS.wechat));
+  page.typePayload(type("qq", " "));
+  page.scan(type("alipay"));
+  const paid = new Promise((resolve) => {
+    wx.onShow = (options) => {
+      app.onShow(options);
+      resolve(page.onShow());
+    };
+  });
+  await page.save();
+  await paid;
+  assert.equal(page.data.message, "合成码好了");
+  const [code] = page.data.codes;
+  assert.deepEqual([code.name, code.labels], ["街角小店", "微信、支付宝"]);
+  assert.equal(page.onShow(), undefined, "there is nothing to wait for any more");
+
+  page.show(tap(code.id));
+  const picture = await fetch(seen.images[0]);
+  assert.equal(picture.headers.get("content-type"), "image/png");
+
+  page.edit(tap(code.id));
+  page.typeName({ detail: { value: "新店" } });
+  await page.save();
+  assert.deepEqual([page.data.codes[0].name, page.data.editing], ["新店", ""]);
+  assert.equal(page.data.codes[0].changes.length, 1);
+  page.edit(tap(code.id));
+  page.typeName({ detail: { value: "" } });
+  await page.save();
+  assert.match(page.data.message, /data\.name/);
+  page.cancel();
+
+  await page.stats(tap(code.id));
+  assert.match(seen.modals[0].title, /扫码 0 次/);
+  page.remove(tap(code.id));
+  await wx.answered;
+  assert.deepEqual([page.data.codes, page.data.busy], [[], false]);
+  await page.onPullDownRefresh();
+});
