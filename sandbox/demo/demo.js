@@ -1,6 +1,6 @@
 "use strict";
 
-// Plays the mini-program. What it must remember while PayJS is open is in the session's storage.
+// Plays the mini-program with its very own client, on a WeChat that wx.js plays.
 
 const PLATFORMS = {
   wechat: ["微信", () => "wxp://f2f0" + "SANDBOX_NOT_A_REAL_CODE_" + random("0123456789abcdef", 30)],
@@ -23,63 +23,26 @@ const APPS = {
 
 const POLL_EVERY_MS = 1500;
 const ids = (id) => document.getElementById(id);
-let waiting = null;
-
-// What is remembered.
-
-function recall(key) {
-  return JSON.parse(sessionStorage.getItem(key) ?? "null");
-}
-
-function remember(key, value) {
-  if (value === null) sessionStorage.removeItem(key);
-  else sessionStorage.setItem(key, JSON.stringify(value));
-}
-
-// Calls.
-
-function sign(params, key) {
-  const joined = Object.keys(params)
-    .filter((name) => String(params[name]) !== "")
-    .sort()
-    .map((name) => `${name}=${params[name]}&`)
-    .join("");
-  return md5(`${joined}key=${key}`);
-}
-
-async function call(route, params, key) {
-  const body = key ? { ...params, sign: sign(params, key) } : params;
-  const response = await fetch(`/api${route}`, {
-    method: "POST",
-    headers: { "Content-Type": "application/json", Accept: "application/json" },
-    body: JSON.stringify(body),
-  });
-  return response.json().catch(() => ({ errcode: response.status, errmsg: "不是 JSON not JSON" }));
-}
-
-async function callOrFail(route, params, key) {
-  const answer = await call(route, params, key);
-  if (answer.errcode !== 200) throw new Error(`${route}: ${answer.errmsg} (${answer.errcode})`);
-  return answer;
-}
+let heyi;
+const ready = fetch("/demo/settings.json")
+  .then((answer) => answer.json())
+  .then((settings) => (heyi = new Heyi({ baseUrl: `${location.origin}/api`, appKey: settings.app_key })));
 
 // 1 Sign in.
 
 async function signIn(name) {
-  const settings = await (await fetch("/demo/settings.json")).json();
-  const code = `code-${name.replaceAll("-", "_")}-${Date.now()}`;
-  const answer = await callOrFail("/login", { code }, settings.app_key);
-  remember("user", { name, openid: answer.openid, signKey: answer.signKey });
+  wx.name = name;
+  wx.setStorageSync("demo.name", name);
+  showCodes(await heyi.login());
   showUser();
-  showCodes(answer.userInfo);
 }
 
 function showUser() {
-  const user = recall("user");
-  ids("who").hidden = ids("order").hidden = ids("mine").hidden = !user;
-  if (!user) return;
-  ids("who").textContent = `openid ${user.openid}`;
-  ids("login-form").elements.name.value = user.name;
+  const { openid } = heyi;
+  ids("who").hidden = ids("order").hidden = ids("mine").hidden = !openid;
+  if (!openid) return;
+  ids("who").textContent = `openid ${openid}`;
+  ids("login-form").elements.name.value = wx.name;
 }
 
 // 2 Order and pay.
@@ -91,71 +54,59 @@ function fillIn() {
 }
 
 async function order(fields) {
-  const user = recall("user");
   const payloads = {};
   for (const platform of Object.keys(PLATFORMS)) {
     const text = fields[platform].value.trim();
     if (text) payloads[platform] = text;
   }
-  const data = JSON.stringify({ openId: user.openid, name: fields.name.value.trim(), payloads });
-  const totalFee = Number(fields.fee.value);
-  const { params } = await callOrFail("/newOrder", { data, totalFee }, user.signKey);
-  remember("order", { out_trade_no: params.out_trade_no });
-  const extraData = Object.entries(params).filter(([, value]) => value !== null);
-  location.assign(`/payjs/miniapp?${new URLSearchParams(extraData)}`);
+  const wish = { name: fields.name.value.trim(), payloads, totalFee: Number(fields.fee.value), channel: fields.channel.value };
+  const made = await heyi.order(wish);
+  if (made.cashierUrl) location.assign(made.cashierUrl);
+  // In place of scanning its code.
+  else if (made.codeUrl) location.assign(`/payjs/miniapp/${made.payjsOrderId}`);
+  else await heyi.pay(made);
 }
 
 // 3 Back from PayJS: wait for the code.
 
 function comeBack() {
-  const extraData = new URLSearchParams(location.search);
-  if (!extraData.has("outTradeNo")) return;
-  history.replaceState(null, "", "/");
-  if (extraData.get("success") === "true") {
-    remember("order", { out_trade_no: extraData.get("outTradeNo"), payjs_order_id: extraData.get("payjsOrderId") });
-  } else {
-    remember("order", null);
+  const options = wx.getEnterOptionsSync();
+  heyi.cameBack(options);
+  const { extraData } = options.referrerInfo ?? {};
+  if (extraData && !extraData.success) {
+    heyi.forget();
     say("没有支付 not paid");
   }
 }
 
-function showWait() {
-  const order = recall("order");
-  clearTimeout(waiting);
-  const isWaiting = Boolean(order?.payjs_order_id);
-  ids("wait").hidden = !isWaiting;
-  ids("order").hidden = isWaiting || !recall("user");
-  if (!isWaiting) return;
-  ids("out-trade-no").textContent = order.out_trade_no;
-  ids("payjs-order-id").textContent = order.payjs_order_id;
-  poll(order).catch((error) => {
-    ids("state").textContent = error.message;
-    waiting = setTimeout(showWait, POLL_EVERY_MS);
-  });
-}
-
-async function poll(order) {
-  const answer = await call("/checkOrder", order);
-  if (recall("order")?.out_trade_no !== order.out_trade_no) return;
-  if (answer.errcode === 200) {
-    remember("order", null);
-    showWait();
+async function wait() {
+  const { pending } = heyi;
+  ids("wait").hidden = !pending;
+  ids("order").hidden = Boolean(pending) || !heyi.openid;
+  if (!pending) return;
+  ids("out-trade-no").textContent = pending.outTradeNo;
+  ids("payjs-order-id").textContent = pending.payjsOrderId ?? "";
+  ids("state").textContent = "pending";
+  ids("spinner").hidden = false;
+  try {
+    const id = await heyi.wait({ every: POLL_EVERY_MS });
+    ids("wait").hidden = true;
+    ids("order").hidden = false;
     say("合成码好了 the code is ready", true);
-    showCode(answer.order_id);
+    showCode(id);
     await refresh();
-    return;
+  } catch (error) {
+    ids("state").textContent = `${error.state ?? error.code}: ${error.message}`;
+    ids("spinner").hidden = true;
   }
-  ids("state").textContent = `${answer.state ?? answer.errcode}: ${answer.errmsg ?? ""}`;
-  ids("spinner").hidden = answer.state === "failed";
-  if (answer.state !== "failed") waiting = setTimeout(showWait, POLL_EVERY_MS);
 }
 
 // 4 The code, and its page in each app.
 
 function showCode(id) {
   ids("code").hidden = false;
-  ids("picture").src = `/api/qr/${encodeURIComponent(id)}.svg`;
-  ids("link").textContent = ids("link").href = `${location.origin}/api/qr?id=${encodeURIComponent(id)}`;
+  ids("picture").src = heyi.pictureUrl(id, { format: "svg" });
+  ids("link").textContent = ids("link").href = heyi.pageUrl(id);
   const tabs = Object.entries(APPS).map(([app, agent]) => {
     const tab = button(app, async () => {
       for (const other of tabs) other.setAttribute("aria-pressed", String(other === tab));
@@ -169,7 +120,7 @@ function showCode(id) {
 }
 
 async function scan(id, agent) {
-  const response = await fetch(`/api/qr?id=${encodeURIComponent(id)}`, {
+  const response = await fetch(heyi.pageUrl(id), {
     headers: { Accept: "text/html", "X-Sandbox-User-Agent": agent, "X-Sandbox-Show-Redirect": "1" },
   });
   const isRedirect = response.headers.get("Content-Type")?.includes("json");
@@ -189,10 +140,7 @@ async function scan(id, agent) {
 // 5 My codes.
 
 async function refresh() {
-  const user = recall("user");
-  if (!user) return;
-  const answer = await callOrFail("/reflash", { openId: user.openid }, user.signKey);
-  showCodes(answer.userInfo);
+  if (heyi.openid) showCodes(await heyi.list());
 }
 
 function showCodes(codes) {
@@ -202,8 +150,15 @@ function showCodes(codes) {
     const detail = document.createElement("small");
     const platforms = Object.keys(code.payloads).map((platform) => PLATFORMS[platform]?.[0] ?? platform);
     detail.textContent = `${new Date(code.created_at).toLocaleString()} · ${platforms.join("、")}`;
+    if (code.updatedAt) detail.textContent += ` · 改过 ${code.changes.length} 次 changed`;
     about.append(code.name, detail);
-    row.append(about, button("查看", () => showCode(code.id)), button("删除", () => remove(code.id)));
+    row.append(
+      about,
+      button("查看", () => showCode(code.id)),
+      button("改名", () => rename(code)),
+      button("统计", () => tell(code)),
+      button("删除", () => remove(code.id)),
+    );
     return row;
   });
   const empty = document.createElement("li");
@@ -212,8 +167,21 @@ function showCodes(codes) {
   ids("codes").replaceChildren(...(rows.length ? rows : [empty]));
 }
 
+async function rename({ id, name: before, payloads }) {
+  const name = prompt("新的名称 new name", before);
+  if (name === null) return;
+  await heyi.update(id, { name, payloads });
+  await refresh();
+}
+
+async function tell({ id, name }) {
+  const { total, days } = await heyi.stats(id);
+  const today = days.length ? ` · ${JSON.stringify(days[0])}` : "";
+  say(`${name}：扫码 ${total} 次 scans${today}`, true);
+}
+
 async function remove(id) {
-  await callOrFail("/del", { id }, recall("user").signKey);
+  await heyi.remove(id);
   ids("code").hidden = true;
   await refresh();
 }
@@ -243,7 +211,7 @@ function on(target, event, task) {
     const pressed = happening.submitter ?? target;
     pressed.disabled = true;
     say("");
-    await Promise.resolve().then(task).catch(fail);
+    await ready.then(task).catch(fail);
     pressed.disabled = false;
   });
 }
@@ -256,7 +224,8 @@ function button(text, task) {
   return made;
 }
 
-function start() {
+async function start() {
+  wx.name = wx.getStorageSync("demo.name");
   for (const [platform, [label]] of Object.entries(PLATFORMS)) {
     const row = document.createElement("label");
     const input = document.createElement("input");
@@ -269,11 +238,11 @@ function start() {
   on(ids("order-form"), "submit", () => order(ids("order-form").elements));
   on(ids("fill"), "click", fillIn);
   on(ids("refresh"), "click", refresh);
-  on(ids("stop-waiting"), "click", () => (remember("order", null), showWait()));
+  on(ids("stop-waiting"), "click", () => (heyi.forget(), location.reload()));
+  await ready;
   comeBack();
   showUser();
-  showWait();
-  refresh().catch(fail);
+  await Promise.all([refresh(), wait()]);
 }
 
-start();
+start().catch(fail);

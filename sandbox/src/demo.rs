@@ -11,6 +11,12 @@ use secrecy::ExposeSecret;
 
 use crate::context::Shared;
 
+/// The mini-program's own client. A page has no modules of that kind, so this stands for one.
+const CLIENT: &str = concat!(
+    "const { Heyi } = ((module) => {\n",
+    include_str!("../../client/miniprogram/heyi.js"),
+    "\nreturn module.exports;\n})({ exports: {} });\n",
+);
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 pub(crate) fn routes() -> Router<Shared> {
@@ -25,9 +31,10 @@ pub(crate) fn routes() -> Router<Shared> {
             get(async || file(JAVASCRIPT, include_str!("../demo/demo.js"))),
         )
         .route(
-            "/demo/md5.js",
-            get(async || file(JAVASCRIPT, include_str!("../demo/md5.js"))),
+            "/demo/wx.js",
+            get(async || file(JAVASCRIPT, include_str!("../demo/wx.js"))),
         )
+        .route("/demo/heyi.js", get(async || file(JAVASCRIPT, CLIENT)))
         .route("/demo/settings.json", get(settings))
 }
 

@@ -49,3 +49,51 @@ async fn the_whole_flow_is_clicked_through_on_the_demo_page() -> Result<()> {
     worker.stop().await?;
     app.finish().await
 }
+
+#[tokio::test]
+async fn the_demo_page_pays_over_every_channel_changes_a_code_and_tells_its_scans() -> Result<()> {
+    let app = TestApp::start().await?;
+    let worker = app.world.worker().await?;
+    let browser = Browser::start(&app.world.dir().join("browser")).await?;
+    browser.be("Mozilla/5.0", "zh-CN", PHONE).await?;
+    browser
+        .client
+        .goto(app.world.sandbox.url().as_str())
+        .await?;
+    browser.click("#login-form button").await?;
+    for (paid, channel) in (1..).zip(["cashier", "native"]) {
+        browser.click("#fill").await?;
+        browser
+            .click(&format!("#order-form option[value={channel}]"))
+            .await?;
+        browser.click("#order-form button.primary").await?;
+        browser.click("form[action$='/pay'] button").await?;
+        browser.find("#link").await?;
+        eventually("the code is listed", async || {
+            let count = "return document.querySelectorAll('#codes li button').length";
+            Ok(browser.evaluate(count).await? == paid * 4)
+        })
+        .await?;
+    }
+    let stats = "#codes li:first-child button:nth-of-type(3)";
+    eventually("the scan by the page itself is told", async || {
+        browser.click(stats).await?;
+        let message = browser.find("#message").await?.text().await?;
+        Ok(message.contains("扫码 1 次") && message.contains("wechat"))
+    })
+    .await?;
+    browser
+        .click("#codes li:first-child button:nth-of-type(2)")
+        .await?;
+    browser.client.send_alert_text("新店").await?;
+    browser.client.accept_alert().await?;
+    eventually("the new name and that it was changed", async || {
+        let listed = browser.find("#codes li:first-child").await?.text().await;
+        Ok(listed.is_ok_and(|listed| listed.contains("新店") && listed.contains("改过 1 次")))
+    })
+    .await?;
+    assert!(app.world.sandbox.ledger().refused.is_empty());
+    browser.stop().await?;
+    worker.stop().await?;
+    app.finish().await
+}

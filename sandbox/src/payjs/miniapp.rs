@@ -23,6 +23,7 @@ use crate::{
 pub(super) fn routes() -> Router<Shared> {
     Router::new()
         .route("/payjs/miniapp", get(open).post(open))
+        .route("/payjs/miniapp/{payjs_order_id}", get(show))
         .route("/payjs/miniapp/{payjs_order_id}/pay", post(pay))
         .route("/payjs/miniapp/{payjs_order_id}/cancel", post(cancel))
 }
@@ -43,6 +44,15 @@ async fn open(
         });
         return Ok(Json(reply).into_response());
     }
+    Ok(Html(page::payment(&ctx.options, &order)).into_response())
+}
+
+/// Shows the payment page of an order that there is: what WeChat shows when the code of `native` is scanned.
+async fn show(
+    State(ctx): State<Shared>,
+    Path(payjs_order_id): Path<String>,
+) -> Result<Response, Refusal> {
+    let order = ctx.books().order(&payjs_order_id)?.clone();
     Ok(Html(page::payment(&ctx.options, &order)).into_response())
 }
 

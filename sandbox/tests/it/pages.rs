@@ -34,7 +34,8 @@ async fn the_demo_page_and_its_files_are_there() {
         "",
         "demo/demo.css",
         "demo/demo.js",
-        "demo/md5.js",
+        "demo/wx.js",
+        "demo/heyi.js",
         "healthz",
     ] {
         let response = send(fixture.http.get(fixture.url(path))).await;
