@@ -22,7 +22,13 @@ use tokio::{
 use crate::support::TestApp;
 
 const LIMIT: Duration = Duration::from_secs(60);
-const WX: &str = include_str!("readme/wx.js");
+/// WeChat as the tests of the client play it.
+const WX: &str = "
+const { phone } = require(process.env.PHONE);
+const { wx } = phone('readme');
+globalThis.wx = Object.assign(wx, { previewImage: ({ urls }) => console.log(urls[0]) });
+globalThis.App = ({ onShow }) => (wx.onShow = onShow);
+";
 
 #[tokio::test]
 async fn the_shell_example_ends_with_the_page_of_a_code() -> Result<()> {
@@ -72,6 +78,8 @@ async fn the_mini_program_example_ends_with_the_picture_of_a_code() -> Result<()
     let key = app.world.setting("HEYI_SIGN__APP_KEY");
     let example = put(&example, "https://heyi.example.com", &app.api.url())?;
     let example = put(&example, "the app key", key)?;
+    let client = root().join("client/miniprogram");
+    fs::copy(client.join("heyi.js"), app.world.dir().join("heyi.js"))?;
     let file = app.world.dir().join("example.js");
     fs::write(
         &file,
@@ -80,8 +88,9 @@ async fn the_mini_program_example_ends_with_the_picture_of_a_code() -> Result<()
 
     let mut node = tethered(&node);
     node.arg(&file)
-        .env("SANDBOX_URL", app.world.sandbox.url().as_str())
-        .env("LOGIN_CODE", "code-alice-readme");
+        .env("PHONE", client.join("test/wx.js"))
+        .env("HEYI_URL", app.api.url())
+        .env("HEYI_SANDBOX_URL", app.world.sandbox.url().as_str());
     let output = timeout(LIMIT, node.output())
         .await
         .context("it does not end")??;
@@ -109,7 +118,11 @@ fn both_languages_show_the_same_code() -> Result<()> {
 
 #[test]
 fn links_lead_to_files() -> Result<()> {
-    let mut documents = vec![root().join("README.md"), root().join("README.zh-CN.md")];
+    let mut documents = vec![
+        root().join("README.md"),
+        root().join("README.zh-CN.md"),
+        root().join("client/miniprogram/README.md"),
+    ];
     for entry in fs::read_dir(root().join("docs"))? {
         documents.push(entry?.path());
     }
