@@ -149,6 +149,15 @@ impl Town {
                 .await?;
             assert_eq!(count, done.len() as u64, "{name}");
         }
+        let scans = database.collection::<Document>("scans");
+        eventually("every code's scan", async || {
+            Ok(scans.count_documents(doc! {}).await? == done.len() as u64)
+        })
+        .await?;
+        let twice = scans
+            .find_one(doc! { "platforms.other": { "$ne": 1 } })
+            .await?;
+        assert_eq!(twice, None, "each was scanned once");
         let (store, orders) = (self.world.store().await?, self.world.orders()?);
         for journey in done {
             let number = journey.out_trade_no.parse()?;

@@ -9,7 +9,6 @@ use std::{
 
 use metrics::counter;
 use mongodb::bson::oid::ObjectId;
-use redis::{RedisResult, Script};
 use tokio::time::sleep;
 
 use super::{Kind, Scans, today};
@@ -17,6 +16,7 @@ use crate::{
     backoff::Backoff,
     crash::{self, Point},
     payload::Platform,
+    redis::WriteError,
 };
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -82,7 +82,11 @@ impl Tally {
         loop {
             sleep(EVERY).await;
             while let Err(error) = self.flush().await {
-                tracing::warn!(error = %error, "scans cannot be counted in Redis, trying again");
+                let error = anyhow::Error::from(error);
+                tracing::warn!(
+                    error = format!("{error:#}"),
+                    "scans cannot be counted in Redis, trying again"
+                );
                 backoff.wait().await;
             }
             backoff.reset();
@@ -90,7 +94,7 @@ impl Tally {
     }
 
     /// Sends what was counted. It may be dropped at any time: the next one goes on where it was.
-    pub async fn flush(&self) -> RedisResult<()> {
+    pub async fn flush(&self) -> Result<(), WriteError> {
         let mut batch = self.batch.lock().await;
         loop {
             if batch.counts.is_empty() && !self.fill(&mut batch) {
@@ -121,16 +125,18 @@ impl Tally {
         true
     }
 
-    async fn send(&self, batch: &Batch) -> RedisResult<()> {
-        let script = Script::new(include_str!("lua/flush.lua"));
-        let mut call = script.prepare_invoke();
-        call.key(self.scans.keys.scans())
-            .key(self.scans.keys.scans_flushed(&self.process))
+    /// Replicas are waited for, so that a failover takes neither the batch nor the note of its number with it.
+    async fn send(&self, batch: &Batch) -> Result<(), WriteError> {
+        let mut add = redis::cmd("EVAL");
+        add.arg(include_str!("lua/flush.lua"))
+            .arg(2)
+            .arg(self.scans.keys.scans())
+            .arg(self.scans.keys.scans_flushed(&self.process))
             .arg(batch.number)
             .arg(REMEMBERED.as_secs());
         for (kind, count) in &batch.counts {
-            call.arg(kind.to_string()).arg(*count);
+            add.arg(kind.to_string()).arg(*count);
         }
-        call.invoke_async(&mut self.scans.redis.shared()).await
+        self.scans.redis.write(vec![add]).await.map(drop)
     }
 }
