@@ -7,8 +7,8 @@
 //!    process has not sent when it dies, a second's scans at most, is lost.
 //! 3. A worker begins a *fold*: in one atomic step the hash gets another name and the fold a number, which never comes
 //!    again. Others go on counting into a new hash.
-//! 4. It adds the hash to MongoDB, a document per code and day. Each document remembers the number of its last fold and
-//!    takes none a second time, so whoever dies, and however many workers do the same, nothing counts twice.
+//! 4. It adds the hash to MongoDB, a document per code and day. Each document remembers the number of its last fold, for
+//!    each Redis that there was, and takes none a second time, so whoever dies, and however many workers do the same, nothing counts twice.
 //! 5. The hash is dropped, if it still is that of this fold. Until then any worker may take it up again, and nothing of
 //!    the next fold begins: so nothing is lost between the stores, and the last number is all that a document needs.
 //!
@@ -48,12 +48,19 @@ const OTHER: &str = "other";
 pub struct Scans {
     redis: Redis,
     keys: Keys,
+    /// Tells these keys from those of another Redis: while one takes over from the other, both fold into the same documents.
+    source: String,
 }
 
 impl Scans {
     /// The scans under `keys`.
     pub fn new(redis: Redis, keys: Keys) -> Self {
-        Self { redis, keys }
+        let source = crc16::State::<crc16::XMODEM>::calculate(keys.scans().as_bytes());
+        Self {
+            redis,
+            keys,
+            source: format!("{source:04x}"),
+        }
     }
 }
 

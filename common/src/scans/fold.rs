@@ -36,7 +36,7 @@ impl Scans {
         let Some(counts) = self.folding(fold).await? else {
             return Ok(0);
         };
-        store.add_scans(fold.number, &counts).await?;
+        store.add_scans(&self.source, fold.number, &counts).await?;
         self.finish_fold(fold).await?;
         Ok(counts.iter().map(|count| count.scans).sum())
     }

@@ -65,9 +65,10 @@ impl Scans {
             let underway = self.underway(code, &days).await?;
             let kept = store.scans(code, days[days.len() - 1], days[0]).await?;
             // A fold that began after the first look has folded some of what that saw.
-            let is_consistent = kept.iter().all(|kept| kept.fold <= underway.last);
+            let last = |kept: &KeptScans| kept.last_fold(&self.source);
+            let is_consistent = kept.iter().all(|kept| last(kept) <= underway.last);
             if is_consistent || looks == LOOKS {
-                return Ok(sum(kept, underway));
+                return Ok(sum(&self.source, kept, underway));
             }
         }
     }
@@ -109,11 +110,11 @@ impl Scans {
     }
 }
 
-fn sum(kept: Vec<KeptScans>, underway: Underway) -> Vec<DayScans> {
+fn sum(source: &str, kept: Vec<KeptScans>, underway: Underway) -> Vec<DayScans> {
     let mut days: BTreeMap<Date, BTreeMap<String, u64>> = BTreeMap::new();
     let mut folded: BTreeMap<Date, i64> = BTreeMap::new();
     for kept in kept {
-        folded.insert(kept.day, kept.fold);
+        folded.insert(kept.day, kept.last_fold(source));
         days.insert(kept.day, kept.platforms);
     }
     let is_not_kept =

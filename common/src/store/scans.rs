@@ -36,8 +36,15 @@ pub struct KeptScans {
     pub day: Date,
     /// How many by platform.
     pub platforms: BTreeMap<String, u64>,
-    /// The last fold that added to them.
-    pub fold: i64,
+    /// The last fold from each source that added to them.
+    folds: BTreeMap<String, i64>,
+}
+
+impl KeptScans {
+    /// The last fold from a source that added to them; 0 for none.
+    pub fn last_fold(&self, source: &str) -> i64 {
+        self.folds.get(source).copied().unwrap_or(0)
+    }
 }
 
 impl ScanCount {
@@ -56,9 +63,10 @@ impl ScanCount {
 }
 
 impl Store {
-    /// Adds the counts of a fold. Folds come one after another with growing numbers, so a document whose last fold is
-    /// this or a later one has them already.
-    pub async fn add_scans(&self, fold: i64, counts: &[ScanCount]) -> Result<()> {
+    /// Adds the counts of a fold. Folds from one source come one after another with growing numbers, so a document whose
+    /// last fold is this or a later one has them already.
+    pub async fn add_scans(&self, source: &str, fold: i64, counts: &[ScanCount]) -> Result<()> {
+        let last = format!("folds.{source}");
         let mut days: BTreeMap<(ObjectId, Date), Document> = BTreeMap::new();
         for count in counts {
             let scans = i64::try_from(count.scans).unwrap_or(i64::MAX);
@@ -70,10 +78,11 @@ impl Store {
             .into_iter()
             .map(|((code, day), platforms)| {
                 doc! {
-                    "q": { "_id": id(code, day), "fold": { "$lt": fold } },
+                    // Also without any fold.
+                    "q": { "_id": id(code, day), &last: { "$not": { "$gte": fold } } },
                     "u": {
                         "$inc": platforms,
-                        "$set": { "fold": fold },
+                        "$set": { &last: fold },
                         "$setOnInsert": { "code_id": code, "day": day.to_string() },
                     },
                     "upsert": true,

@@ -118,9 +118,16 @@ async fn a_fold_that_comes_late_or_again_adds_nothing() -> Result<()> {
     let field = format!("{}:{}:alipay", code.to_hex(), today());
     let counts = [ScanCount::read(&field, "3").unwrap()];
     for (fold, expected) in [(7, 3), (7, 3), (6, 3), (8, 6), (7, 6)] {
-        shop.store.add_scans(fold, &counts).await?;
+        shop.store.add_scans("one", fold, &counts).await?;
         assert_eq!(shop.folded(code).await?, [expected], "{fold}");
     }
+    // Another Redis counts on its own.
+    for (fold, expected) in [(1, 9), (1, 9), (2, 12)] {
+        shop.store.add_scans("other", fold, &counts).await?;
+        assert_eq!(shop.folded(code).await?, [expected], "{fold}");
+    }
+    shop.store.add_scans("one", 8, &counts).await?;
+    assert_eq!(shop.folded(code).await?, [12]);
     shop.close().await
 }
 
