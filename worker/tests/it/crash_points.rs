@@ -24,7 +24,7 @@ use crate::{
 /// How long a process may take to come to its end.
 const LIMIT: Duration = Duration::from_secs(60);
 /// Walks at the same time: they wait more than they compute.
-const AT_ONCE: usize = 3;
+const AT_ONCE: usize = 5;
 /// What `abort` ends a process with.
 const SIGABRT: i32 = 6;
 /// More than a worker finishes before it hears that it is to stop.
