@@ -1,13 +1,18 @@
 //! A Redis with a replica, and the three sentinels that promote it.
 
-use std::path::Path;
+use std::{collections::HashMap, path::Path};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use super::redis_node::{quick, role, tell, words};
-use crate::{servers::Server, world::eventually};
+use crate::{
+    servers::{Server, process::tail},
+    world::eventually,
+};
 
 const NAME: &str = "heyi";
+/// How many lines of each sentinel's log tell why there is no other master.
+const LOG_LINES: usize = 20;
 
 /// Redis, its replica, and three sentinels.
 #[derive(Debug)]
@@ -70,8 +75,13 @@ impl RedisPair {
         anyhow::bail!("the sentinels do not agree: {ports:?}")
     }
 
-    /// Makes the replica the master, as an operator would.
+    /// Makes the replica the master, as an operator would: once every sentinel takes it for a replica. One that still
+    /// thinks that it is a master, as after a failover, would turn it back at once.
     pub async fn hand_over(&self) -> Result<()> {
+        eventually("a replica in the eyes of every sentinel", async || {
+            Ok(self.all_see_the_replica().await.unwrap_or(false))
+        })
+        .await?;
         let master = self.master().await?;
         let failover = words(&format!("SENTINEL FAILOVER {NAME}"));
         tell::<()>(&self.sentinels[0], &failover).await?;
@@ -84,6 +94,28 @@ impl RedisPair {
             Ok(self.master().await.is_ok_and(|now| now != before))
         })
         .await
+        .with_context(|| self.what_sentinels_logged())
+    }
+
+    async fn all_see_the_replica(&self) -> Result<bool> {
+        for sentinel in &self.sentinels {
+            let question = words(&format!("SENTINEL REPLICAS {NAME}"));
+            let replicas: Vec<HashMap<String, String>> = tell(sentinel, &question).await?;
+            let is_one = |replica: &HashMap<String, String>| {
+                let is = |field: &str, value| replica.get(field).is_some_and(|is| is == value);
+                is("role-reported", "slave") && is("flags", "slave")
+            };
+            if replicas.is_empty() || !replicas.iter().all(is_one) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn what_sentinels_logged(&self) -> String {
+        let logs = self.sentinels.iter();
+        logs.map(|sentinel| tail(&sentinel.log(), LOG_LINES) + "\n")
+            .collect()
     }
 
     /// Waits until the replica follows the master and the sentinels see both and each other.
