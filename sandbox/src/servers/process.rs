@@ -1,12 +1,13 @@
 //! Child processes: start, signal, stop.
 
 use std::{
+    collections::BTreeSet,
     env, fs,
     net::{Ipv4Addr, TcpListener},
     ops::Range,
     path::{Path, PathBuf},
     process::Stdio,
-    sync::LazyLock,
+    sync::{LazyLock, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -76,11 +77,13 @@ pub fn tail(log: &Path, lines: usize) -> String {
     end.join("\n")
 }
 
-/// A loopback port nobody listens on just now.
+/// A loopback port nobody listens on just now. Never the same again: whoever got it may not listen yet.
 pub fn free_port() -> Result<u16> {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     for _ in 0..1_000 {
         let port = rand::random_range(PORTS);
-        if is_free(port) {
+        let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_free(port) && given.insert(port) {
             return Ok(port);
         }
     }

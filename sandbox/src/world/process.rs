@@ -19,6 +19,8 @@ use super::binary;
 use crate::servers::process::{signal, stop, tail, tethered};
 
 const READY_LIMIT: Duration = Duration::from_secs(30);
+/// More lines than a backtrace has, above which an error stands.
+const LOG_LINES: usize = 80;
 
 /// A running `heyi-api` or `heyi-worker`. Dropping it kills it.
 #[derive(Debug)]
@@ -92,14 +94,14 @@ impl Heyi {
                 bail!(
                     "{} ended with {status}:\n{}",
                     self.program,
-                    tail(&self.log, 20)
+                    tail(&self.log, LOG_LINES)
                 );
             }
             if Instant::now() > limit {
                 bail!(
                     "{} does not answer /{path}:\n{}",
                     self.program,
-                    tail(&self.log, 20)
+                    tail(&self.log, LOG_LINES)
                 );
             }
             sleep(Duration::from_millis(10)).await;
