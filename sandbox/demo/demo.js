@@ -133,8 +133,8 @@ async function scan(id, agent) {
     return;
   }
   ids("seen").textContent = `HTTP ${response.status}`;
-  // The page believes to be at the root of the api.
-  ids("page").srcdoc = (await response.text()).replace(/\b(src|href)="\/(?!\/)/g, '$1="/api/');
+  // What the page leads to is beside it.
+  ids("page").srcdoc = (await response.text()).replace("<head>", `<head><base href="${response.url}">`);
 }
 
 // 5 My codes.

@@ -8,10 +8,8 @@ use crate::{
     support::TestApp,
 };
 
-#[tokio::test]
-async fn the_whole_flow_is_clicked_through_on_the_demo_page() -> Result<()> {
-    let app = TestApp::start().await?;
-    let worker = app.world.worker().await?;
+/// The demo page on a phone, with somebody signed in.
+async fn sign_in(app: &TestApp) -> Result<Browser> {
     let browser = Browser::start(&app.world.dir().join("browser")).await?;
     browser.be("Mozilla/5.0", "zh-CN", PHONE).await?;
     browser
@@ -19,6 +17,14 @@ async fn the_whole_flow_is_clicked_through_on_the_demo_page() -> Result<()> {
         .goto(app.world.sandbox.url().as_str())
         .await?;
     browser.click("#login-form button").await?;
+    Ok(browser)
+}
+
+#[tokio::test]
+async fn the_whole_flow_is_clicked_through_on_the_demo_page() -> Result<()> {
+    let app = TestApp::start().await?;
+    let worker = app.world.worker().await?;
+    let browser = sign_in(&app).await?;
     browser
         .find("#order-form input[name=name]")
         .await?
@@ -39,6 +45,14 @@ async fn the_whole_flow_is_clicked_through_on_the_demo_page() -> Result<()> {
         Ok(browser.evaluate(picture).await?.as_u64() > Some(0))
     })
     .await?;
+    // The page in its frame has no scripts, but the test looks at it all the same.
+    browser.find("#page").await?.enter_frame().await?;
+    eventually("the picture on the page of the code", async || {
+        let width = "return document.querySelector('img.code')?.naturalWidth ?? 0";
+        Ok(browser.evaluate(width).await?.as_u64() > Some(0))
+    })
+    .await?;
+    browser.client.enter_parent_frame().await?;
     let listed = browser.find("#codes li").await?.text().await?;
     assert!(listed.contains("小店 <b>1</b>"), "{listed}");
     assert!(browser.fits().await?, "the demo page is wider than a phone");
@@ -54,13 +68,7 @@ async fn the_whole_flow_is_clicked_through_on_the_demo_page() -> Result<()> {
 async fn the_demo_page_pays_over_every_channel_changes_a_code_and_tells_its_scans() -> Result<()> {
     let app = TestApp::start().await?;
     let worker = app.world.worker().await?;
-    let browser = Browser::start(&app.world.dir().join("browser")).await?;
-    browser.be("Mozilla/5.0", "zh-CN", PHONE).await?;
-    browser
-        .client
-        .goto(app.world.sandbox.url().as_str())
-        .await?;
-    browser.click("#login-form button").await?;
+    let browser = sign_in(&app).await?;
     for (paid, channel) in (1..).zip(["cashier", "native"]) {
         browser.click("#fill").await?;
         browser
