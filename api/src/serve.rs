@@ -13,7 +13,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::thread::Thread;
+use self::thread::{Thread, end};
 use crate::state::AppState;
 
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
@@ -40,11 +40,10 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
     let accepting = stop.run_until_cancelled(accept(&listener, &threads)).await;
     stop.cancel();
     drop(listener);
-    let ended = spawn_blocking(|| threads.into_iter().map(Thread::end).collect());
-    let ended: Vec<_> = ended.await.context("wait for the threads")?;
+    let ended = spawn_blocking(|| end(threads)).await;
     flush_scans(&state).await;
     tracing::info!("stopped");
-    ended.into_iter().collect::<anyhow::Result<()>>()?;
+    ended.context("wait for the threads")??;
     accepting.transpose().map(|_| ())
 }
 
@@ -81,8 +80,13 @@ async fn accept(listener: &TcpListener, threads: &[Thread]) -> anyhow::Result<In
 
 /// The scans of the last moment.
 async fn flush_scans(state: &AppState) {
-    if let Ok(Err(error)) = timeout(LAST_FLUSH, state.tally.flush()).await {
-        tracing::warn!(error = %error, "the last scans are not counted");
+    let flushed = timeout(LAST_FLUSH, state.tally.flush()).await;
+    let flushed = flushed.map_err(anyhow::Error::from);
+    if let Err(error) = flushed.and_then(|flushed| Ok(flushed?)) {
+        tracing::warn!(
+            error = format!("{error:#}"),
+            "the last scans are not counted"
+        );
     }
 }
 

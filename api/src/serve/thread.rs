@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, thread, time::Duration};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, ensure};
 use axum::{extract::ConnectInfo, http::Request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
@@ -38,7 +38,7 @@ pub(super) struct Thread {
 }
 
 impl Thread {
-    /// Starts one that serves until it is [ended](Self::end). When it ends by itself, it cancels `stop`.
+    /// Starts one that serves until it is [ended](end). When it ends by itself, it cancels `stop`.
     pub(super) fn start(
         name: String,
         state: AppState,
@@ -62,13 +62,16 @@ impl Thread {
         let given = self.connections.send(connection).await;
         given.context("a thread that serves has ended")
     }
+}
 
-    /// Waits until what was begun has ended, but not for ever.
-    pub(super) fn end(self) -> anyhow::Result<()> {
-        drop(self.connections);
-        let ended = self.running.join();
-        ended.map_err(|_| anyhow!("a thread that serves panicked"))
-    }
+/// Tells all threads to serve no more, and waits until what they began has ended, but not for ever.
+pub(super) fn end(threads: Vec<Thread>) -> anyhow::Result<()> {
+    // All are told before the first is waited for.
+    let running: Vec<_> = threads.into_iter().map(|thread| thread.running).collect();
+    let ended: Vec<_> = running.into_iter().map(thread::JoinHandle::join).collect();
+    let panicked = ended.iter().any(Result::is_err);
+    ensure!(!panicked, "a thread that serves panicked");
+    Ok(())
 }
 
 async fn serve(state: AppState, mut accepted: Receiver<Connection>) {
