@@ -36,6 +36,7 @@ pub struct Handles {
     pub(crate) redis: Redis,
     pub(crate) orders: Orders,
     pub(crate) queue: Queue,
+    pub(crate) scans: Scans,
 }
 
 impl Deref for Handles {
@@ -51,7 +52,6 @@ pub struct Shared {
     pub(crate) config: Config,
     pub(crate) notify_url: Url,
     pub(crate) store: Store,
-    pub(crate) scans: Scans,
     /// Scans that this process has counted.
     pub(crate) tally: Tally,
     pub(crate) wechat: wechat::Client,
@@ -69,10 +69,7 @@ impl AppState {
     pub async fn new(config: Config) -> anyhow::Result<Self> {
         let http = http::client()?;
         let redis = Redis::new(&config.redis)?;
-        let keys = Queue::new(redis.clone(), &config.redis, &config.queue)
-            .keys()
-            .clone();
-        let scans = Scans::new(redis, keys);
+        let queue = Queue::new(redis.clone(), &config.redis, &config.queue);
         let shared = Shared {
             notify_url: config
                 .payjs
@@ -80,8 +77,7 @@ impl AppState {
                 .clone()
                 .context("payjs.notify_url is not set")?,
             store: Store::new(&config.mongo).await?,
-            tally: Tally::new(scans.clone()),
-            scans,
+            tally: Tally::new(Scans::new(redis.clone(), queue.keys().clone())),
             wechat: wechat::Client::new(http.clone(), &config.wechat),
             payjs: payjs::Client::new(http, &config.payjs),
             pages: Pages::new()?,
@@ -90,24 +86,25 @@ impl AppState {
             metrics: telemetry::metrics(),
             config,
         };
-        Self::with(Arc::new(shared))
+        Ok(Self::with(Arc::new(shared), redis))
     }
 
     /// The same with connections to Redis of its own: one belongs to the thread that uses it.
     pub(crate) fn for_another_thread(&self) -> anyhow::Result<Self> {
-        Self::with(self.shared.clone())
+        let redis = Redis::new(&self.config.redis)?;
+        Ok(Self::with(self.shared.clone(), redis))
     }
 
-    fn with(shared: Arc<Shared>) -> anyhow::Result<Self> {
+    fn with(shared: Arc<Shared>, redis: Redis) -> Self {
         let config = &shared.config;
-        let redis = Redis::new(&config.redis)?;
         let queue = Queue::new(redis.clone(), &config.redis, &config.queue);
-        Ok(Self(Arc::new(Handles {
+        Self(Arc::new(Handles {
             orders: Orders::new(redis.clone(), queue.keys().clone()),
+            scans: Scans::new(redis.clone(), queue.keys().clone()),
             redis,
             queue,
             shared,
-        })))
+        }))
     }
 
     /// The address of a code's page, which the composite code holds.
