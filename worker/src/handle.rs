@@ -24,19 +24,19 @@ pub(crate) struct Handler {
 
 /// The task of the apalis worker.
 pub(crate) async fn handle(
-    delivery: Delivery,
+    mut delivery: Delivery,
     handler: Data<Handler>,
 ) -> Result<Outcome, BoxDynError> {
     let started = Instant::now();
-    let mut event = delivery.event.clone();
+    let event = &mut delivery.event;
     crash::point_of(Point::HandleBefore, || event.out_trade_no());
-    let outcome = match decide(&handler.context, &mut event).await {
+    let outcome = match decide(&handler.context, event).await {
         Ok(outcome) => outcome,
         Err(trouble) => {
             if trouble.is_of_the_store() {
                 handler.intake.close();
             }
-            try_again(&event, &trouble.to_string())
+            try_again(event, &trouble.to_string())
         }
     };
     metrics::histogram!("heyi_event_seconds").record(started.elapsed());
