@@ -42,8 +42,9 @@ pub(super) async fn update(
     let code = signers_code(&state, &params, &id).await?;
     let content = Content::parse(&data, &state.config.orders.payloads)
         .map_err(|error| Error::Invalid(error.to_string()))?;
-    let updated = state.store.update(code.id, &content).await?;
-    updated.ok_or(Error::Gone)?;
+    if !state.store.update(code.id, &content).await? {
+        return Err(Error::Gone);
+    }
     crash::point(Point::Updated);
     tracing::info!(code.id = %code.id, "code changed");
     Ok(Json(Updated {

@@ -1,11 +1,8 @@
 //! An owner changes a code.
 
-use mongodb::{
-    bson::{Document, doc, oid::ObjectId, serialize_to_bson},
-    options::ReturnDocument,
-};
+use mongodb::bson::{Document, doc, oid::ObjectId, serialize_to_bson};
 
-use super::{Code, Result, Store, StoreError};
+use super::{Result, Store, StoreError};
 use crate::order::Content;
 
 /// How many changes of a code are kept: the first, which has what was paid for, and the newest of the rest. So whoever
@@ -14,8 +11,8 @@ pub const CHANGES_KEPT: usize = 20;
 
 impl Store {
     /// Changes what a code's page shows and keeps what it showed before, in one atomic step. A repeat changes nothing.
-    /// None when the code is deleted or disabled.
-    pub async fn update(&self, id: ObjectId, content: &Content) -> Result<Option<Code>> {
+    /// False when the code is deleted or disabled.
+    pub async fn update(&self, id: ObjectId, content: &Content) -> Result<bool> {
         let shown = doc! { "_id": id, "deleted_at": null, "disabled_at": null };
         let payloads = serialize_to_bson(&content.payloads)
             .map_err(|error| StoreError::Mongo(error.into()))?;
@@ -29,16 +26,9 @@ impl Store {
             "payloads": { "$literal": payloads },
             "updated_at": "$$NOW",
         } };
-        let changed = self
-            .codes
-            .find_one_and_update(other, vec![change])
-            .projection(doc! { "changes": 0 })
-            .return_document(ReturnDocument::After)
-            .await?;
-        match changed {
-            Some(code) => Ok(Some(code)),
-            None => Ok(self.codes.find_one(shown).await?),
-        }
+        let updated = self.codes.update_one(other, vec![change]).await?;
+        // Nothing to change, or nothing that may be changed?
+        Ok(updated.matched_count > 0 || self.codes.count_documents(shown).await? > 0)
     }
 }
 
