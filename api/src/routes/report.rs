@@ -1,7 +1,7 @@
 //! `/report`: whoever saw a code reports it to the operator.
 
 use axum::{extract::State, http::HeaderMap};
-use heyi_common::store::{Reason, Report};
+use heyi_common::store::{Code, Reason, Report};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -38,13 +38,7 @@ pub(super) async fn report_form(
     params: Params,
 ) -> Result<Page, Error> {
     let code = shown_code(&state, params.get("id").unwrap_or_default()).await?;
-    let page = ReportPage {
-        id: &code.id.to_hex(),
-        name: &code.name,
-        is_sent: false,
-    };
-    let language = Language::of(&headers);
-    state.pages.report(&page, language).map_err(Error::Internal)
+    page(&state, &code, false, &headers)
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -85,12 +79,16 @@ pub(super) async fn report(
     if state.store.record_report(&report).await? {
         tracing::warn!(code.id = %code.id, report.reason = reason.name(), "code reported");
     }
+    page(&state, &code, true, &headers)
+}
+
+fn page(state: &AppState, code: &Code, is_sent: bool, headers: &HeaderMap) -> Result<Page, Error> {
     let page = ReportPage {
         id: &code.id.to_hex(),
         name: &code.name,
-        is_sent: true,
+        is_sent,
     };
-    let language = Language::of(&headers);
+    let language = Language::of(headers);
     state.pages.report(&page, language).map_err(Error::Internal)
 }
 

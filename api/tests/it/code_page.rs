@@ -30,6 +30,14 @@ impl Payer {
         Ok(Self { app, browser, code })
     }
 
+    /// Switches off the scripts of pages; those of the test run all the same.
+    async fn switch_scripts_off(&self) -> Result<()> {
+        let off = json!({ "value": true });
+        self.browser
+            .tell("Emulation.setScriptExecutionDisabled", off)
+            .await
+    }
+
     fn url(&self) -> String {
         format!("{}/qr?id={}", self.app.api.url(), self.code.id.to_hex())
     }
@@ -69,11 +77,7 @@ fn payload(platform: &str) -> String {
 async fn every_app_shows_its_code_and_switches_to_every_other_without_scripts() -> Result<()> {
     let payer = Payer::new().await?;
     let browser = &payer.browser;
-    // Scripts of the page; those of the test run all the same.
-    let off = json!({ "value": true });
-    browser
-        .tell("Emulation.setScriptExecutionDisabled", off)
-        .await?;
+    payer.switch_scripts_off().await?;
     for (agent, own) in [
         (WECHAT, "wechat"),
         (QQ, "qq"),
@@ -230,10 +234,7 @@ async fn alipay_goes_straight_on() -> Result<()> {
 async fn a_payer_reports_a_code_without_scripts() -> Result<()> {
     let payer = Payer::new().await?;
     let browser = &payer.browser;
-    let off = json!({ "value": true });
-    browser
-        .tell("Emulation.setScriptExecutionDisabled", off)
-        .await?;
+    payer.switch_scripts_off().await?;
     browser.be(WECHAT, "zh-CN", PHONE).await?;
     browser.client.goto(&payer.url()).await?;
     browser.click("footer a").await?;

@@ -9,7 +9,6 @@ use redis::{
         StreamPendingId,
     },
 };
-
 use tokio::time::Instant;
 
 use super::{Consumer, DeadReason, GROUP, Partition, Queue, event::fields_of};
