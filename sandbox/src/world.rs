@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use heyi_common::{
     cache::Orders,
     config::{Config, Process},
@@ -317,16 +317,27 @@ fn settings(
 }
 
 /// Waits until `condition` holds, or fails with `what` after a minute.
+///
+/// What fails is asked again as well: a server that stands still for seconds while many tests start theirs is no
+/// defect. The last failure is told.
 pub async fn eventually(
     what: &str,
     mut condition: impl AsyncFnMut() -> Result<bool>,
 ) -> Result<()> {
     let limit = Instant::now() + WAIT_LIMIT;
-    while !condition().await? {
-        ensure!(Instant::now() < limit, "waited in vain: {what}");
+    loop {
+        let state = condition().await;
+        if matches!(state, Ok(true)) {
+            return Ok(());
+        }
+        if Instant::now() >= limit {
+            let waited = || format!("waited in vain: {what}");
+            return state
+                .and_then(|_| bail!("it is not so"))
+                .with_context(waited);
+        }
         sleep(WAIT_STEP).await;
     }
-    Ok(())
 }
 
 /// Where a binary of this workspace is, beside the test that runs.

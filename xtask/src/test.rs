@@ -10,6 +10,7 @@ use crate::{chaos, checkout::Checkout, install};
 
 mod advisories;
 mod counted;
+mod scratch;
 mod steps;
 mod strangers;
 
@@ -107,7 +108,7 @@ async fn tests(
                 .args(["build", "--workspace", "--bins", "--locked"]),
         )
     })?;
-    let dir = tempfile::tempdir()?;
+    let dir = scratch::dir()?;
     let mut redis = Server::redis(&dir.path().join("redis"), None).await?;
     let mut mongo = Server::mongo(&dir.path().join("mongodb"), None).await?;
     let tested = steps.run("test", || {
@@ -117,6 +118,7 @@ async fn tests(
             .args(arguments);
         // Tests wait for processes more than they compute.
         cargo.env("RUST_TEST_THREADS", TEST_THREADS);
+        cargo.env("TMPDIR", dir.path());
         cargo.env("HEYI_REDIS__URL", redis.url());
         cargo.env("HEYI_MONGO__URL", mongo.url());
         counted::run(&mut cargo, count)

@@ -3,7 +3,8 @@
 use std::{
     collections::BTreeSet,
     env, fs,
-    net::{Ipv4Addr, TcpListener},
+    io::ErrorKind,
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     ops::Range,
     path::{Path, PathBuf},
     process::Stdio,
@@ -23,6 +24,9 @@ const STOP_LIMIT: Duration = Duration::from_secs(30);
 /// Below what systems give to outgoing connections. A client that reconnects to a stopped server
 /// could otherwise be given that very port, reach itself, and keep the server from coming back.
 const PORTS: Range<u16> = 10_000..32_000;
+
+/// Only a host that drops packets lets anybody wait so long; loopback refuses at once.
+const KNOCK: Duration = Duration::from_millis(200);
 
 const TETHER: [&str; 3] = ["--pdeathsig", "KILL", "--"];
 /// Busybox has a `setpriv` too, which cannot do this.
@@ -91,8 +95,13 @@ pub fn free_port() -> Result<u16> {
 }
 
 /// Whether nobody listens on a loopback port.
+///
+/// It knocks instead of listening itself: a child that another thread starts at that moment holds our socket until
+/// it is another program, and the port would look taken.
 pub fn is_free(port: u16) -> bool {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let knocked = TcpStream::connect_timeout(&address, KNOCK);
+    knocked.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
 }
 
 /// Where a program is on PATH.
