@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 use qrcode::{Color, EcLevel, QrCode, types::QrError};
 
 /// White modules on each side, which scanners need.
-const QUIET_ZONE: u32 = 4;
+const QUIET_ZONE: u16 = 4;
 
 /// A QR code, with error correction for 15 % of it.
 pub(crate) struct Picture {
     dark: Vec<bool>,
-    width: u32,
+    width: u16,
 }
 
 /// Why there is no PNG.
@@ -28,7 +28,7 @@ impl Picture {
     /// The QR code that holds `text`, which may be too long for one.
     pub(crate) fn new(text: &str) -> Result<Self, QrError> {
         let code = QrCode::with_error_correction_level(text, EcLevel::M)?;
-        let width = u32::try_from(code.width()).map_err(|_| QrError::DataTooLong)?;
+        let width = u16::try_from(code.width()).map_err(|_| QrError::DataTooLong)?;
         let dark = code.into_colors().into_iter();
         Ok(Self {
             dark: dark.map(|color| color == Color::Dark).collect(),
@@ -39,31 +39,45 @@ impl Picture {
     /// An SVG of any size: a unit a module, dark modules of a row joined.
     pub(crate) fn svg(&self) -> String {
         let side = self.side();
-        let mut path = String::new();
-        for (y, row) in (QUIET_ZONE..).zip(self.rows()) {
-            let mut x = QUIET_ZONE;
-            for run in row.chunk_by(|one, other| one == other) {
-                let length = u32::try_from(run.len()).unwrap_or_default();
-                if run.first() == Some(&true) {
-                    // Writing to a string cannot fail.
-                    let _ = write!(path, "M{x} {y}h{length}v1h-{length}z");
-                }
-                x += length;
-            }
-        }
+        let path = self.path();
         format!(
             r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {side} {side}" shape-rendering="crispEdges"><path fill="#fff" d="M0 0h{side}v{side}H0z"/><path d="{path}"/></svg>"##
         )
     }
 
+    /// The dark modules as SVG has it, in units of a module.
+    pub(crate) fn path(&self) -> String {
+        let mut path = String::new();
+        for (x, y, length) in self.runs() {
+            // Writing to a string cannot fail.
+            let _ = write!(path, "M{x} {y}h{length}v1h-{length}z");
+        }
+        path
+    }
+
+    /// The dark modules of a row that touch each other: column, row and number, with the quiet zone.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = (u16, u16, u16)> {
+        (QUIET_ZONE..).zip(self.rows()).flat_map(|(y, row)| {
+            let mut x = QUIET_ZONE;
+            row.chunk_by(|one, other| one == other)
+                .filter_map(move |run| {
+                    let length = u16::try_from(run.len()).unwrap_or_default();
+                    let start = x;
+                    x += length;
+                    (run.first() == Some(&true)).then_some((start, y, length))
+                })
+        })
+    }
+
     /// A black-and-white PNG of `size` times `size` pixels. Modules have a whole number of pixels; what is
     /// left over is white margin.
     pub(crate) fn png(&self, size: u32) -> Result<Vec<u8>, PngError> {
-        let scale = size / self.side();
+        let modules = u32::from(self.side());
+        let scale = size / modules;
         if scale == 0 {
-            return Err(PngError::TooSmall(self.side()));
+            return Err(PngError::TooSmall(modules));
         }
-        let margin = (size - self.width * scale) / 2;
+        let margin = (size - u32::from(self.width) * scale) / 2;
         let bytes_a_row = size.div_ceil(8) as usize;
         let white = vec![0xFF; bytes_a_row];
         let mut data = white.repeat(margin as usize);
@@ -83,12 +97,12 @@ impl Picture {
     }
 
     /// Modules of a side, with the quiet zone.
-    fn side(&self) -> u32 {
+    pub(crate) fn side(&self) -> u16 {
         self.width + 2 * QUIET_ZONE
     }
 
     fn rows(&self) -> impl Iterator<Item = &[bool]> {
-        self.dark.chunks(self.width as usize)
+        self.dark.chunks(self.width.into())
     }
 }
 
@@ -124,7 +138,7 @@ mod tests {
     #[test]
     fn pngs_of_all_sizes_can_be_read() {
         let picture = Picture::new(TEXT).unwrap();
-        for size in [picture.side(), 128, 333, 512, 2048] {
+        for size in [picture.side().into(), 128, 333, 512, 2048] {
             assert_eq!(read(&picture.png(size).unwrap()), TEXT, "{size}");
         }
     }
@@ -132,7 +146,7 @@ mod tests {
     #[test]
     fn a_png_with_less_than_a_pixel_a_module_is_refused() {
         let picture = Picture::new(TEXT).unwrap();
-        let least = picture.side();
+        let least = u32::from(picture.side());
         assert!(matches!(picture.png(least - 1), Err(PngError::TooSmall(n)) if n == least));
     }
 
