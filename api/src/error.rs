@@ -64,6 +64,12 @@ pub(crate) enum Error {
     /// 502: PayJS is out of reach or made no order; the reason is logged.
     #[error("PayJS makes no order: order again later, or with another channel")]
     PayJs(#[source] anyhow::Error),
+    /// 503: as many drawings as there may be are being made.
+    #[error("too many pictures are being drawn: wait {retry_after} s")]
+    Busy {
+        /// Seconds until it is worth to ask again.
+        retry_after: u64,
+    },
     /// 503: a store is out of reach.
     #[error("cannot reach {what}: try again later")]
     Unavailable {
@@ -115,7 +121,7 @@ impl Error {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
             Self::WeChat(_) | Self::PayJs(_) => StatusCode::BAD_GATEWAY,
-            Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy { .. } | Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -146,7 +152,7 @@ impl IntoResponse for Error {
         };
         let mut response = (status, Json(&failure)).into_response();
         response.extensions_mut().insert(failure);
-        if let Self::TooManyRequests { retry_after } = self {
+        if let Self::TooManyRequests { retry_after } | Self::Busy { retry_after } = self {
             let seconds = HeaderValue::from(retry_after);
             response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }

@@ -34,6 +34,15 @@ impl Language {
         }
     }
 
+    /// The language of this name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        match name {
+            "zh" => Some(Self::Chinese),
+            "en" => Some(Self::English),
+            _ => None,
+        }
+    }
+
     /// What HTML calls it.
     pub(crate) fn tag(self) -> &'static str {
         match self {

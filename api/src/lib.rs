@@ -18,6 +18,7 @@ mod pages;
 mod params;
 mod payment;
 mod picture;
+mod poster;
 mod present;
 mod scanner;
 mod sparing;

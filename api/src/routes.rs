@@ -8,6 +8,7 @@ mod notify;
 mod ops;
 mod qr;
 mod qr_picture;
+mod qr_poster;
 mod reflash;
 mod report;
 mod stats;
@@ -34,6 +35,8 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(login::login))
         .routes(routes!(qr::qr))
         .routes(routes!(qr_picture::qr_picture))
+        .routes(routes!(qr_poster::poster_svg))
+        .routes(routes!(qr_poster::poster_png))
         .routes(routes!(report::report_form, report::report))
         .routes(routes!(reflash::reflash))
         .routes(routes!(del::del))

@@ -16,7 +16,12 @@ use heyi_common::{
 use metrics_exporter_prometheus::PrometheusHandle;
 use url::Url;
 
-use crate::{limit::RateLimit, pages::Pages, sparing::Sparing};
+use crate::{
+    limit::RateLimit,
+    pages::Pages,
+    poster::{Posters, Turns},
+    sparing::Sparing,
+};
 
 /// Handles to everything. Every layer clones it for every request, so it is one pointer.
 #[derive(Clone)]
@@ -57,6 +62,9 @@ pub struct Shared {
     pub(crate) wechat: wechat::Client,
     pub(crate) payjs: payjs::Client,
     pub(crate) pages: Pages,
+    pub(crate) posters: Arc<Posters>,
+    /// For drawing posters.
+    pub(crate) turns: Turns,
     pub(crate) limit: RateLimit,
     /// Lines about notifies that are not ours.
     pub(crate) refusals: Sparing,
@@ -81,6 +89,8 @@ impl AppState {
             wechat: wechat::Client::new(http.clone(), &config.wechat),
             payjs: payjs::Client::new(http, &config.payjs),
             pages: Pages::new()?,
+            posters: Arc::new(Posters::new()?),
+            turns: Turns::for_this_machine(),
             limit: RateLimit::new(&config.http),
             refusals: Sparing::new(),
             metrics: telemetry::metrics(),

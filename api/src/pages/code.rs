@@ -50,10 +50,12 @@ pub(crate) enum View<'a> {
 /// A platform's app.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct App {
-    platform: Platform,
-    label: &'static str,
+    /// The platform.
+    pub(crate) platform: Platform,
+    /// What people call it.
+    pub(crate) label: &'static str,
     /// One character in place of a logo.
-    glyph: &'static str,
+    pub(crate) glyph: &'static str,
 }
 
 impl App {

@@ -20,7 +20,7 @@ use crate::{
 const SIZES: std::ops::RangeInclusive<u32> = 64..=2048;
 const DEFAULT_SIZE: u32 = 512;
 /// Short, because a code may be deleted.
-const CACHE: &str = "public, max-age=300";
+pub(super) const CACHE: &str = "public, max-age=300";
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]

@@ -23,6 +23,7 @@ mod outages;
 mod process;
 mod qr;
 mod qr_picture;
+mod qr_poster;
 mod qr_strangers;
 mod readme;
 mod reflash;

@@ -7,15 +7,23 @@ use crate::support::{TestApp, assert_fails, header};
 
 /// The side and the text of the QR code in a PNG.
 pub(crate) fn read(png: &[u8]) -> Result<(u32, String)> {
+    read_within(png, [0, 0, 100, u32::MAX])
+}
+
+/// The width of a PNG, and the text of the QR code between a left, upper, right and lower edge, in hundredths of
+/// that width.
+pub(crate) fn read_within(png: &[u8], edges: [u32; 4]) -> Result<(u32, String)> {
     let mut decoder = png::Decoder::new(Cursor::new(png));
     decoder.set_transformations(png::Transformations::normalize_to_color8());
     let mut reader = decoder.read_info()?;
     let mut pixels = vec![0; reader.output_buffer_size().context("no size")?];
     let info = reader.next_frame(&mut pixels)?;
-    let (width, height) = (info.width as usize, info.height as usize);
+    let all = info.width as usize;
+    let [left, top, right, bottom] = edges.map(|edge| edge as usize * all / 100);
+    let (width, height) = (right - left, bottom.min(info.height as usize) - top);
     // The codes are black and white, so one channel says it all.
     let samples = info.color_type.samples();
-    let at = |x: usize, y: usize| pixels[(y * width + x) * samples];
+    let at = |x: usize, y: usize| pixels[((top + y) * all + left + x) * samples];
     let mut image = rqrr::PreparedImage::prepare_from_greyscale(width, height, at);
     let grids = image.detect_grids();
     let (_, text) = grids.first().context("no QR code")?.decode()?;

@@ -1,4 +1,4 @@
-//! The pictures of the pages in docs/images.
+//! The pictures of pages and posters in docs/images.
 
 use std::{
     collections::BTreeMap,
@@ -91,19 +91,36 @@ async fn the_pages_can_be_pictured() -> Result<()> {
             density,
         } = shot.screen;
         assert_eq!(size, (width * density, height * density), "{}", shot.file);
-        assert!(picture.len() < LIMIT, "{}: {}", shot.file, picture.len());
-        if env::var_os("HEYI_SCREENSHOTS").is_some() {
-            fs::create_dir_all(images())?;
-            fs::write(images().join(shot.file), &picture)?;
-        }
-        assert!(
-            images().join(shot.file).is_file(),
-            "{} is missing",
-            shot.file
-        );
+        keep(shot.file, &picture)?;
     }
     browser.stop().await?;
     app.finish().await
+}
+
+/// Fetches a poster of every style; with `HEYI_SCREENSHOTS` set it also replaces those in docs/images.
+#[tokio::test]
+async fn the_posters_can_be_pictured() -> Result<()> {
+    let app = TestApp::start().await?;
+    let alice = app.client.login("alice").await?;
+    let code = app.code_of(data(&alice.openid, "巷口小店")).await?;
+    for style in ["classic", "dark", "stand", "sticker", "pair"] {
+        let path = format!("/qr/{}/poster.png?style={style}&size=720", code.id.to_hex());
+        let (size, picture) = smaller(&app.get_with(&path, &[]).await?.bytes)?;
+        assert_eq!(size.0, 720, "{style}");
+        keep(&format!("poster-{style}.png"), &picture)?;
+    }
+    app.finish().await
+}
+
+/// Asserts that a picture is light enough and in docs/images, where it is put if that is wanted.
+fn keep(file: &str, picture: &[u8]) -> Result<()> {
+    assert!(picture.len() < LIMIT, "{file}: {}", picture.len());
+    if env::var_os("HEYI_SCREENSHOTS").is_some() {
+        fs::create_dir_all(images())?;
+        fs::write(images().join(file), picture)?;
+    }
+    assert!(images().join(file).is_file(), "{file} is missing");
+    Ok(())
 }
 
 /// The same picture in its most frequent colours: text on screens has a thousand shades that nobody sees.
