@@ -148,6 +148,17 @@ export class Heyi {
   pageUrl(id: string): string;
   /** The composite code as a picture. */
   pictureUrl(id: string, options?: { format?: "png" | "svg"; size?: number }): string;
+  /** A poster to print; "pair" needs the receive codes of WeChat and Alipay. */
+  posterUrl(
+    id: string,
+    options?: {
+      style?: "classic" | "dark" | "stand" | "sticker" | "pair";
+      lang?: "zh" | "en";
+      format?: "png" | "svg";
+      /** The width of a PNG in pixels, 400 to 2048. */
+      size?: number;
+    },
+  ): string;
 }
 
 /** MD5 of a text's UTF-8, in upper-case hex. */

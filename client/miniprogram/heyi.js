@@ -196,6 +196,13 @@ class Heyi {
     return `${this._base}/qr/${encodeURIComponent(id)}.${format}${query}`;
   }
 
+  // A poster to print: style "classic", "dark", "stand", "sticker" or "pair", lang "zh" or "en"; a "png" of 400 to 2048
+  // pixels in width, or "svg". Without lang it is in the language of who asks.
+  posterUrl(id, { style = "classic", format = "png", size, lang } = {}) {
+    const query = [`style=${style}`, lang && `lang=${lang}`, format === "png" && size && `size=${size}`];
+    return `${this._base}/qr/${encodeURIComponent(id)}/poster.${format}?${query.filter(Boolean).join("&")}`;
+  }
+
   async _login() {
     const { code } = await this._promised("login", {});
     const answer = checked("/login", await this._call("/login", { code }, this._appKey));

@@ -21,6 +21,7 @@ const APPS = {
   浏览器: "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0 Safari/537.36",
 };
 
+const STYLES = ["classic", "dark", "stand", "sticker", "pair"];
 const POLL_EVERY_MS = 1500;
 const ids = (id) => document.getElementById(id);
 let heyi;
@@ -107,6 +108,11 @@ function showCode(id) {
   ids("code").hidden = false;
   ids("picture").src = heyi.pictureUrl(id, { format: "svg" });
   ids("link").textContent = ids("link").href = heyi.pageUrl(id);
+  const posters = STYLES.map((style) => {
+    const href = heyi.posterUrl(id, { style, format: "svg" });
+    return Object.assign(document.createElement("a"), { textContent: style, href, target: "_blank", rel: "noopener" });
+  });
+  ids("posters").replaceChildren(...posters.flatMap((link) => [link, " "]));
   const tabs = Object.entries(APPS).map(([app, agent]) => {
     const tab = button(app, async () => {
       for (const other of tabs) other.setAttribute("aria-pressed", String(other === tab));

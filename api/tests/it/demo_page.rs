@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use heyi_sandbox::world::eventually;
+use serde_json::json;
 
 use crate::{
     browser::{Browser, PHONE},
@@ -45,6 +46,15 @@ async fn the_whole_flow_is_clicked_through_on_the_demo_page() -> Result<()> {
         Ok(browser.evaluate(picture).await?.as_u64() > Some(0))
     })
     .await?;
+    let posters =
+        "return Promise.all([...document.querySelectorAll('#posters a')].map(async (link) => {
+        const { status, headers } = await fetch(link.href);
+        return `${status} ${headers.get('content-type')}`;
+    }))";
+    assert_eq!(
+        browser.evaluate(posters).await?,
+        json!(vec!["200 image/svg+xml"; 5])
+    );
     // The page in its frame has no scripts, but the test looks at it all the same.
     browser.find("#page").await?.enter_frame().await?;
     eventually("the picture on the page of the code", async || {

@@ -42,6 +42,11 @@ test("from a login to a deleted code", async () => {
   const picture = await fetch(heyi.pictureUrl(id, { size: 256 }));
   assert.equal(picture.headers.get("content-type"), "image/png");
   assert.equal((await fetch(heyi.pictureUrl(id, { format: "svg" }))).headers.get("content-type"), "image/svg+xml");
+  const posters = [{}, { style: "sticker", size: 400, lang: "en" }, { style: "stand", format: "svg" }];
+  for (const [index, kind] of ["image/png", "image/png", "image/svg+xml"].entries()) {
+    const poster = await fetch(heyi.posterUrl(id, posters[index]));
+    assert.deepEqual([poster.status, poster.headers.get("content-type")], [200, kind]);
+  }
 
   const alipay = "https://qr.alipay.com/fkx11111EXAMPLE111111";
   await heyi.update(id, { name: "新店", payloads: { alipay } });
