@@ -21,6 +21,7 @@ use mongodb::{
 use secrecy::ExposeSecret;
 
 pub use code::{Change, Code, Mapping, Payment, RefundRecord};
+use tokio::time::timeout;
 pub use report::{
     MAX_REPORT_CONTACT, MAX_REPORT_TEXT, MAX_REPORTS_OF_A_CODE, Reason, Report, ReportError,
 };
@@ -40,6 +41,8 @@ const DUPLICATE_KEY: i32 = 11000;
 
 /// The database. Cheap to clone.
 #[derive(Debug, Clone)]
+/// How long a read may take. A server that hangs is noticed by the driver only after some 12 s.
+const READ_WITHIN: Duration = Duration::from_secs(5);
 pub struct Store {
     database: Database,
     codes: Collection<Code>,
@@ -62,6 +65,9 @@ pub enum StoreError {
 
 type Result<T> = std::result::Result<T, StoreError>;
 
+    /// It takes longer than anybody waits.
+    #[error("MongoDB does not answer")]
+    Slow,
 impl Store {
     /// A handle that connects when it is first used. Every write is acknowledged by a majority and journaled, and
     /// every read asks the primary, whatever the URL says.
@@ -134,13 +140,16 @@ impl Store {
 
     /// One person's codes, newest first, without deleted ones, at most [`LIST_LIMIT`].
     pub async fn codes_of(&self, openid: &str) -> Result<Vec<Code>> {
-        let cursor = self
-            .codes
-            .find(doc! { "openid": openid, "deleted_at": null })
-            .sort(doc! { "_id": -1 })
-            .limit(LIST_LIMIT)
-            .await?;
-        Ok(cursor.try_collect().await?)
+        let list = async {
+            let cursor = self
+                .codes
+                .find(doc! { "openid": openid, "deleted_at": null })
+                .sort(doc! { "_id": -1 })
+                .limit(LIST_LIMIT)
+                .await?;
+            cursor.try_collect().await
+        };
+        read(list).await
     }
 
     /// The code with this id, deleted or not, without its changes: whoever scans it waits for this.
@@ -148,29 +157,29 @@ impl Store {
         Ok(self
             .codes
             .find_one(doc! { "_id": id })
-            .projection(doc! { "changes": 0 })
-            .await?)
+            .projection(doc! { "changes": 0 });
+        read(code).await
     }
 
     /// The mapping of an order that became a code, if a majority has it: an event ends because of it, so it must
     /// not go with a primary that fails.
     pub async fn mapping(&self, out_trade_no: &OutTradeNo) -> Result<Option<Mapping>> {
-        Ok(self
+        let mapping = self
             .mappings
             .find_one(doc! { "_id": out_trade_no.as_str() })
-            .read_concern(ReadConcern::majority())
-            .await?)
+            .read_concern(ReadConcern::majority());
+        read(mapping).await
     }
 
     /// The same, but none only if there is none: right after a failover a majority read may still lag behind what
     /// was acknowledged before. Costs as much as a write.
     pub async fn mapping_for_certain(&self, out_trade_no: &OutTradeNo) -> Result<Option<Mapping>> {
-        Ok(self
+        let code = self
             .mappings
             .find_one(doc! { "_id": out_trade_no.as_str() })
             .read_concern(ReadConcern::linearizable())
-            .max_time(CERTAIN_WITHIN)
-            .await?)
+            .max_time(CERTAIN_WITHIN);
+        read(mapping).await
     }
 
     /// Writes a code. When its order already has one, that one is returned and nothing is written.
@@ -227,7 +236,7 @@ impl Store {
         } else {
             doc! { "$unset": { "disabled_at": "" } }
         };
-        Ok(self
+        let mapping = self
             .codes
             .update_one(doc! { "_id": id }, change)
             .await?
@@ -253,3 +262,13 @@ impl Store {
 fn is_duplicate(error: &mongodb::error::Error) -> bool {
     matches!(&*error.kind, ErrorKind::Write(WriteFailure::WriteError(write)) if write.code == DUPLICATE_KEY)
 }
+/// Waits for what is read, but not forever.
+async fn read<T>(
+    answer: impl IntoFuture<Output = std::result::Result<T, mongodb::error::Error>>,
+) -> Result<T> {
+    match timeout(READ_WITHIN, answer).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(StoreError::Slow),
+    }
+}
+

@@ -37,7 +37,7 @@ pub enum Trouble {
 impl Trouble {
     /// Whether MongoDB itself is out of reach, so that no other event would get further.
     pub(crate) fn is_of_the_store(&self) -> bool {
-        matches!(self, Self::Store(StoreError::Mongo(_)))
+        matches!(self, Self::Store(StoreError::Mongo(_) | StoreError::Slow))
     }
 }
 
