@@ -2,6 +2,7 @@
 
 mod code;
 mod report;
+mod inserts;
 mod scans;
 mod update;
 
@@ -30,6 +31,7 @@ pub use update::CHANGES_KEPT;
 
 use crate::{config, http, order::OutTradeNo};
 
+use self::inserts::{Inserted, Inserts};
 /// The most codes that one person's list shows.
 pub const LIST_LIMIT: i64 = 200;
 
@@ -50,6 +52,8 @@ pub struct Store {
     refunds: Collection<RefundRecord>,
     reports: Collection<Report>,
     scans: Collection<KeptScans>,
+    new_codes: Inserts,
+    new_mappings: Inserts,
 }
 
 /// MongoDB is out of reach or refused.
@@ -108,6 +112,8 @@ impl Store {
             .options(unique)
             .build();
         let by_owner = IndexModel::builder()
+            new_codes: Inserts::new(database.collection("codes")),
+            new_mappings: Inserts::new(database.collection("orders")),
             .keys(doc! { "openid": 1, "_id": -1 })
             .build();
         let by_code = IndexModel::builder()
@@ -184,9 +190,9 @@ impl Store {
 
     /// Writes a code. When its order already has one, that one is returned and nothing is written.
     pub async fn insert_code(&self, code: &Code) -> Result<Option<Code>> {
-        match self.codes.insert_one(code).await {
-            Ok(_) => Ok(None),
-            Err(error) if is_duplicate(&error) => {
+        match self.new_codes.insert(code).await? {
+            Inserted::Written => Ok(None),
+            Inserted::Duplicate => {
                 let earlier = doc! { "out_trade_no": code.out_trade_no.as_str() };
                 let found = self
                     .codes
@@ -197,26 +203,19 @@ impl Store {
                     .map(Some)
                     .ok_or_else(|| StoreError::NotYetSafe(code.out_trade_no.clone()))
             }
-            Err(error) => Err(error.into()),
         }
     }
 
     /// Writes a mapping. When there is one, that one is returned and nothing is written.
     pub async fn insert_mapping(&self, mapping: &Mapping) -> Result<Option<Mapping>> {
-        match self.mappings.insert_one(mapping).await {
-            Ok(_) => Ok(None),
-            Err(error) if is_duplicate(&error) => {
-                let earlier = doc! { "_id": mapping.out_trade_no.as_str() };
-                let found = self
-                    .mappings
-                    .find_one(earlier)
-                    .read_concern(ReadConcern::majority())
-                    .await?;
-                found
+        match self.new_mappings.insert(mapping).await? {
+            Inserted::Written => Ok(None),
+            Inserted::Duplicate => {
+                let earlier = self.mapping(&mapping.out_trade_no).await?;
+                earlier
                     .map(Some)
                     .ok_or_else(|| StoreError::NotYetSafe(mapping.out_trade_no.clone()))
             }
-            Err(error) => Err(error.into()),
         }
     }
 

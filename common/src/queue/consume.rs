@@ -22,8 +22,6 @@ use crate::backoff::Backoff;
 /// How long a read waits for work before it asks again.
 const BLOCK: Duration = Duration::from_secs(2);
 const LARGEST_READ: usize = 256;
-/// Events read ahead for each that is worked on, so that handlers need not wait for the next read.
-const READ_AHEAD: usize = 4;
 
 /// One process's part in the consumer group. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -51,7 +49,8 @@ impl Consumer {
         intake: watch::Receiver<bool>,
         stop: CancellationToken,
     ) -> (Self, mpsc::Receiver<Delivery>) {
-        let (deliveries, receiver) = mpsc::channel(concurrency * READ_AHEAD);
+        // As many again wait, so that handlers need not wait for the next read.
+        let (deliveries, receiver) = mpsc::channel(concurrency);
         let unique: [u8; 4] = rand::random();
         let name = format!("{}-{}", std::process::id(), hex::encode(unique)).into();
         (

@@ -12,6 +12,7 @@ mod confirm;
 mod consumers;
 mod crash;
 mod crash_points;
+mod inserts;
 mod model;
 mod operator;
 mod outage;

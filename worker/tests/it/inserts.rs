@@ -1,0 +1,97 @@
+//! What is inserted together fails alone.
+
+use anyhow::Result;
+use futures::future::join_all;
+use heyi_common::store::{Code, Payment};
+use heyi_sandbox::world::eventually;
+use mongodb::{
+    Client,
+    bson::{Document, doc},
+};
+
+use crate::support::{Shop, payment_id};
+
+const COUNT: u32 = 60;
+/// What a code is called that MongoDB refuses.
+const REFUSED: &str = "refused";
+/// Longer than MongoDB's longest document.
+const TOO_LONG: usize = 17 << 20;
+
+fn code(shop: &Shop, name: &str, payment: u32) -> Code {
+    let payment = Payment {
+        payjs_order_id: payment_id(payment),
+        transaction_id: "4200000000202501010000000001".to_owned(),
+        paid_at: "2025-01-01 12:34:56".to_owned(),
+    };
+    Code::new(&shop.unsaved_order(name), &payment)
+}
+
+/// Lets MongoDB refuse some codes.
+async fn refuse(shop: &Shop, those: Document) -> Result<()> {
+    let database = Client::with_uri_str(shop.world.setting("HEYI_MONGO__URL"))
+        .await?
+        .database(shop.world.setting("HEYI_MONGO__DATABASE"));
+    shop.store.ensure_indexes().await?;
+    let others = doc! { "$nor": [those] };
+    let validator = doc! { "collMod": "codes", "validator": others };
+    database.run_command(validator).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn codes_that_are_inserted_together_fail_alone() -> Result<()> {
+    let shop = Shop::new().await?;
+    refuse(&shop, doc! { "name": REFUSED }).await?;
+    let mut codes: Vec<Code> = (0..COUNT)
+        .map(|number| code(&shop, "小店", number))
+        .collect();
+    codes[7] = code(&shop, REFUSED, 7);
+    codes[21] = code(&shop, &"大".repeat(TOO_LONG / 3), 21);
+    // Another payment of an order that is promoted at the same moment.
+    codes[35] = Code {
+        payjs_order_id: payment_id(COUNT),
+        ..codes[34].clone()
+    };
+    let written = join_all(codes.iter().map(|code| shop.store.insert_code(code))).await;
+    let mut before = Vec::new();
+    for (number, (code, written)) in codes.iter().zip(written).enumerate() {
+        match (number, written) {
+            (7 | 21, written) => assert!(written.is_err(), "{number}"),
+            (34 | 35, written) => before.extend(written?),
+            (_, written) => assert_eq!(written?, None, "{number}"),
+        }
+        let kept = shop.store.code(code.id).await?;
+        assert_eq!(kept.is_some(), !matches!(number, 7 | 21), "{number}");
+    }
+    assert_eq!(before.len(), 1, "one of the two was there before the other");
+    shop.close().await
+}
+
+#[tokio::test]
+async fn an_order_that_mongodb_refuses_holds_up_no_other() -> Result<()> {
+    let shop = Shop::new().await?;
+    refuse(&shop, doc! { "name": REFUSED }).await?;
+    let refused = shop.order(REFUSED).await?;
+    shop.enqueue(&refused, shop.notify(&refused, COUNT)).await?;
+    let orders = shop.paid_orders(COUNT).await?;
+    let worker = shop.world.worker().await?;
+    eventually("all others are promoted", async || {
+        let status = shop.queue.status().await?;
+        Ok(status.waiting == 0 && status.retries == 1)
+    })
+    .await?;
+    for order in &orders {
+        shop.the_code(order).await?;
+    }
+    assert_eq!(shop.store.mapping(&refused.out_trade_no).await?, None);
+    assert!(
+        shop.orders.get(&refused.out_trade_no).await?.is_some(),
+        "it is kept"
+    );
+    refuse(&shop, doc! { "name": "another" }).await?;
+    shop.release(&refused).await?;
+    shop.quiet().await?;
+    shop.the_code(&refused).await?;
+    worker.stop().await?;
+    shop.close().await
+}
