@@ -1,6 +1,6 @@
 //! What becomes of the events of those who show no sign of life.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use redis::{
     AsyncCommands, RedisResult, Script,
@@ -103,23 +103,27 @@ impl Consumer {
             "taking over the events of a dead worker"
         );
         let is_full = pending.len() == SLICE;
-        let mut suspects = Vec::new();
+        let (mut innocents, mut suspects) = (Vec::new(), Vec::new());
         for one in pending {
             if one.times_delivered >= MOST_DELIVERIES && dead != RELEASED {
                 claims += self.take_poison(partition, &one).await?;
             } else if one.times_delivered + 1 >= MOST_DELIVERIES {
                 suspects.push(one);
             } else {
-                claims += self.take(partition, &one).await?;
+                innocents.push(one);
             }
         }
+        claims += self.take(partition, &innocents).await?;
         claims += self.examine(partition, suspects).await?;
         // Without a claim somebody else is at them, or they are too young.
         Ok(!is_full || claims == 0)
     }
 
-    /// Claims an event and hands it on. Says how many it got: one or none.
-    async fn take(&self, partition: Partition, pending: &StreamPendingId) -> RedisResult<usize> {
+    /// Claims events, by one command, and hands them on. Says how many it got.
+    async fn take(&self, partition: Partition, pending: &[StreamPendingId]) -> RedisResult<usize> {
+        if pending.is_empty() {
+            return Ok(0);
+        }
         let claimed = self.claim(partition, pending, LEAST_IDLE, None).await?;
         crash::point(Point::TakeoverClaimed);
         for entry in &claimed.ids {
@@ -134,7 +138,8 @@ impl Consumer {
         partition: Partition,
         pending: &StreamPendingId,
     ) -> RedisResult<usize> {
-        let claimed = self.claim(partition, pending, LEAST_IDLE, None).await?;
+        let one = std::slice::from_ref(pending);
+        let claimed = self.claim(partition, one, LEAST_IDLE, None).await?;
         crash::point(Point::TakeoverClaimed);
         for entry in &claimed.ids {
             let error = format!(
@@ -172,7 +177,7 @@ impl Consumer {
                 if Instant::now() > until {
                     break;
                 }
-                claims += self.take(partition, &one).await?;
+                claims += self.take(partition, &[one]).await?;
             }
             self.held.emptied().await;
             Ok(claims)
@@ -189,8 +194,9 @@ impl Consumer {
             .await?
         {
             if !self.held.contains(partition, &one.id) {
+                let deliveries = Some(one.times_delivered);
                 let claimed = self
-                    .claim(partition, &one, LOST_AFTER, Some(one.times_delivered))
+                    .claim(partition, &[one], LOST_AFTER, deliveries)
                     .await?;
                 for entry in claimed.ids {
                     self.deliver(partition, &entry).await?;
@@ -203,7 +209,7 @@ impl Consumer {
     async fn claim(
         &self,
         partition: Partition,
-        pending: &StreamPendingId,
+        pending: &[StreamPendingId],
         least_idle: Duration,
         deliveries: Option<usize>,
     ) -> RedisResult<StreamClaimReply> {
@@ -211,18 +217,12 @@ impl Consumer {
         if let Some(deliveries) = deliveries {
             options = options.retry(deliveries);
         }
+        let ids: Vec<&str> = pending.iter().map(|one| one.id.as_str()).collect();
         let stream = self.queue.keys.notify(partition);
         let least_idle = u64::try_from(least_idle.as_millis()).unwrap_or(u64::MAX);
         self.queue
             .connection()
-            .xclaim_options(
-                stream,
-                GROUP,
-                &*self.name,
-                least_idle,
-                &[&pending.id],
-                options,
-            )
+            .xclaim_options(stream, GROUP, &*self.name, least_idle, &ids, options)
             .await
     }
 
@@ -239,8 +239,15 @@ impl Consumer {
                 if pending.is_empty() {
                     break;
                 }
+                let mut by_deliveries: BTreeMap<usize, Vec<String>> = BTreeMap::new();
                 for one in pending {
-                    self.queue.give_back(partition, &one).await?;
+                    by_deliveries
+                        .entry(one.times_delivered)
+                        .or_default()
+                        .push(one.id);
+                }
+                for (deliveries, ids) in by_deliveries {
+                    self.queue.give_back(partition, &ids, deliveries).await?;
                     crash::point(Point::ReleaseGivenBack);
                 }
             }
@@ -274,15 +281,21 @@ impl Queue {
         Ok(reply.ids)
     }
 
-    /// Moves a pending entry to the consumer that never lives, as if it had not been delivered.
-    async fn give_back(&self, partition: Partition, pending: &StreamPendingId) -> RedisResult<()> {
+    /// Moves pending entries that were delivered so often to the consumer that never lives, as if they had been
+    /// delivered once less.
+    async fn give_back(
+        &self,
+        partition: Partition,
+        ids: &[String],
+        deliveries: usize,
+    ) -> RedisResult<()> {
         let options = StreamClaimOptions::default()
             .idle(usize::try_from(LOST_AFTER.as_millis()).unwrap_or(usize::MAX))
-            .retry(pending.times_delivered.saturating_sub(1))
+            .retry(deliveries.saturating_sub(1))
             .with_justid();
         let stream = self.keys.notify(partition);
         self.connection()
-            .xclaim_options(stream, GROUP, RELEASED, 0, &[&pending.id], options)
+            .xclaim_options(stream, GROUP, RELEASED, 0, ids, options)
             .await
     }
 
