@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, header};
 use crate::accept;
 
 /// A language that the pages have.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(crate) enum Language {
     /// What most payers read, and those of whom nothing is known.
     #[default]

@@ -3,6 +3,7 @@
 mod code;
 mod failure;
 mod report;
+mod skeleton;
 
 use anyhow::Context as _;
 use axum::{
@@ -16,6 +17,7 @@ use tera::{Context, Tera};
 pub(crate) use code::{App, CodePage, View};
 pub(crate) use report::ReportPage;
 
+use self::code::Skeletons;
 use crate::language::Language;
 
 const STYLE: &str = include_str!("../../templates/style.css");
@@ -29,6 +31,7 @@ macro_rules! templates {
 /// The templates, ready to render.
 pub(crate) struct Pages {
     tera: Tera,
+    skeletons: Skeletons,
     policy: HeaderValue,
 }
 
@@ -49,6 +52,7 @@ impl Pages {
         .context("read the templates")?;
         let pages = Self {
             tera,
+            skeletons: Skeletons::default(),
             policy: policy()?,
         };
         for language in Language::ALL {
@@ -59,18 +63,25 @@ impl Pages {
         Ok(pages)
     }
 
-    fn render(&self, name: &str, mut context: Context, language: Language) -> anyhow::Result<Page> {
-        context.insert("style", STYLE);
+    fn render(
+        &self,
+        name: &str,
+        mut context: Context,
+        language: Language,
+        style: &str,
+    ) -> anyhow::Result<String> {
+        context.insert("style", style);
         context.insert("language", language.tag());
         context.insert("zh", &(language == Language::Chinese));
-        let html = self
-            .tera
-            .render(name, &context)
-            .with_context(|| format!("render {name}"))?;
-        Ok(Page {
+        let html = self.tera.render(name, &context);
+        html.with_context(|| format!("render {name}"))
+    }
+
+    fn page(&self, html: String) -> Page {
+        Page {
             html,
             policy: self.policy.clone(),
-        })
+        }
     }
 }
 

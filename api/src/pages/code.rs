@@ -1,15 +1,27 @@
 //! The page of a code.
 
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
 use anyhow::Context as _;
 use heyi_common::payload::Platform;
 use serde::Serialize;
 use tera::Context;
 
-use super::{Page, Pages};
+use super::{
+    Page, Pages, STYLE,
+    skeleton::{Blank, Skeleton},
+};
 use crate::language::Language;
 
+/// The pages that were asked for so far, but for what is different on each: at most one for each choice of apps and
+/// reader, so some hundred.
+pub(super) type Skeletons = RwLock<HashMap<(CodePage<'static>, Language), Arc<Skeleton>>>;
+
 /// What the page of a code shows.
-#[derive(Debug, Serialize)]
+#[derive(Debug, PartialEq, Eq, Hash, Serialize)]
 pub(crate) struct CodePage<'a> {
     /// The code's id.
     pub(crate) id: &'a str,
@@ -24,7 +36,7 @@ pub(crate) struct CodePage<'a> {
 }
 
 /// What the page shows large.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub(crate) enum View<'a> {
     /// The receive code for one app.
@@ -48,7 +60,7 @@ pub(crate) enum View<'a> {
 }
 
 /// A platform's app.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub(crate) struct App {
     /// The platform.
     pub(crate) platform: Platform,
@@ -80,11 +92,71 @@ impl App {
     }
 }
 
+impl CodePage<'_> {
+    /// The same page with marks for what is different on each.
+    fn marked(&self) -> CodePage<'static> {
+        let view = match self.view {
+            View::Receive {
+                app,
+                is_inside,
+                link,
+                has_overview,
+            } => View::Receive {
+                app,
+                is_inside,
+                link: link.map(|_| Blank::Link.mark()),
+                has_overview,
+            },
+            View::Composite => View::Composite,
+            View::Missing { app } => View::Missing { app },
+        };
+        CodePage {
+            id: Blank::Id.mark(),
+            name: Blank::Name.mark(),
+            is_desktop: self.is_desktop,
+            view,
+            apps: self.apps.clone(),
+        }
+    }
+
+    fn link(&self) -> &str {
+        match self.view {
+            View::Receive { link, .. } => link.unwrap_or_default(),
+            View::Composite | View::Missing { .. } => "",
+        }
+    }
+}
+
 impl Pages {
     /// The page of a code.
     pub(crate) fn code(&self, page: &CodePage<'_>, language: Language) -> anyhow::Result<Page> {
-        let context = Context::from_serialize(page).context("fill qrcode.html")?;
-        self.render("qrcode.html", context, language)
+        let html = self.skeleton(page, language)?.fill(|blank| match blank {
+            Blank::Id => page.id,
+            Blank::Name => page.name,
+            Blank::Link => page.link(),
+            Blank::Style => STYLE,
+        });
+        Ok(self.page(html))
+    }
+
+    fn skeleton(&self, page: &CodePage<'_>, language: Language) -> anyhow::Result<Arc<Skeleton>> {
+        let key = (page.marked(), language);
+        let known = self
+            .skeletons
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(skeleton) = known.get(&key) {
+            return Ok(Arc::clone(skeleton));
+        }
+        drop(known);
+        let context = Context::from_serialize(&key.0).context("fill qrcode.html")?;
+        let rendered = self.render("qrcode.html", context, language, Blank::Style.mark())?;
+        let skeleton = Arc::new(Skeleton::new(&rendered));
+        let mut known = self
+            .skeletons
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        Ok(Arc::clone(known.entry(key).or_insert(skeleton)))
     }
 
     pub(super) fn try_codes(&self, language: Language) -> anyhow::Result<()> {

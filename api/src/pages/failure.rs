@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use tera::Context;
 
-use super::{Page, Pages};
+use super::{Page, Pages, STYLE};
 use crate::language::Language;
 
 impl Pages {
@@ -17,7 +17,8 @@ impl Pages {
         let mut context = Context::new();
         context.insert("status", &status.as_u16());
         context.insert("errmsg", errmsg);
-        self.render(template(status), context, language)
+        let html = self.render(template(status), context, language, STYLE)?;
+        Ok(self.page(html))
     }
 
     pub(super) fn try_failures(&self, language: Language) -> anyhow::Result<()> {

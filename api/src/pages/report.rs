@@ -5,7 +5,7 @@ use heyi_common::store::{MAX_REPORT_CONTACT, MAX_REPORT_TEXT, Reason};
 use serde::Serialize;
 use tera::Context;
 
-use super::{Page, Pages};
+use super::{Page, Pages, STYLE};
 use crate::language::Language;
 
 /// What the page of a report shows.
@@ -26,7 +26,8 @@ impl Pages {
         context.insert("reasons", &Reason::ALL);
         context.insert("max_text", &MAX_REPORT_TEXT);
         context.insert("max_contact", &MAX_REPORT_CONTACT);
-        self.render("report.html", context, language)
+        let html = self.render("report.html", context, language, STYLE)?;
+        Ok(self.page(html))
     }
 
     pub(super) fn try_reports(&self, language: Language) -> anyhow::Result<()> {
