@@ -9,6 +9,7 @@ mod routes;
 
 mod accept;
 mod address;
+mod codes;
 mod error;
 mod health;
 mod language;

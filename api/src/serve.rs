@@ -52,8 +52,8 @@ fn start_threads(state: &AppState, stop: &CancellationToken) -> anyhow::Result<V
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     (0..cores)
         .map(|number| {
-            let state = state.for_another_thread()?;
-            Thread::start(format!("http-{number}"), state, stop.clone())
+            let name = format!("http-{number}");
+            Thread::start(name, state, stop.clone())
         })
         .collect()
 }
@@ -98,6 +98,10 @@ async fn warn_of_redis(state: AppState) {
     state.redis.warn_of_risks().await;
 }
 
+async fn watch_codes(state: AppState) {
+    state.codes.watch(&state.store).await;
+}
+
 fn start_side_tasks(state: &AppState, stop: &CancellationToken) {
     let tasks = [
         tokio::spawn(stop.clone().run_until_cancelled_owned(sweep(state.clone()))),
@@ -112,6 +116,10 @@ fn start_side_tasks(state: &AppState, stop: &CancellationToken) {
         tokio::spawn(
             stop.clone()
                 .run_until_cancelled_owned(keep_flushing_scans(state.clone())),
+        ),
+        tokio::spawn(
+            stop.clone()
+                .run_until_cancelled_owned(watch_codes(state.clone())),
         ),
     ];
     // They end by themselves or with `stop`.

@@ -17,6 +17,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use url::Url;
 
 use crate::{
+    codes::Codes,
     limit::RateLimit,
     pages::Pages,
     poster::{Posters, Turns},
@@ -42,6 +43,7 @@ pub struct Handles {
     pub(crate) orders: Orders,
     pub(crate) queue: Queue,
     pub(crate) scans: Scans,
+    pub(crate) store: Store,
 }
 
 impl Deref for Handles {
@@ -56,7 +58,8 @@ impl Deref for Handles {
 pub struct Shared {
     pub(crate) config: Config,
     pub(crate) notify_url: Url,
-    pub(crate) store: Store,
+    /// Codes as payers see them.
+    pub(crate) codes: Codes,
     /// Scans that this process has counted.
     pub(crate) tally: Tally,
     pub(crate) wechat: wechat::Client,
@@ -78,13 +81,14 @@ impl AppState {
         let http = http::client()?;
         let redis = Redis::new(&config.redis)?;
         let queue = Queue::new(redis.clone(), &config.redis, &config.queue);
+        let store = Store::new(&config.mongo).await?;
         let shared = Shared {
             notify_url: config
                 .payjs
                 .notify_url
                 .clone()
                 .context("payjs.notify_url is not set")?,
-            store: Store::new(&config.mongo).await?,
+            codes: Codes::new(config.orders.payloads.clone()),
             tally: Tally::new(Scans::new(redis.clone(), queue.keys().clone())),
             wechat: wechat::Client::new(http.clone(), &config.wechat),
             payjs: payjs::Client::new(http, &config.payjs),
@@ -96,16 +100,17 @@ impl AppState {
             metrics: telemetry::metrics(),
             config,
         };
-        Ok(Self::with(Arc::new(shared), redis))
+        Ok(Self::with(Arc::new(shared), redis, store))
     }
 
-    /// The same with connections to Redis of its own: one belongs to the thread that uses it.
-    pub(crate) fn for_another_thread(&self) -> anyhow::Result<Self> {
+    /// The same with connections of its own to Redis and MongoDB, which belong to the runtime in which this is called.
+    pub(crate) fn for_another_runtime(&self) -> anyhow::Result<Self> {
         let redis = Redis::new(&self.config.redis)?;
-        Ok(Self::with(self.shared.clone(), redis))
+        let store = self.store.with_own_connections()?;
+        Ok(Self::with(self.shared.clone(), redis, store))
     }
 
-    fn with(shared: Arc<Shared>, redis: Redis) -> Self {
+    fn with(shared: Arc<Shared>, redis: Redis, store: Store) -> Self {
         let config = &shared.config;
         let queue = Queue::new(redis.clone(), &config.redis, &config.queue);
         Self(Arc::new(Handles {
@@ -113,6 +118,7 @@ impl AppState {
             scans: Scans::new(redis.clone(), queue.keys().clone()),
             redis,
             queue,
+            store,
             shared,
         }))
     }

@@ -1,8 +1,9 @@
 //! Codes and the mapping in MongoDB, and what is recorded besides.
 
+mod changes;
 mod code;
-mod report;
 mod inserts;
+mod report;
 mod scans;
 mod update;
 
@@ -20,18 +21,19 @@ use mongodb::{
     },
 };
 use secrecy::ExposeSecret;
-
-pub use code::{Change, Code, Mapping, Payment, RefundRecord};
 use tokio::time::timeout;
+
+pub use changes::CodeChanges;
+pub use code::{Change, Code, Mapping, Payment, RefundRecord};
 pub use report::{
     MAX_REPORT_CONTACT, MAX_REPORT_TEXT, MAX_REPORTS_OF_A_CODE, Reason, Report, ReportError,
 };
 pub use scans::{KeptScans, ScanCount};
 pub use update::CHANGES_KEPT;
 
+use self::inserts::{Inserted, Inserts};
 use crate::{config, http, order::OutTradeNo};
 
-use self::inserts::{Inserted, Inserts};
 /// The most codes that one person's list shows.
 pub const LIST_LIMIT: i64 = 200;
 
@@ -39,21 +41,22 @@ const SELECT_TIMEOUT: Duration = Duration::from_secs(2);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a certain answer may take.
 const CERTAIN_WITHIN: Duration = Duration::from_secs(2);
+/// How long a read may take. A server that hangs is noticed by the driver only after some 12 s.
+const READ_WITHIN: Duration = Duration::from_secs(5);
 const DUPLICATE_KEY: i32 = 11000;
 
 /// The database. Cheap to clone.
 #[derive(Debug, Clone)]
-/// How long a read may take. A server that hangs is noticed by the driver only after some 12 s.
-const READ_WITHIN: Duration = Duration::from_secs(5);
 pub struct Store {
+    options: ClientOptions,
     database: Database,
     codes: Collection<Code>,
     mappings: Collection<Mapping>,
+    new_codes: Inserts,
+    new_mappings: Inserts,
     refunds: Collection<RefundRecord>,
     reports: Collection<Report>,
     scans: Collection<KeptScans>,
-    new_codes: Inserts,
-    new_mappings: Inserts,
 }
 
 /// MongoDB is out of reach or refused.
@@ -62,16 +65,19 @@ pub enum StoreError {
     /// As the driver says it.
     #[error("MongoDB is out of reach")]
     Mongo(#[from] mongodb::error::Error),
+    /// It takes longer than anybody waits.
+    #[error("MongoDB does not answer")]
+    Slow,
     /// A duplicate was met whose first write is not yet safe on a majority. Try again.
     #[error("an earlier write of {0} is not yet on a majority of MongoDB's members")]
     NotYetSafe(OutTradeNo),
+    /// Whoever listens to changes has to read everything again.
+    #[error("the collection of codes was dropped or renamed")]
+    AllCodesChanged,
 }
 
 type Result<T> = std::result::Result<T, StoreError>;
 
-    /// It takes longer than anybody waits.
-    #[error("MongoDB does not answer")]
-    Slow,
 impl Store {
     /// A handle that connects when it is first used. Every write is acknowledged by a majority and journaled, and
     /// every read asks the primary, whatever the URL says.
@@ -91,12 +97,23 @@ impl Store {
         );
         options.selection_criteria =
             Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
-        let database = Client::with_options(options)
-            .context("set up MongoDB")?
-            .database(&config.database);
+        Self::connect(options, &config.database).context("set up MongoDB")
+    }
+
+    /// The same with connections of its own, which belong to the runtime in which this is called: an answer that
+    /// arrives in one runtime is slow to reach another.
+    pub fn with_own_connections(&self) -> Result<Self> {
+        Ok(Self::connect(self.options.clone(), self.database.name())?)
+    }
+
+    fn connect(options: ClientOptions, database: &str) -> mongodb::error::Result<Self> {
+        let database = Client::with_options(options.clone())?.database(database);
         Ok(Self {
+            options,
             codes: database.collection("codes"),
             mappings: database.collection("orders"),
+            new_codes: Inserts::new(database.collection("codes")),
+            new_mappings: Inserts::new(database.collection("orders")),
             refunds: database.collection("refunds"),
             reports: database.collection("reports"),
             scans: database.collection("scans"),
@@ -112,8 +129,6 @@ impl Store {
             .options(unique)
             .build();
         let by_owner = IndexModel::builder()
-            new_codes: Inserts::new(database.collection("codes")),
-            new_mappings: Inserts::new(database.collection("orders")),
             .keys(doc! { "openid": 1, "_id": -1 })
             .build();
         let by_code = IndexModel::builder()
@@ -160,7 +175,7 @@ impl Store {
 
     /// The code with this id, deleted or not, without its changes: whoever scans it waits for this.
     pub async fn code(&self, id: ObjectId) -> Result<Option<Code>> {
-        Ok(self
+        let code = self
             .codes
             .find_one(doc! { "_id": id })
             .projection(doc! { "changes": 0 });
@@ -180,7 +195,7 @@ impl Store {
     /// The same, but none only if there is none: right after a failover a majority read may still lag behind what
     /// was acknowledged before. Costs as much as a write.
     pub async fn mapping_for_certain(&self, out_trade_no: &OutTradeNo) -> Result<Option<Mapping>> {
-        let code = self
+        let mapping = self
             .mappings
             .find_one(doc! { "_id": out_trade_no.as_str() })
             .read_concern(ReadConcern::linearizable())
@@ -235,7 +250,7 @@ impl Store {
         } else {
             doc! { "$unset": { "disabled_at": "" } }
         };
-        let mapping = self
+        Ok(self
             .codes
             .update_one(doc! { "_id": id }, change)
             .await?
@@ -258,9 +273,6 @@ impl Store {
     }
 }
 
-fn is_duplicate(error: &mongodb::error::Error) -> bool {
-    matches!(&*error.kind, ErrorKind::Write(WriteFailure::WriteError(write)) if write.code == DUPLICATE_KEY)
-}
 /// Waits for what is read, but not forever.
 async fn read<T>(
     answer: impl IntoFuture<Output = std::result::Result<T, mongodb::error::Error>>,
@@ -271,3 +283,6 @@ async fn read<T>(
     }
 }
 
+fn is_duplicate(error: &mongodb::error::Error) -> bool {
+    matches!(&*error.kind, ErrorKind::Write(WriteFailure::WriteError(write)) if write.code == DUPLICATE_KEY)
+}

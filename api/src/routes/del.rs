@@ -36,6 +36,7 @@ pub(super) async fn del(
     };
     let code = signers_code(&state, &params, &id).await?;
     state.store.delete(code.id).await?;
+    state.codes.forget(code.id);
     crash::point(Point::Deleted);
     tracing::info!(code.id = %code.id, "code deleted");
     Ok(Json(Deleted {

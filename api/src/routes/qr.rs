@@ -5,11 +5,11 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use heyi_common::{payload::Platform, store::Code};
-use mongodb::bson::oid::ObjectId;
+use heyi_common::payload::Platform;
 use utoipa::IntoParams;
 
 use crate::{
+    codes::Shown,
     error::Error,
     language::Language,
     pages::{App, CodePage, Page, View},
@@ -49,11 +49,14 @@ pub(super) async fn qr(
     headers: HeaderMap,
     params: Params,
 ) -> Result<Response, Error> {
-    let code = shown_code(&state, params.get("id").unwrap_or_default()).await?;
+    let code = state
+        .codes
+        .shown(&state.store, params.get("id").unwrap_or_default())
+        .await?;
     let scanner = Scanner::of(&headers);
     let wanted = params.get("as").and_then(platform_named);
-    let wanted = wanted.filter(|platform| code.payloads.contains_key(platform));
-    let alipay = code.payloads.get(&Platform::Alipay);
+    let wanted = wanted.filter(|platform| code.payload(*platform).is_some());
+    let alipay = code.payload(Platform::Alipay);
     let mut response = match (scanner, wanted, alipay) {
         (Scanner::App(Platform::Alipay), None | Some(Platform::Alipay), Some(payload)) => {
             redirect(payload)?
@@ -69,22 +72,6 @@ pub(super) async fn qr(
     Ok(response)
 }
 
-/// The code with this id, unless it is deleted or disabled, with the payloads that are still known forms. Else,
-/// or when there are none, it is gone.
-pub(super) async fn shown_code(state: &AppState, id: &str) -> Result<Code, Error> {
-    let id = ObjectId::parse_str(id).map_err(|_| Error::Gone)?;
-    let code = state.store.code(id).await?;
-    let mut code = code.filter(Code::is_shown).ok_or(Error::Gone)?;
-    let known = &state.config.orders.payloads;
-    code.payloads
-        .retain(|platform, payload| known.knows(*platform, payload));
-    if code.payloads.is_empty() {
-        tracing::warn!(code.id = %id, "none of the code's payloads is a known form any more");
-        return Err(Error::Gone);
-    }
-    Ok(code)
-}
-
 fn redirect(payload: &str) -> Result<Response, Error> {
     let location = HeaderValue::from_str(payload).map_err(|error| Error::Internal(error.into()))?;
     Ok((StatusCode::FOUND, [(header::LOCATION, location)]).into_response())
@@ -98,7 +85,7 @@ pub(super) fn platform_named(name: &str) -> Option<Platform> {
 
 fn page(
     state: &AppState,
-    code: &Code,
+    code: &Shown,
     scanner: Scanner,
     wanted: Option<Platform>,
     language: Language,
@@ -107,7 +94,7 @@ fn page(
     let shown = wanted.or(own);
     let view = match shown {
         None => View::Composite,
-        Some(platform) => match code.payloads.get(&platform) {
+        Some(platform) => match code.payload(platform) {
             None => View::Missing {
                 app: App::new(platform, language),
             },
@@ -119,14 +106,14 @@ fn page(
             },
         },
     };
-    let others = code.payloads.keys().filter(|other| shown != Some(**other));
+    let others = code.platforms().filter(|other| shown != Some(*other));
     let page = CodePage {
         id: &code.id.to_hex(),
-        name: &code.name,
+        name: code.name(),
         is_desktop: scanner == Scanner::Desktop,
         view,
         apps: others
-            .map(|platform| App::new(*platform, language))
+            .map(|platform| App::new(platform, language))
             .collect(),
     };
     state.pages.code(&page, language).map_err(Error::Internal)

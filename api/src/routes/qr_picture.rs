@@ -5,12 +5,12 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
-use heyi_common::store::Code;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::qr::{platform_named, shown_code};
+use super::qr::platform_named;
 use crate::{
+    codes::Shown,
     error::Error,
     params::Params,
     picture::{Picture, PngError},
@@ -56,10 +56,10 @@ pub(super) async fn qr_picture(
     }
     let request: Request = params.read()?;
     let size = size(&request)?;
-    let code = shown_code(&state, id).await?;
+    let code = state.codes.shown(&state.store, id).await?;
     let text = match request.r#as.as_deref() {
         None => state.page_url(&code.id.to_hex()),
-        Some(name) => receive_code(&code, name)?.clone(),
+        Some(name) => receive_code(&code, name)?.to_owned(),
     };
     let picture = Picture::new(&text).map_err(|error| Error::Internal(error.into()))?;
     if kind == "svg" {
@@ -79,8 +79,8 @@ fn size(request: &Request) -> Result<u32, Error> {
         .ok_or_else(|| Error::Invalid("size must be from 64 to 2048 pixels".to_owned()))
 }
 
-fn receive_code<'a>(code: &'a Code, name: &str) -> Result<&'a String, Error> {
-    let payload = platform_named(name).and_then(|platform| code.payloads.get(&platform));
+fn receive_code<'a>(code: &'a Shown, name: &str) -> Result<&'a str, Error> {
+    let payload = platform_named(name).and_then(|platform| code.payload(platform));
     payload.ok_or_else(|| {
         Error::Invalid("as must be a platform whose receive code is part of this code".to_owned())
     })

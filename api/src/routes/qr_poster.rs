@@ -8,7 +8,7 @@ use axum::{
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{qr::shown_code, qr_picture::CACHE};
+use super::qr_picture::CACHE;
 use crate::{
     error::Error,
     language::Language,
@@ -98,11 +98,11 @@ async fn what(
     let style = style(&request)?;
     let language = language(&request, headers)?;
     let width = width(&request)?;
-    let code = shown_code(state, id).await?;
+    let code = state.codes.shown(&state.store, id).await?;
     let missing: Vec<&str> = style
         .needs()
         .iter()
-        .filter(|platform| !code.payloads.contains_key(platform))
+        .filter(|platform| code.payload(**platform).is_none())
         .map(|platform| platform.name())
         .collect();
     if !missing.is_empty() {
@@ -115,8 +115,8 @@ async fn what(
     }
     let subject = Subject {
         url: state.page_url(&code.id.to_hex()),
-        name: code.name,
-        payloads: code.payloads,
+        name: code.name().to_owned(),
+        payloads: code.payloads(),
         language,
     };
     Ok((subject, style, width))

@@ -1,12 +1,12 @@
 //! `/report`: whoever saw a code reports it to the operator.
 
 use axum::{extract::State, http::HeaderMap};
-use heyi_common::store::{Code, Reason, Report};
+use heyi_common::store::{Reason, Report};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::qr::shown_code;
 use crate::{
+    codes::Shown,
     error::Error,
     language::Language,
     pages::{Page, ReportPage},
@@ -37,7 +37,10 @@ pub(super) async fn report_form(
     headers: HeaderMap,
     params: Params,
 ) -> Result<Page, Error> {
-    let code = shown_code(&state, params.get("id").unwrap_or_default()).await?;
+    let code = state
+        .codes
+        .shown(&state.store, params.get("id").unwrap_or_default())
+        .await?;
     page(&state, &code, false, &headers)
 }
 
@@ -71,7 +74,7 @@ pub(super) async fn report(
     params: Params,
 ) -> Result<Page, Error> {
     let request: Request = params.read()?;
-    let code = shown_code(&state, &request.id).await?;
+    let code = state.codes.shown(&state.store, &request.id).await?;
     let reason = reason(&request.reason)?;
     let report = Report::new(code.id, reason, &request.text, &request.contact)
         .map_err(|error| Error::Invalid(error.to_string()))?;
@@ -82,10 +85,10 @@ pub(super) async fn report(
     page(&state, &code, true, &headers)
 }
 
-fn page(state: &AppState, code: &Code, is_sent: bool, headers: &HeaderMap) -> Result<Page, Error> {
+fn page(state: &AppState, code: &Shown, is_sent: bool, headers: &HeaderMap) -> Result<Page, Error> {
     let page = ReportPage {
         id: &code.id.to_hex(),
-        name: &code.name,
+        name: code.name(),
         is_sent,
     };
     let language = Language::of(headers);

@@ -45,6 +45,7 @@ pub(super) async fn update(
     if !state.store.update(code.id, &content).await? {
         return Err(Error::Gone);
     }
+    state.codes.forget(code.id);
     crash::point(Point::Updated);
     tracing::info!(code.id = %code.id, "code changed");
     Ok(Json(Updated {

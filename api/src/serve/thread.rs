@@ -30,7 +30,7 @@ const WAITING: usize = 1024;
 /// A client, and where it is.
 pub(super) type Connection = (std::net::TcpStream, SocketAddr);
 
-/// A thread with the whole API and connections to Redis of its own: a request stays where its connection is, so
+/// A thread with the whole API and connections to Redis and MongoDB of its own: a request stays where its connection is, so
 /// nothing about it has to be handed from core to core.
 pub(super) struct Thread {
     connections: Sender<Connection>,
@@ -41,11 +41,14 @@ impl Thread {
     /// Starts one that serves until it is [ended](end). When it ends by itself, it cancels `stop`.
     pub(super) fn start(
         name: String,
-        state: AppState,
+        state: &AppState,
         stop: CancellationToken,
     ) -> anyhow::Result<Self> {
         let (connections, accepted) = channel(WAITING);
         let runtime = Builder::new_current_thread().enable_all().build()?;
+        let inside = runtime.enter();
+        let state = state.for_another_runtime()?;
+        drop(inside);
         let serve = move || {
             // A thread less would go unnoticed.
             let _end = stop.drop_guard();

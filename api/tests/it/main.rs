@@ -14,6 +14,7 @@ mod demo_page;
 mod durability;
 mod failures;
 mod journey;
+mod kept_codes;
 mod limits;
 mod login;
 mod new_order;

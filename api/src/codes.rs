@@ -1,0 +1,162 @@
+//! The codes that people scan, kept in memory while nobody changes them.
+
+mod shown;
+
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use heyi_common::{
+    backoff::Backoff,
+    payload::AllowList,
+    store::{Code, Store, StoreError},
+};
+use mongodb::bson::oid::ObjectId;
+use quick_cache::{
+    Weighter,
+    sync::{Cache, GuardResult},
+};
+
+pub(crate) use shown::Shown;
+
+use crate::error::Error;
+
+/// All codes together, in bytes.
+const CAPACITY: u64 = 32 << 20;
+/// About what a code takes.
+const USUAL_SIZE: usize = 512;
+/// What the cache needs for each.
+const OVERHEAD: usize = 96;
+/// How long MongoDB may take to say that it knows of no change. A sixth of the second within which a change must
+/// have come through.
+const LONGEST_WAIT: Duration = Duration::from_millis(150);
+/// When nothing was heard for so long, what is kept counts for nothing.
+const LONGEST_SILENCE: Duration = Duration::from_millis(700);
+/// How long a code is kept though nothing is heard of it: what was read from a primary that was none any more.
+const LONGEST_AGE: Duration = Duration::from_secs(60);
+
+/// How much of [`CAPACITY`] a code takes.
+#[derive(Clone)]
+struct Bytes;
+
+impl Weighter<ObjectId, Arc<Shown>> for Bytes {
+    fn weight(&self, _: &ObjectId, code: &Arc<Shown>) -> u64 {
+        u64::try_from(OVERHEAD + code.size()).unwrap_or(u64::MAX)
+    }
+}
+
+/// Reads codes, from memory where that is known to be what MongoDB has.
+///
+/// MongoDB tells each process what is changed ([`watch`](Self::watch)). Only as long as it says several times a second
+/// that there is nothing more is anything taken from memory, so whatever hangs, a change shows within a second.
+pub(crate) struct Codes {
+    known: AllowList,
+    kept: Cache<ObjectId, Arc<Shown>, Bytes>,
+    /// What was read before this number was raised may have been changed unheard.
+    epoch: AtomicU64,
+    /// Changes up to this moment were heard, in ms after `start`.
+    heard: AtomicU64,
+    start: Instant,
+}
+
+impl Codes {
+    pub(crate) fn new(known: AllowList) -> Self {
+        let count = usize::try_from(CAPACITY).unwrap_or(usize::MAX) / USUAL_SIZE;
+        Self {
+            known,
+            kept: Cache::with_weighter(count, CAPACITY, Bytes),
+            epoch: AtomicU64::new(0),
+            heard: AtomicU64::new(0),
+            start: Instant::now(),
+        }
+    }
+
+    /// The code with this id, unless it is deleted or disabled, with the payloads that are still known forms. Else,
+    /// or when there are none, it is gone.
+    pub(crate) async fn shown(&self, store: &Store, id: &str) -> Result<Arc<Shown>, Error> {
+        let id = ObjectId::parse_str(id).map_err(|_| Error::Gone)?;
+        let now = Instant::now();
+        if !self.is_listening(now) {
+            return self.read(store, id).await;
+        }
+        // After the look at what was heard: it is raised before anything is heard again.
+        let epoch = self.epoch.load(Ordering::Acquire);
+        let is_current = |code: &Shown| {
+            code.epoch == epoch && now.saturating_duration_since(code.read_at) < LONGEST_AGE
+        };
+        self.kept.remove_if(&id, |code| !is_current(code));
+        match self.kept.get_value_or_guard(&id, Some(Duration::ZERO)) {
+            GuardResult::Value(code) if is_current(&code) => {
+                metrics::counter!("heyi_codes_read_total", "from" => "memory").increment(1);
+                Ok(code)
+            }
+            // Forgetting the code takes its place away from under the guard, so that what was read before a change
+            // is not kept after it.
+            GuardResult::Guard(place) => {
+                let code = self.read(store, id).await?;
+                let _ = place.insert(Arc::clone(&code));
+                Ok(code)
+            }
+            GuardResult::Value(_) | GuardResult::Timeout => self.read(store, id).await,
+        }
+    }
+
+    /// To be called after a change: who made it sees it at once.
+    pub(crate) fn forget(&self, id: ObjectId) {
+        self.kept.remove(&id);
+    }
+
+    fn is_listening(&self, now: Instant) -> bool {
+        let heard = self.start + Duration::from_millis(self.heard.load(Ordering::Acquire));
+        self.epoch.load(Ordering::Acquire) > 0
+            && now.saturating_duration_since(heard) < LONGEST_SILENCE
+    }
+
+    async fn read(&self, store: &Store, id: ObjectId) -> Result<Arc<Shown>, Error> {
+        let epoch = self.epoch.load(Ordering::Acquire);
+        let read_at = Instant::now();
+        metrics::counter!("heyi_codes_read_total", "from" => "mongodb").increment(1);
+        let code = store.code(id).await?;
+        let code = code.filter(Code::is_shown).ok_or(Error::Gone)?;
+        let shown = Shown::new(&code, &self.known, epoch, read_at);
+        shown.map(Arc::new).ok_or_else(|| {
+            tracing::warn!(code.id = %id, "none of the code's payloads is a known form any more");
+            Error::Gone
+        })
+    }
+
+    /// Hears of changes for as long as the process lives.
+    pub(crate) async fn watch(&self, store: &Store) {
+        let mut backoff = Backoff::reconnect();
+        let mut has_failed = false;
+        loop {
+            let Err(error) = self.listen(store, &mut backoff).await;
+            if !has_failed {
+                tracing::warn!(error = %error, "no news of codes from MongoDB, so each is read again for every page");
+            }
+            // A server that is no replica set never will.
+            has_failed = self.epoch.load(Ordering::Acquire) == 0;
+            backoff.wait().await;
+        }
+    }
+
+    async fn listen(&self, store: &Store, backoff: &mut Backoff) -> Result<Infallible, StoreError> {
+        let mut changes = store.code_changes(LONGEST_WAIT).await?;
+        self.epoch.fetch_add(1, Ordering::AcqRel);
+        backoff.reset();
+        loop {
+            let asked = self.start.elapsed().as_millis();
+            match changes.next().await? {
+                Some(id) => self.forget(id),
+                None => self
+                    .heard
+                    .store(u64::try_from(asked).unwrap_or(u64::MAX), Ordering::Release),
+            }
+        }
+    }
+}
