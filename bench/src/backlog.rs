@@ -13,6 +13,7 @@ use heyi_sandbox::world::World;
 
 use self::{fill::Fill, reads::Reads, waiting::Seen};
 use crate::{
+    promote,
     report::{Row, Target},
     series::Series,
 };
@@ -31,11 +32,7 @@ pub(crate) async fn measure() -> Result<Vec<Row>> {
     let world = World::with_own_stores().await?;
     let fill = Fill::new(&world).await?;
     let reads = Reads::record()?;
-    // A rewrite of the append-only file would fall into some round by chance.
-    redis::cmd("CONFIG")
-        .arg(&["SET", "auto-aof-rewrite-percentage", "0"])
-        .exec_async(&mut fill.queue.redis().shared())
-        .await?;
+    promote::keep_file(fill.queue.redis()).await?;
     // So that Redis has its scripts, groups and connections before its memory is looked at.
     fill.stream(1_000).await?;
     waiting::drain(&fill).await?;

@@ -21,8 +21,9 @@ use heyi_sandbox::{
 use self::{floor::Floor, load::Requests};
 use crate::{
     cpu::{Meter, metered},
+    memory, promote,
     report::{Row, Target},
-    series::Series,
+    series::{Series, quantile_of},
 };
 
 const ROUNDS: u32 = 5;
@@ -30,7 +31,11 @@ const ROUNDS: u32 = 5;
 const REQUESTS: u32 = 20_000;
 /// Requests before the first round, which are not counted.
 const WARM_UP: u32 = 1_000;
-const LEAST: f64 = 0.4;
+const LEAST: f64 = 0.6;
+/// Requests a second of the open loop, and how many.
+const RATES: [(f64, u32); 2] = [(500.0, 2_500), (4_000.0, 20_000)];
+/// As much as a process may have in memory under load, in MiB.
+const MEMORY: f64 = 80.0;
 /// Of what Redis does by itself where it goes to the disk for every answer: that is what such a request waits for.
 const LEAST_OF_BARE: f64 = 0.7;
 
@@ -44,10 +49,9 @@ const ROUTES: [(&str, Make); 2] = [
 pub(crate) async fn measure() -> Result<Vec<Row>> {
     let world = World::with_own_stores().await?;
     let redis = Redis::new(&world.config(Process::Api)?.redis)?;
-    // A rewrite of the append-only file would fall into some round by chance.
-    set(&redis, "auto-aof-rewrite-percentage", "0").await?;
+    promote::keep_file(&redis).await?;
     let api = world.api().await?;
-    let floor = Floor::start().await?;
+    let floor = Floor::start(&world).await?;
     let mut rows = Vec::new();
     for appendfsync in ["always", "everysec"] {
         set(&redis, "appendfsync", appendfsync).await?;
@@ -59,17 +63,47 @@ pub(crate) async fn measure() -> Result<Vec<Row>> {
                 let what = format!("{what}: CPU of a request in {process}");
                 rows.push(Row::new(what, "µs", spent));
             }
-            let row = Row::new(what.clone(), "requests/s", seen.ours.clone())
-                .beside("a constant", seen.constant)
-                .target(Target::RatioAtLeast(LEAST));
-            rows.push(row);
-            let row =
-                Row::new(what, "requests/s", seen.ours).beside("redis-benchmark SET", seen.bare);
-            rows.push(if appendfsync == "always" {
-                row.target(Target::RatioAtLeast(LEAST_OF_BARE))
+            let row = || Row::new(what.clone(), "requests/s", seen.ours.clone());
+            let of_constant = row().beside("a constant", seen.constant);
+            let of_set = row().beside("redis-benchmark SET", seen.set);
+            let of_xadd = row().beside("redis-benchmark XADD", seen.xadd);
+            rows.extend(if appendfsync == "always" {
+                [
+                    of_constant,
+                    of_set,
+                    of_xadd.target(Target::RatioAtLeast(LEAST_OF_BARE)),
+                ]
             } else {
-                row
+                [
+                    of_constant.target(Target::RatioAtLeast(LEAST)),
+                    of_set,
+                    of_xadd,
+                ]
             });
+            rows.extend(open_loop(&world, &floor, make, &what).await?);
+        }
+    }
+    let peak = Series::new(vec![memory::peak_mib(&api)?]);
+    rows.push(Row::new("peak memory of the api", "MiB", peak).target(Target::Below(MEMORY)));
+    Ok(rows)
+}
+
+/// How long answers take at fixed rates.
+async fn open_loop(world: &World, floor: &Floor, make: Make, what: &str) -> Result<Vec<Row>> {
+    let config = world.config(Process::Api)?;
+    let mut rows = Vec::new();
+    let mut first = WARM_UP + ROUNDS * REQUESTS;
+    for (rate, count) in RATES {
+        let requests: Requests =
+            Arc::new((first..first + count).map(|n| make(&config, n)).collect());
+        first += count;
+        let ours = load::at_rate(config.http.listen, &requests, rate).await?;
+        let constant = load::at_rate(floor.address(), &requests, rate).await?;
+        for (share, name) in [(0.5, "median"), (0.99, "p99")] {
+            let [ours, constant] =
+                [&ours, &constant].map(|times| Series::new(vec![quantile_of(times, share)]));
+            let what = format!("{what}, {rate} a second: {name}");
+            rows.push(Row::new(what, "ms", ours).beside("a constant", constant));
         }
     }
     Ok(rows)
@@ -79,7 +113,8 @@ pub(crate) async fn measure() -> Result<Vec<Row>> {
 struct Seen {
     ours: Series,
     constant: Series,
-    bare: Series,
+    set: Series,
+    xadd: Series,
     /// Of the processor, by process and request.
     spent: Vec<(&'static str, Series)>,
 }
@@ -106,7 +141,8 @@ async fn in_turn(
     let warm_up = requests(0, WARM_UP);
     load::rate(address, &warm_up).await?;
     load::rate(floor.address(), &warm_up).await?;
-    let (mut ours, mut constant, mut bare) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ours, mut constant, mut set, mut xadd) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         let requests = requests(WARM_UP + round * REQUESTS, REQUESTS);
         let meters = &mut [&mut in_api, &mut in_redis, &mut in_load];
@@ -114,7 +150,8 @@ async fn in_turn(
         let meters = &mut [&mut in_constant, &mut in_load_of_constant];
         let work = load::rate(floor.address(), &requests);
         constant.push(metered(meters, REQUESTS, work).await?);
-        bare.push(bare::rate(world)?);
+        set.push(bare::rate(world, bare::SET)?);
+        xadd.push(bare::rate(world, bare::XADD)?);
         let () = redis::cmd("FLUSHALL")
             .query_async(&mut redis.shared())
             .await?;
@@ -122,7 +159,8 @@ async fn in_turn(
     Ok(Seen {
         ours: Series::new(ours),
         constant: Series::new(constant),
-        bare: Series::new(bare),
+        set: Series::new(set),
+        xadd: Series::new(xadd),
         spent: vec![
             ("the api", in_api.series()),
             ("Redis", in_redis.series()),

@@ -10,18 +10,26 @@
 )]
 
 mod backlog;
+mod compare;
 mod cpu;
+mod fresh;
+mod growth;
 mod hostile;
 mod http;
 mod idle;
 mod machine;
 mod memory;
 mod notify;
+mod orders;
+mod promote;
 mod queue;
+mod read;
 mod release;
 mod report;
 mod series;
 mod worker;
+
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -40,8 +48,16 @@ struct Arguments {
 enum Measurement {
     /// Events a second out of the queue, beside apalis-redis
     Queue,
+    /// Paid orders a second that become codes, beside plain inserts
+    Promote,
     /// Requests a second of the api, beside a route that answers a constant
     Http,
+    /// Pages and lists a second, beside a constant and bare reads of MongoDB
+    Read,
+    /// From a notify to the code, beside one write to MongoDB
+    Fresh,
+    /// The same with ten times the data
+    Growth,
     /// What honest callers see while strangers do their worst
     Hostile,
     /// Memory of idle processes, and how soon an idle worker starts on an event
@@ -54,7 +70,15 @@ enum Measurement {
 enum Command {
     /// Serve a route that answers a constant: what `http` measures against
     #[command(hide = true)]
-    Floor { port: u16 },
+    Floor(http::floor::Options),
+    /// Say what differs between two files of results; fails when something got worse
+    Compare {
+        /// The results before, e.g. of the last release
+        before: PathBuf,
+        /// The results now
+        #[arg(default_value = "bench/results.json")]
+        after: PathBuf,
+    },
     /// Be the strangers of `hostile`
     #[command(hide = true)]
     Attack(hostile::attack::Plan),
@@ -64,7 +88,8 @@ enum Command {
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
     match arguments.command {
-        Some(Command::Floor { port }) => return http::floor::serve(port).await,
+        Some(Command::Floor(options)) => return http::floor::serve(&options).await,
+        Some(Command::Compare { before, after }) => return compare::print(&before, &after),
         Some(Command::Attack(plan)) => return hostile::attack::run(plan).await,
         None => {}
     }
@@ -76,7 +101,11 @@ async fn main() -> Result<()> {
     for name in names {
         let (title, rows) = match name {
             Measurement::Queue => ("queue", queue::measure().await?),
+            Measurement::Promote => ("promote", promote::measure().await?),
             Measurement::Http => ("http", http::measure().await?),
+            Measurement::Read => ("read", read::measure().await?),
+            Measurement::Fresh => ("fresh", fresh::measure().await?),
+            Measurement::Growth => ("growth", growth::measure().await?),
             Measurement::Hostile => ("hostile", hostile::measure().await?),
             Measurement::Idle => ("idle", idle::measure().await?),
             Measurement::Backlog => ("backlog", backlog::measure().await?),

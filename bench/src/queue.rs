@@ -1,7 +1,8 @@
-//! How fast a worker empties a full queue, beside apalis' own Redis backend on the same Redis.
+//! How fast a worker empties a full queue, beside apalis' own Redis backend and a plain loop on the same Redis.
 
 mod apalis;
 mod heyi;
+mod plain;
 
 use std::time::{Duration, Instant};
 
@@ -31,7 +32,8 @@ pub(crate) async fn measure() -> Result<Vec<Row>> {
     let url = world.setting("HEYI_REDIS__URL");
     let payjs = world.config(Process::Worker)?.payjs;
     let bodies: Vec<String> = (0..JOBS).map(|number| notify(&payjs, number).1).collect();
-    let (mut ours, mut plain, mut tuned) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ours, mut plain, mut tuned, mut bare) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for round in 1..=ROUNDS {
         println!("queue: round {round} of {ROUNDS}");
         ours.push(timeout(LIMIT, heyi::drain(&queue, &payjs, EVENTS)).await??);
@@ -40,14 +42,19 @@ pub(crate) async fn measure() -> Result<Vec<Row>> {
         clear(redis).await?;
         tuned.push(timeout(LIMIT, apalis::drain(url, apalis::tuned(), bodies.clone())).await??);
         clear(redis).await?;
+        bare.push(timeout(LIMIT, plain::drain(&queue, &payjs, EVENTS)).await??);
+        clear(redis).await?;
     }
-    let [ours, plain, tuned] = [ours, plain, tuned].map(Series::new);
+    let [ours, plain, tuned, bare] = [ours, plain, tuned, bare].map(Series::new);
     let what = "waiting events, handled and acknowledged";
     Ok(vec![
         Row::new(what, "events/s", ours.clone())
             .beside("apalis-redis", plain)
             .target(Target::RatioAtLeast(5.0)),
-        Row::new(what, "events/s", ours).beside("apalis-redis, tuned", tuned),
+        Row::new(what, "events/s", ours.clone()).beside("apalis-redis, tuned", tuned),
+        Row::new(what, "events/s", ours)
+            .beside("a plain XREADGROUP loop", bare)
+            .target(Target::RatioAtLeast(0.7)),
     ])
 }
 

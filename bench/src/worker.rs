@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 /// How many handlers run at the same time: the default of `queue.concurrency`.
-pub(crate) const CONCURRENCY: usize = 32;
+pub(crate) const CONCURRENCY: usize = 256;
 /// The default of `queue.timeout`.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 

@@ -1,10 +1,11 @@
-//! The commands of the README: `cargo xtask up`, `cargo xtask test` and `cargo xtask chaos`; and `cargo xtask font`.
+//! The commands of the README: `cargo xtask up`, `test`, `chaos`, `bench` and `font`.
 #![expect(clippy::print_stdout, reason = "these commands talk to a person")]
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
+mod bench;
 mod chaos;
 mod checkout;
 mod font;
@@ -23,6 +24,8 @@ enum Command {
     Chaos(chaos::Options),
     /// Make the font of the posters anew.
     Font,
+    /// Measure Heyi beside what it could be at best.
+    Bench(bench::Options),
 }
 
 #[tokio::main]
@@ -41,5 +44,6 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Test(options) => test::run(&checkout, &options).await,
         Command::Chaos(options) => chaos::run(&checkout, &options),
         Command::Font => font::run(&checkout),
+        Command::Bench(options) => bench::run(&checkout, &options),
     }
 }

@@ -3,6 +3,10 @@
 use heyi_common::{config::Config, form, sign};
 use heyi_sandbox::world::{data, signed};
 
+/// WeChat on a phone.
+const WECHAT: &str = "Mozilla/5.0 (Linux; Android 14; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 \
+     Chrome/116.0.0.0 Mobile Safari/537.36 MicroMessenger/8.0.50.2701 NetType/WIFI Language/zh_CN";
+
 /// An order with all platforms, signed by its owner. Each `number` makes another.
 pub(crate) fn new_order(config: &Config, number: u32) -> Vec<u8> {
     let openid = format!("oBench{number:022}");
@@ -17,6 +21,11 @@ pub(crate) fn notify(config: &Config, number: u32) -> Vec<u8> {
     post("/notify", &crate::notify::notify(&config.payjs, number).1)
 }
 
+/// A notify with this signed body.
+pub(crate) fn notify_of(form: &str) -> Vec<u8> {
+    post("/notify", form)
+}
+
 /// A notify that looks like one of the merchant's, but for its signature. Each `number` makes another.
 pub(crate) fn forged_notify(mchid: &str, number: u32) -> Vec<u8> {
     let payjs_order_id = format!("20250101123456{number:011}");
@@ -26,6 +35,31 @@ pub(crate) fn forged_notify(mchid: &str, number: u32) -> Vec<u8> {
          &openid=oPAYJS00000000000000000000000&mchid={mchid}&sign=0123456789ABCDEF0123456789ABCDEF"
     );
     post("/notify", &form)
+}
+
+/// Somebody scans a code with WeChat.
+pub(crate) fn scan(id: &str) -> Vec<u8> {
+    format!(
+        "GET /qr?id={id} HTTP/1.1\r\nhost: localhost\r\nuser-agent: {WECHAT}\r\n\
+         accept: text/html\r\naccept-language: zh-CN,zh;q=0.9\r\n\r\n"
+    )
+    .into_bytes()
+}
+
+/// Somebody asks what became of an order.
+pub(crate) fn check_order(out_trade_no: &str) -> Vec<u8> {
+    get(&format!("/checkOrder?out_trade_no={out_trade_no}"))
+}
+
+/// A person's list, signed.
+pub(crate) fn reflash(config: &Config, openid: &str) -> Vec<u8> {
+    let key = sign::person_key(&config.sign.session_secret, openid);
+    let params = signed(&[("openId", openid)], &key);
+    get(&format!("/reflash?{}", form::write(&params)))
+}
+
+fn get(path: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").into_bytes()
 }
 
 fn post(path: &str, form: &str) -> Vec<u8> {

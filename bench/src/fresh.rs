@@ -1,0 +1,142 @@
+//! How soon a paid order has its code, beside one write to MongoDB, both at a fixed rate.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use heyi_common::{config::Process, store::Code};
+use heyi_sandbox::world::World;
+use mongodb::{
+    Client, Collection,
+    options::{Acknowledgment, WriteConcern},
+};
+use tokio::{
+    sync::Mutex,
+    time::{sleep, sleep_until},
+};
+
+use crate::{
+    http::{client, client::OK, requests},
+    orders::{Orders, Paid},
+    report::{Row, Target},
+    series::{Series, quantile_of},
+};
+
+const ROUNDS: u32 = 5;
+/// Orders a second.
+const RATE: f64 = 200.0;
+/// Of one round: five seconds.
+const ORDERS: u32 = 1_000;
+/// What is under way at once at most.
+const AT_ONCE: usize = 1_000;
+const POLL_EVERY: Duration = Duration::from_millis(1);
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Measures.
+pub(crate) async fn measure() -> Result<Vec<Row>> {
+    let world = World::with_own_stores().await?;
+    let _api = world.api().await?;
+    let _worker = world.worker().await?;
+    let server = world.config(Process::Api)?.http.listen;
+    let orders = Orders::new(&world)?;
+    let bare = bare(&world).await?;
+    let (mut medians, mut worst, mut bare_medians, mut bare_worst) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    // The first round warms up.
+    for round in 0..=ROUNDS {
+        println!("fresh: {ORDERS} orders at {RATE} a second, round {round} of {ROUNDS}");
+        let numbers = round * ORDERS..(round + 1) * ORDERS;
+        let paid = orders.cache(numbers.clone()).await?;
+        // The api closes what was idle since the last round.
+        let idle = Mutex::default();
+        let asking = Asking { server, idle };
+        let times = at_rate(paid, |paid| asking.until_known(paid)).await?;
+        let codes = numbers.map(|number| orders.code(number));
+        let codes: Vec<Code> = codes.collect::<Result<_>>()?;
+        let plain = at_rate(codes, async |code| {
+            bare.insert_one(code).await?;
+            Ok(())
+        });
+        let plain = plain.await?;
+        if round > 0 {
+            medians.push(quantile_of(&times, 0.5));
+            worst.push(quantile_of(&times, 0.99));
+            bare_medians.push(quantile_of(&plain, 0.5));
+            bare_worst.push(quantile_of(&plain, 0.99));
+        }
+    }
+    let what = "from a notify to the code in /checkOrder, 200 orders a second";
+    let beside = "one bare insert_one";
+    Ok(vec![
+        Row::new(format!("{what}: median"), "ms", Series::new(medians))
+            .beside(beside, Series::new(bare_medians)),
+        Row::new(format!("{what}: p99"), "ms", Series::new(worst))
+            .beside(beside, Series::new(bare_worst))
+            .target(Target::RatioAtMost(3.0)),
+    ])
+}
+
+/// Does each at its time. How long each took, in ms, from then on: what is late counts as slow.
+async fn at_rate<T, F>(all: Vec<T>, work: impl Fn(T) -> F) -> Result<Vec<f64>>
+where
+    F: Future<Output = Result<()>>,
+{
+    let start = Instant::now();
+    let work = &work;
+    let all = (0u32..).zip(all).map(|(index, one)| async move {
+        let due = start + Duration::from_secs_f64(f64::from(index) / RATE);
+        sleep_until(due.into()).await;
+        work(one).await?;
+        anyhow::Ok(due.elapsed().as_secs_f64() * 1000.0)
+    });
+    stream::iter(all)
+        .buffer_unordered(AT_ONCE)
+        .try_collect()
+        .await
+}
+
+/// Clients of the api, as many as are needed at once.
+struct Asking {
+    server: SocketAddr,
+    idle: Mutex<Vec<client::Client>>,
+}
+
+impl Asking {
+    /// Reports a payment, then asks until its order has a code.
+    async fn until_known(&self, paid: Paid) -> Result<()> {
+        let idle = self.idle.lock().await.pop();
+        let mut client = match idle {
+            Some(client) => client,
+            None => client::Client::connect(self.server).await?,
+        };
+        let status = client.ask(&requests::notify_of(&paid.form)).await?;
+        ensure!(status == OK, "/notify answered {status}");
+        let check = requests::check_order(&paid.out_trade_no);
+        let start = Instant::now();
+        while client.ask(&check).await? != OK {
+            ensure!(start.elapsed() < LIMIT, "{} has no code", paid.out_trade_no);
+            sleep(POLL_EVERY).await;
+        }
+        self.idle.lock().await.push(client);
+        Ok(())
+    }
+}
+
+/// A collection on the same server, written as durably.
+async fn bare(world: &World) -> Result<Collection<Code>> {
+    let durable = WriteConcern::builder()
+        .w(Acknowledgment::Majority)
+        .journal(true)
+        .build();
+    let options = mongodb::options::CollectionOptions::builder()
+        .write_concern(durable)
+        .build();
+    let client = Client::with_uri_str(world.setting("HEYI_MONGO__URL")).await;
+    let client = client.context("connect to MongoDB")?;
+    Ok(client
+        .database("bare")
+        .collection_with_options("codes", options))
+}

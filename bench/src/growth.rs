@@ -1,0 +1,115 @@
+//! The same with ten times the data: nothing may cost much more for it.
+
+use anyhow::Result;
+use heyi_common::config::{Config, Process};
+use heyi_sandbox::world::World;
+
+use crate::{
+    http::{
+        floor::Floor,
+        load,
+        requests::{self},
+    },
+    orders::Orders,
+    promote,
+    read::{Load, codes},
+    report::{Row, Target},
+    series::Series,
+};
+
+const ROUNDS: u32 = 3;
+const REQUESTS: u32 = 20_000;
+const CODES: u32 = 100_000;
+const WAITING: u32 = 50_000;
+const MORE: u32 = 10;
+/// Of what it was.
+const LEAST: f64 = 0.85;
+
+/// Measures.
+pub(crate) async fn measure() -> Result<Vec<Row>> {
+    let mut rows = reads().await?;
+    rows.extend(waiting().await?);
+    Ok(rows)
+}
+
+async fn reads() -> Result<Vec<Row>> {
+    let world = World::with_own_stores().await?;
+    let config = world.config(Process::Api)?;
+    let _api = world.api().await?;
+    let floor = Floor::start(&world).await?;
+    println!("growth: {CODES} codes");
+    let mut known = codes::add(&world, 0..CODES).await?;
+    let few = rates(&config, &floor, &known).await?;
+    println!("growth: {} codes", CODES * MORE);
+    known.extend(codes::add(&world, CODES..CODES * MORE).await?);
+    let many = rates(&config, &floor, &known).await?;
+    let rows = Load::ALL.into_iter().zip(few).zip(many);
+    Ok(rows
+        .map(|((load, few), many)| {
+            let what = format!("{}, a million codes", load.name());
+            Row::new(what, "of a floor", many)
+                .beside("100,000 codes", few)
+                .target(Target::RatioAtLeast(LEAST))
+        })
+        .collect())
+}
+
+/// Of each load, in relation to its floor, since the machine may be slower by then.
+async fn rates(config: &Config, floor: &Floor, known: &[codes::Known]) -> Result<Vec<Series>> {
+    let mut all = Vec::new();
+    for load in Load::ALL {
+        let mut ratios = Vec::new();
+        let warm_up = load.requests(config, known, load.warm_up());
+        load::rate(config.http.listen, &warm_up).await?;
+        for _ in 0..ROUNDS {
+            let requests = load.requests(config, known, REQUESTS);
+            let ours = load::rate(config.http.listen, &requests).await?;
+            let theirs = load::rate(floor.address(), &requests).await?;
+            ratios.push(ours / theirs);
+        }
+        all.push(Series::new(ratios));
+    }
+    Ok(all)
+}
+
+async fn waiting() -> Result<Vec<Row>> {
+    let world = World::with_own_stores().await?;
+    let config = world.config(Process::Api)?;
+    let orders = Orders::new(&world)?;
+    promote::keep_file(world.queue()?.redis()).await?;
+    let (mut promoted, mut accepted) = (Vec::new(), Vec::new());
+    let mut first = 0;
+    for count in [WAITING, WAITING * MORE] {
+        println!("growth: {count} paid orders wait");
+        orders.pay(first..first + count).await?;
+        first += count;
+        let api = world.api().await?;
+        let mut rates = Vec::new();
+        for round in 0..ROUNDS {
+            let numbers = 0..REQUESTS / 4;
+            let notifies =
+                numbers.map(|number| requests::notify(&config, first + round * REQUESTS + number));
+            let notifies = notifies.collect::<Vec<_>>().into();
+            rates.push(load::rate(config.http.listen, &notifies).await?);
+        }
+        accepted.push(Series::new(rates));
+        api.stop().await?;
+        let queue = world.queue()?;
+        let strangers = queue.status().await?.waiting - u64::from(count);
+        println!("growth: {strangers} notifies of nobody's orders wait too");
+        promoted.push(Series::new(vec![
+            promote::drain(&world, count).await?.per_second,
+        ]));
+    }
+    let row = |what, unit, [few, many]: [Series; 2]| {
+        Row::new(what, unit, many)
+            .beside("50,000 waiting", few)
+            .target(Target::RatioAtLeast(LEAST))
+    };
+    let pair = |all: Vec<Series>| <[Series; 2]>::try_from(all).ok();
+    let rows = [
+        pair(promoted).map(|both| row("promotions, 500,000 waiting", "orders/s", both)),
+        pair(accepted).map(|both| row("/notify, 500,000 waiting", "requests/s", both)),
+    ];
+    Ok(rows.into_iter().flatten().collect())
+}

@@ -1,0 +1,31 @@
+//! `cargo xtask bench`: what Heyi costs, beside what it must cost.
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+
+use crate::{checkout::Checkout, install};
+
+/// What can be chosen about `bench`.
+#[derive(clap::Args)]
+#[command(disable_help_flag = true)]
+pub(crate) struct Options {
+    /// Names of measurements, or `compare <before> [<after>]`; `--help` tells more.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+/// Builds as for a release and runs with these arguments.
+pub(crate) fn run(checkout: &Checkout, options: &Options) -> Result<ExitCode> {
+    install::redis(checkout)?;
+    install::mongod(checkout)?;
+    let mut bench = checkout.command("cargo");
+    bench.args(["run", "--release", "--locked", "-p", "heyi-bench", "--"]);
+    bench.args(&options.arguments);
+    let status = bench.status().context("cannot run cargo")?;
+    Ok(if status.success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
