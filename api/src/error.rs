@@ -11,6 +11,8 @@ use heyi_common::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::reading::{Reason, Unread};
+
 /// A failure, a variant per answer. Its text is the `errmsg`; a source is logged and never shown.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -38,6 +40,9 @@ pub(crate) enum Error {
     /// 413: the body is too long.
     #[error("the body is longer than 16 KiB: send less")]
     TooLarge,
+    /// 413, 422: there is no receive code in the picture.
+    #[error(transparent)]
+    Unread(#[from] Unread),
     /// 429: too many requests from one address.
     #[error("too many requests: wait {retry_after} s")]
     TooManyRequests {
@@ -64,8 +69,8 @@ pub(crate) enum Error {
     /// 502: PayJS is out of reach or made no order; the reason is logged.
     #[error("PayJS makes no order: order again later, or with another channel")]
     PayJs(#[source] anyhow::Error),
-    /// 503: as many drawings as there may be are being made.
-    #[error("too many pictures are being drawn: wait {retry_after} s")]
+    /// 503: as many pictures as there may be are being drawn or read.
+    #[error("too many pictures are being worked on: wait {retry_after} s")]
     Busy {
         /// Seconds until it is worth to ask again.
         retry_after: u64,
@@ -95,7 +100,7 @@ pub(crate) enum OrderState {
 
 /// The body of a failure.
 // Kept with its response as well, until `present` knows the client's format.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
 pub(crate) struct Failure {
     /// The HTTP status.
     pub(crate) errcode: u16,
@@ -104,6 +109,15 @@ pub(crate) struct Failure {
     /// Of `/checkOrder` only: what became of the order.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) state: Option<OrderState>,
+    /// Of `/decode` only: why there is no receive code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<Reason>,
+    /// Of `several_codes` only: about how many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) codes: Option<usize>,
+    /// Of `several_codes` only: the platforms of those that are receive codes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) platforms: Option<Vec<&'static str>>,
 }
 
 impl Error {
@@ -116,6 +130,7 @@ impl Error {
             Self::TimedOut => StatusCode::REQUEST_TIMEOUT,
             Self::Gone => StatusCode::GONE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Unread(unread) => unread.status(),
             Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::NoCode { .. } | Self::Internal(_) | Self::Panicked => {
                 StatusCode::INTERNAL_SERVER_ERROR
@@ -123,6 +138,37 @@ impl Error {
             Self::WeChat(_) | Self::PayJs(_) => StatusCode::BAD_GATEWAY,
             Self::Busy { .. } | Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
         }
+    }
+
+    /// Seconds after which it may be tried again, where we know.
+    fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::TooManyRequests { retry_after } | Self::Busy { retry_after } => {
+                Some(*retry_after)
+            }
+            _ => None,
+        }
+    }
+
+    fn failure(&self) -> Failure {
+        let mut failure = Failure {
+            errcode: self.status().as_u16(),
+            errmsg: self.to_string(),
+            ..Failure::default()
+        };
+        match self {
+            Self::NoCode { state, .. } => failure.state = Some(*state),
+            Self::Unread(unread) => {
+                failure.reason = Some(unread.reason());
+                if let Unread::SeveralCodes { codes, platforms } = unread {
+                    failure.codes = Some(*codes);
+                    failure.platforms =
+                        Some(platforms.iter().map(|platform| platform.name()).collect());
+                }
+            }
+            _ => {}
+        }
+        failure
     }
 
     fn log(&self) {
@@ -141,19 +187,12 @@ impl Error {
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         self.log();
+        let failure = self.failure();
         let status = self.status();
-        let failure = Failure {
-            errcode: status.as_u16(),
-            errmsg: self.to_string(),
-            state: match &self {
-                Self::NoCode { state, .. } => Some(*state),
-                _ => None,
-            },
-        };
         let mut response = (status, Json(&failure)).into_response();
         response.extensions_mut().insert(failure);
-        if let Self::TooManyRequests { retry_after } | Self::Busy { retry_after } = self {
-            let seconds = HeaderValue::from(retry_after);
+        if let Some(seconds) = self.retry_after() {
+            let seconds = HeaderValue::from(seconds);
             response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }
         response

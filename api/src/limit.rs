@@ -19,21 +19,26 @@ const BURST: u32 = 4;
 /// PayJS and those who watch over us must get through.
 const EXEMPT: [&str; 4] = ["/notify", "/healthz", "/readyz", "/metrics"];
 
+/// A picture takes a thousand times the work of other requests, so it counts as several.
+const PICTURE: (&str, u32) = ("/decode", 10);
+
 /// Counts requests by client address; an IPv6 network of a household (/64) counts as one.
 pub(crate) struct RateLimit {
-    limiter: Option<DefaultKeyedRateLimiter<IpAddr>>,
+    /// With how many requests may come at once.
+    limiter: Option<(DefaultKeyedRateLimiter<IpAddr>, NonZeroU32)>,
     clock: DefaultClock,
 }
 
 impl RateLimit {
     /// The limit of `config`; a rate of 0 is none.
     pub(crate) fn new(config: &config::Http) -> Self {
-        let quota = NonZeroU32::new(config.rate_limit).map(|rate| {
+        let limiter = NonZeroU32::new(config.rate_limit).map(|rate| {
             let burst = rate.saturating_mul(NonZeroU32::MIN.saturating_add(BURST - 1));
-            Quota::per_second(rate).allow_burst(burst)
+            let quota = Quota::per_second(rate).allow_burst(burst);
+            (DefaultKeyedRateLimiter::keyed(quota), burst)
         });
         Self {
-            limiter: quota.map(DefaultKeyedRateLimiter::keyed),
+            limiter,
             clock: DefaultClock::default(),
         }
     }
@@ -45,25 +50,26 @@ impl RateLimit {
         request: &Request,
         config: &config::Http,
     ) -> Result<(), Error> {
-        let exempt = request
-            .extensions()
-            .get::<MatchedPath>()
-            .is_some_and(|path| EXEMPT.contains(&path.as_str()));
-        if exempt || self.limiter.is_none() {
+        let path = request.extensions().get::<MatchedPath>();
+        let path = path.map_or("", MatchedPath::as_str);
+        if EXEMPT.contains(&path) || self.limiter.is_none() {
             return Ok(());
         }
-        self.check(address::client(
-            peer,
-            request.headers(),
-            &config.trusted_proxies,
-        ))
+        let client = address::client(peer, request.headers(), &config.trusted_proxies);
+        let count = if path == PICTURE.0 { PICTURE.1 } else { 1 };
+        self.check(client, count)
     }
 
-    fn check(&self, client: IpAddr) -> Result<(), Error> {
-        let Some(limiter) = &self.limiter else {
+    /// Counts `count` requests, or as many as may come at once.
+    fn check(&self, client: IpAddr, count: u32) -> Result<(), Error> {
+        let Some((limiter, burst)) = &self.limiter else {
             return Ok(());
         };
-        limiter.check_key(&network(client)).map_err(|until| {
+        let count = NonZeroU32::new(count).map_or(NonZeroU32::MIN, |count| count.min(*burst));
+        let checked = limiter.check_key_n(&network(client), count);
+        // More than a whole burst is never asked for.
+        let checked = checked.unwrap_or(Ok(()));
+        checked.map_err(|until| {
             let wait = until.wait_time_from(self.clock.now());
             Error::TooManyRequests {
                 retry_after: wait.as_secs() + 1,
@@ -73,7 +79,7 @@ impl RateLimit {
 
     /// Forgets the addresses whose whole burst is free again, so that memory stays bounded.
     pub(crate) fn sweep(&self) {
-        if let Some(limiter) = &self.limiter {
+        if let Some((limiter, _)) = &self.limiter {
             limiter.retain_recent();
             limiter.shrink_to_fit();
         }
@@ -104,7 +110,7 @@ mod tests {
     }
 
     fn passed(limit: &RateLimit, client: &str) -> bool {
-        limit.check(client.parse().unwrap()).is_ok()
+        limit.check(client.parse().unwrap(), 1).is_ok()
     }
 
     #[test]
@@ -117,9 +123,19 @@ mod tests {
         assert!(passed(&limit, "2001:db8:0:1::1"));
         assert!(passed(&limit, "198.51.100.1"));
         assert!(matches!(
-            limit.check("2001:db8::1".parse().unwrap()),
+            limit.check("2001:db8::1".parse().unwrap(), 1),
             Err(Error::TooManyRequests { retry_after: 1 | 2 })
         ));
+    }
+
+    #[test]
+    fn a_picture_counts_as_several_requests_but_never_as_more_than_a_burst() {
+        let client = "198.51.100.1".parse().unwrap();
+        for (rate, pictures) in [(20, 8), (1, 1)] {
+            let limit = limit(rate);
+            let passed = (0..10).filter(|_| limit.check(client, PICTURE.1).is_ok());
+            assert_eq!(passed.count(), pictures, "{rate} a second");
+        }
     }
 
     #[test]

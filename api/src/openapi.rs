@@ -15,7 +15,10 @@ use utoipa::{
     },
 };
 
-use crate::error::{Failure, OrderState};
+use crate::{
+    error::{Failure, OrderState},
+    reading::Reason,
+};
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -39,6 +42,7 @@ pub(crate) fn finish(mut document: OpenApi) -> OpenApi {
     let schemas = &mut document.components.get_or_insert_default().schemas;
     schemas.insert(Failure::name().into_owned(), Failure::schema());
     schemas.insert(OrderState::name().into_owned(), OrderState::schema());
+    schemas.insert(Reason::name().into_owned(), Reason::schema());
     for item in document.paths.paths.values_mut() {
         let both = item.get.is_some();
         if let Some(post) = &mut item.post

@@ -141,11 +141,10 @@ pub(crate) async fn read_body(body: Body) -> Result<Vec<u8>, Error> {
     }
 }
 
-fn is_too_long(error: &axum::Error) -> bool {
-    std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |error| {
-        error.source()
-    })
-    .any(<dyn std::error::Error>::is::<LengthLimitError>)
+/// Whether a body was not read because it is longer than its limit.
+pub(crate) fn is_too_long(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source())
+        .any(<dyn std::error::Error>::is::<LengthLimitError>)
 }
 
 fn from_form(text: &[u8]) -> Result<Params, Error> {

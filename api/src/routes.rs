@@ -1,6 +1,7 @@
 //! The route table, and what is around every route.
 
 mod check_order;
+mod decode;
 mod del;
 mod login;
 mod new_order;
@@ -45,6 +46,7 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(new_order::new_order))
         .routes(routes!(notify::notify))
         .routes(routes!(check_order::check_order))
+        .routes(routes!(decode::decode))
         .routes(routes!(ops::healthz))
         .routes(routes!(ops::readyz))
         .routes(routes!(ops::metrics))
@@ -64,7 +66,7 @@ fn around(routes: Router<AppState>, state: &AppState) -> Router<AppState> {
     routes
         .fallback(async || Error::NotFound)
         .method_not_allowed_fallback(async || Error::MethodNotAllowed)
-        // `params::read_body` has the limit.
+        // `params::read_body` and `upload` have limits.
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(state.clone(), attend))
 }

@@ -18,6 +18,7 @@ use url::Url;
 
 use crate::{
     codes::Codes,
+    desk::Desk,
     limit::RateLimit,
     pages::Pages,
     poster::{Posters, Turns},
@@ -69,6 +70,7 @@ pub struct Shared {
     /// For drawing posters.
     pub(crate) turns: Turns,
     pub(crate) limit: RateLimit,
+    pub(crate) desk: Desk,
     /// Lines about notifies that are not ours.
     pub(crate) refusals: Sparing,
     pub(crate) metrics: PrometheusHandle,
@@ -96,6 +98,7 @@ impl AppState {
             posters: Arc::new(Posters::new()?),
             turns: Turns::for_this_machine(),
             limit: RateLimit::new(&config.http),
+            desk: Desk::new(),
             refusals: Sparing::new(),
             metrics: telemetry::metrics(),
             config,

@@ -118,7 +118,7 @@ impl<'de> Deserialize<'de> for AllowList {
 
 /// Whether `text` is a personal payment code (付款码): 18 digits that begin with 10 to 15 (WeChat), or 16 to
 /// 24 digits that begin with 25 to 30 (Alipay). Blanks between the digits do not hide one.
-fn is_payment_code(text: &str) -> bool {
+pub fn is_payment_code(text: &str) -> bool {
     let is_blank = |c: char| c.is_whitespace() || c == '-';
     if !text.chars().all(|c| c.is_ascii_digit() || is_blank(c)) {
         return false;

@@ -1,7 +1,9 @@
 //! The api as its clients see it: a real process, real stores, and the sandbox as the world outside.
 
 mod agents;
+mod bombs;
 mod browser;
+mod pictures;
 mod support;
 
 mod channels;
@@ -9,6 +11,8 @@ mod check_order;
 mod client;
 mod code_page;
 mod code_page_access;
+mod decode;
+mod decode_bounds;
 mod del;
 mod demo_page;
 mod durability;

@@ -218,7 +218,11 @@ async fn many_large_posters_at_once_leave_room_for_payments_and_memory() -> Resu
         if answer.status == 200 {
             drawn += 1;
         } else {
-            assert_fails(&answer, 503, "too many pictures are being drawn: wait 1 s");
+            assert_fails(
+                &answer,
+                503,
+                "too many pictures are being worked on: wait 1 s",
+            );
             assert_eq!(header(&answer, "retry-after"), "1");
         }
     }

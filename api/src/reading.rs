@@ -1,0 +1,160 @@
+//! The receive code in a picture that somebody took of it.
+//!
+//! A picture comes from a stranger: what it costs is bounded in [`pixels`] (memory) and [`search`] (time).
+
+mod finders;
+mod grey;
+mod panics;
+mod pixels;
+mod search;
+
+use std::collections::BTreeSet;
+
+use axum::http::StatusCode;
+use heyi_common::payload::{AllowList, Platform, is_payment_code};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use self::search::Seen;
+
+/// The largest file of a picture.
+pub(crate) const PICTURE_LIMIT: usize = 5 * 1024 * 1024;
+
+/// Pixels across a module, below which a code that cannot be read is called too small.
+const SMALL_MODULE: f64 = 3.0;
+
+/// A receive code that was read.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Received {
+    pub(crate) platform: Platform,
+    pub(crate) payload: String,
+}
+
+/// Why there is no receive code in a picture, and what to do.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub(crate) enum Unread {
+    #[error("the picture is larger than 5 MB: cut it down to the code, or send a screenshot")]
+    TooLarge,
+    #[error("this is not a picture: send a PNG, JPEG, WebP or GIF")]
+    NotAPicture,
+    #[error("pictures of this format are not read: save it as PNG or JPEG, or send a screenshot")]
+    UnsupportedFormat,
+    #[error(
+        "the picture has more than 25 megapixels: cut it down to the code, or send a screenshot"
+    )]
+    TooManyPixels,
+    #[error("the picture cannot be read: save the receive code again, sharp and whole")]
+    Unreadable,
+    #[error("the code in the picture is too small: send a larger picture")]
+    TooSmall,
+    #[error("there is no QR code in the picture: show the whole receive code, sharp and well lit")]
+    NoCode,
+    #[error("there are several QR codes in the picture: cut it down to one receive code")]
+    SeveralCodes {
+        codes: usize,
+        platforms: Vec<Platform>,
+    },
+    #[error(
+        "this is a payment code (付款码), which lets whoever sees it take your money: show it to nobody, and send the \
+         receive code (收款码) instead"
+    )]
+    PaymentCode,
+    #[error(
+        "this is not a receive code that we know: send that of WeChat, Alipay, QQ, UnionPay or JD"
+    )]
+    UnknownCode,
+}
+
+/// Why there is no receive code in a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Reason {
+    /// The file is larger than 5 MB.
+    TooLarge,
+    /// The file is no picture.
+    NotAPicture,
+    /// A picture of another format than PNG, JPEG, WebP and GIF.
+    UnsupportedFormat,
+    /// More than 25 megapixels.
+    TooManyPixels,
+    /// The file is damaged, the code is not sharp, or the search takes too long.
+    Unreadable,
+    /// The code has too few pixels.
+    TooSmall,
+    /// No QR code.
+    NoCode,
+    /// More than one QR code.
+    SeveralCodes,
+    /// A payment code (付款码).
+    PaymentCode,
+    /// A QR code that is no known receive code.
+    UnknownCode,
+}
+
+impl Unread {
+    /// The name that stays.
+    pub(crate) fn reason(&self) -> Reason {
+        match self {
+            Self::TooLarge => Reason::TooLarge,
+            Self::NotAPicture => Reason::NotAPicture,
+            Self::UnsupportedFormat => Reason::UnsupportedFormat,
+            Self::TooManyPixels => Reason::TooManyPixels,
+            Self::Unreadable => Reason::Unreadable,
+            Self::TooSmall => Reason::TooSmall,
+            Self::NoCode => Reason::NoCode,
+            Self::SeveralCodes { .. } => Reason::SeveralCodes,
+            Self::PaymentCode => Reason::PaymentCode,
+            Self::UnknownCode => Reason::UnknownCode,
+        }
+    }
+
+    /// The HTTP status.
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            _ => StatusCode::UNPROCESSABLE_ENTITY,
+        }
+    }
+}
+
+/// Reads the one receive code of a picture.
+pub(crate) fn read(picture: &[u8], forms: &AllowList) -> Result<Received, Unread> {
+    match search::search(pixels::grey(picture)?) {
+        Seen::Codes(texts) => judge(texts, forms),
+        Seen::TooMany(codes) => Err(Unread::SeveralCodes {
+            codes,
+            platforms: Vec::new(),
+        }),
+        Seen::Blurred(module) if module < SMALL_MODULE => Err(Unread::TooSmall),
+        Seen::Blurred(_) | Seen::Endless => Err(Unread::Unreadable),
+        Seen::Nothing => Err(Unread::NoCode),
+    }
+}
+
+/// What the texts of a picture's codes mean.
+fn judge(texts: BTreeSet<Vec<u8>>, forms: &AllowList) -> Result<Received, Unread> {
+    let codes = texts.len();
+    // A text that is not UTF-8 has no known form.
+    let mut texts: Vec<String> = texts
+        .into_iter()
+        .map(|text| String::from_utf8(text).unwrap_or_default())
+        .collect();
+    if texts.iter().any(|text| is_payment_code(text)) {
+        return Err(Unread::PaymentCode);
+    }
+    let platforms: Vec<Platform> = Platform::ALL
+        .into_iter()
+        .filter(|platform| texts.iter().any(|text| forms.knows(*platform, text)))
+        .collect();
+    match (codes, platforms.as_slice(), texts.pop()) {
+        (1, [platform], Some(payload)) => Ok(Received {
+            platform: *platform,
+            payload,
+        }),
+        (0 | 1, ..) => Err(Unread::UnknownCode),
+        _ => Err(Unread::SeveralCodes { codes, platforms }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

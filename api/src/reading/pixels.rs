@@ -1,0 +1,59 @@
+//! From a file to its pixels, within fixed limits.
+
+use std::io::Cursor;
+
+use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits};
+
+use super::{Unread, grey::Grey, panics::catch};
+
+/// Photos of phones that fit into 5 MB have 12, seldom 24 million.
+const PIXEL_LIMIT: u64 = 25_000_000;
+/// What a decoder may allocate: the pixels with 4 bytes each, and as much again for its own work.
+const ALLOCATION_LIMIT: u64 = PIXEL_LIMIT * 4 * 2;
+/// The longest side: no screenshot is longer.
+const SIDE_LIMIT: u32 = 30_000;
+
+/// The picture in shades of grey. Its size is known before anything is decoded.
+pub(super) fn grey(file: &[u8]) -> Result<Grey, Unread> {
+    catch(|| decode(file)).unwrap_or(Err(Unread::Unreadable))
+}
+
+fn decode(file: &[u8]) -> Result<Grey, Unread> {
+    let mut reader = ImageReader::new(Cursor::new(file));
+    reader = reader
+        .with_guessed_format()
+        .map_err(|_| Unread::Unreadable)?;
+    match reader.format() {
+        Some(format) if format.reading_enabled() => {}
+        Some(_) => return Err(Unread::UnsupportedFormat),
+        None if is_of_camera(file) => return Err(Unread::UnsupportedFormat),
+        None => return Err(Unread::NotAPicture),
+    }
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(SIDE_LIMIT);
+    limits.max_image_height = Some(SIDE_LIMIT);
+    limits.max_alloc = Some(ALLOCATION_LIMIT);
+    reader.limits(limits.clone());
+    let decoder = reader.into_decoder().map_err(|error| unread(&error))?;
+    let (width, height) = decoder.dimensions();
+    if u64::from(width) * u64::from(height) > PIXEL_LIMIT
+        || decoder.total_bytes() > ALLOCATION_LIMIT / 2
+    {
+        return Err(Unread::TooManyPixels);
+    }
+    let picture = DynamicImage::from_decoder(decoder).map_err(|error| unread(&error))?;
+    Ok(Grey::of(&picture))
+}
+
+/// HEIC and its like, in which some phones save photos.
+fn is_of_camera(file: &[u8]) -> bool {
+    file.get(4..8) == Some(b"ftyp")
+}
+
+fn unread(error: &ImageError) -> Unread {
+    match error {
+        ImageError::Limits(_) => Unread::TooManyPixels,
+        ImageError::Unsupported(_) => Unread::UnsupportedFormat,
+        _ => Unread::Unreadable,
+    }
+}

@@ -1,0 +1,110 @@
+use std::{io::Cursor, sync::LazyLock};
+
+use heyi_common::config::DEFAULTS;
+use image::{DynamicImage, GrayImage, ImageFormat, Luma, imageops};
+use proptest::prelude::*;
+use qrcode::{Color, QrCode};
+
+use super::*;
+
+const ALIPAY: &str = "https://qr.alipay.com/fkx00000EXAMPLE000000";
+
+fn forms() -> &'static AllowList {
+    static FORMS: LazyLock<AllowList> = LazyLock::new(|| {
+        let table: toml::Table = DEFAULTS.parse().unwrap();
+        table["orders"]["payloads"].clone().try_into().unwrap()
+    });
+    &FORMS
+}
+
+fn code(text: impl AsRef<[u8]>) -> GrayImage {
+    let code = QrCode::new(text).unwrap();
+    let side = u32::try_from(code.width()).unwrap();
+    let colors = code.to_colors();
+    let code = GrayImage::from_fn(side + 8, side + 8, |x, y| {
+        let (x, y) = (x.wrapping_sub(4), y.wrapping_sub(4));
+        let is_dark = x < side && y < side && colors[(y * side + x) as usize] == Color::Dark;
+        Luma([if is_dark { 0 } else { 255 }])
+    });
+    let side = code.width() * 4;
+    imageops::resize(&code, side, side, imageops::FilterType::Nearest)
+}
+
+fn file(picture: &GrayImage, format: ImageFormat) -> Vec<u8> {
+    let mut file = Cursor::new(Vec::new());
+    let picture = DynamicImage::from(picture.clone()).to_rgb8();
+    picture.write_to(&mut file, format).unwrap();
+    file.into_inner()
+}
+
+fn read_code(text: impl AsRef<[u8]>) -> Result<Received, Unread> {
+    read(&file(&code(text), ImageFormat::Png), forms())
+}
+
+#[test]
+fn what_a_text_is_decides() {
+    let alipay = Received {
+        platform: Platform::Alipay,
+        payload: ALIPAY.to_owned(),
+    };
+    assert_eq!(read_code(ALIPAY), Ok(alipay));
+    for payment in [
+        "134567890123456789",
+        "281234567890123456",
+        "1345 6789 0123 4567 89",
+    ] {
+        assert_eq!(read_code(payment), Err(Unread::PaymentCode), "{payment}");
+    }
+    for other in ["https://example.com/", "hello", "12345"] {
+        assert_eq!(read_code(other), Err(Unread::UnknownCode), "{other}");
+    }
+    assert_eq!(
+        read_code([0xff, 0xfe, 0x80, 0x00]),
+        Err(Unread::UnknownCode)
+    );
+}
+
+#[test]
+fn a_picture_without_a_code_has_none() {
+    let blank = GrayImage::from_pixel(300, 200, Luma([255]));
+    assert_eq!(
+        read(&file(&blank, ImageFormat::Png), forms()),
+        Err(Unread::NoCode)
+    );
+    let dot = GrayImage::from_pixel(1, 1, Luma([0]));
+    assert_eq!(
+        read(&file(&dot, ImageFormat::Png), forms()),
+        Err(Unread::TooSmall)
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn whatever_is_sent_is_read_or_refused(bytes: Vec<u8>) {
+        let unread = read(&bytes, forms()).unwrap_err();
+        prop_assert!(matches!(unread, Unread::NotAPicture | Unread::UnsupportedFormat | Unread::Unreadable));
+    }
+
+    #[test]
+    fn a_damaged_picture_is_read_or_refused(
+        format in proptest::sample::select(&[ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Gif, ImageFormat::WebP][..]),
+        damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        length: prop::sample::Index,
+        is_cut: bool,
+    ) {
+        let mut bytes = file(&code(ALIPAY), format);
+        if is_cut {
+            bytes.truncate(length.index(bytes.len()));
+        }
+        for (place, byte) in damage {
+            if !bytes.is_empty() {
+                *place.get_mut(&mut bytes) = byte;
+            }
+        }
+        if let Ok(received) = read(&bytes, forms()) {
+            prop_assert_eq!(received.platform, Platform::Alipay);
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! `/decode`: the receive code in a picture.
+
+use axum::{Json, extract::State};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{error::Error, reading, state::AppState, upload};
+
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "for the document: `upload` reads it")]
+pub(super) struct Upload {
+    /// A picture of one receive code: PNG, JPEG, WebP or GIF, at most 5 MB and 25 megapixels.
+    #[schema(value_type = String, format = Binary)]
+    picture: Vec<u8>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct Decoded {
+    /// The text inside the receive code, as `/newOrder` takes it.
+    payload: String,
+    /// Whose it is: `wechat`, `alipay`, `qq`, `unionpay` or `jd`.
+    platform: &'static str,
+    errcode: u16,
+}
+
+/// Reads the receive code in a picture. A failure says why in `reason`. Nothing is kept.
+#[utoipa::path(
+    post,
+    path = "/decode",
+    request_body(content = Upload, content_type = "multipart/form-data"),
+    responses((status = 200, body = Decoded))
+)]
+pub(super) async fn decode(
+    State(state): State<AppState>,
+    request: axum::extract::Request,
+) -> Result<Json<Decoded>, Error> {
+    let place = match state.desk.place() {
+        Ok(place) => place,
+        Err(error) => {
+            upload::hear_out(request).await;
+            return Err(error);
+        }
+    };
+    let picture = upload::picture(request).await?;
+    let forms = state.clone();
+    let read = move || reading::read(&picture, &forms.config.orders.payloads);
+    let received = state.desk.read(place, read).await??;
+    Ok(Json(Decoded {
+        payload: received.payload,
+        platform: received.platform.name(),
+        errcode: 200,
+    }))
+}

@@ -1,0 +1,180 @@
+//! What reading pictures costs at most, in bytes, memory and time.
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use heyi_sandbox::world::eventually;
+use image::ImageFormat;
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::JoinSet,
+    time::timeout,
+};
+
+use crate::{
+    bombs,
+    decode::{KIND, PATIENCE, assert_unread, decode, form, payload, start},
+    pictures::{self, file},
+    support::{TestApp, assert_fails, header},
+};
+
+const MEGABYTE: u64 = 1024 * 1024;
+/// Pictures that may arrive at once.
+const PLACES: usize = 16;
+
+#[tokio::test]
+async fn five_megabytes_is_the_limit_here_and_16_kib_elsewhere() -> Result<()> {
+    let app = start().await?;
+    for length in [5, 7, 30] {
+        let answer = decode(&app, &vec![0; length << 20 | 1]).await;
+        if length < 12 {
+            assert_unread(&answer?, 413, "too_large", "5 MB");
+        } else if let Ok(answer) = answer {
+            // Who sends on for long is hung up on.
+            assert_unread(&answer, 413, "too_large", "5 MB");
+        }
+    }
+    assert_unread(
+        &decode(&app, &vec![0; 5 << 20]).await?,
+        422,
+        "not_a_picture",
+        "",
+    );
+    let answer = app
+        .post("/newOrder", KIND, form(&vec![0; 17 * 1024]))
+        .await?;
+    assert_fails(&answer, 413, "16 KiB");
+    app.finish().await
+}
+
+/// Kilobytes of memory of the api's process by the name in its status.
+fn memory(app: &TestApp, name: &str) -> Result<u64> {
+    let id = app.api.id().context("the api has ended")?;
+    let status = fs::read_to_string(format!("/proc/{id}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let number = line
+        .context("no such line")?
+        .trim_matches(|c: char| !c.is_ascii_digit());
+    Ok(number.parse()?)
+}
+
+#[tokio::test]
+async fn bombs_cost_little_and_delay_nobody_else() -> Result<()> {
+    let mut bombs = bombs::pngs();
+    bombs.push(("a JPEG of 65,500 pixels square", bombs::large_jpeg()?));
+    bombs.push(("noise", bombs::noisy()?));
+    let app = start().await?;
+    let alice = app.client.login("alice").await?;
+    // A connection that idles is closed after a while, just when an order may take it, so these are not shared.
+    let (strangers, honest) = (app.world.client()?, app.world.client()?);
+    let mut thrown = JoinSet::new();
+    for (what, bomb) in bombs.iter().cycle().take(50).cloned() {
+        let request = strangers.request(reqwest::Method::POST, "/decode");
+        let request = request.header("content-type", KIND).timeout(PATIENCE);
+        let client = strangers.clone();
+        thrown.spawn(async move { (what, client.send(request.body(form(&bomb))).await) });
+    }
+    let mut orders = 0;
+    let mut slowest = Duration::ZERO;
+    while !thrown.is_empty() {
+        let start = Instant::now();
+        honest.order(&alice, "小店", 990).await?;
+        (orders, slowest) = (orders + 1, slowest.max(start.elapsed()));
+        while let Some(answered) = thrown.try_join_next() {
+            let (what, answer) = answered?;
+            let answer = answer.context(what)?;
+            let status = answer.status.as_u16();
+            assert!([422, 503].contains(&status), "{what}: {}", answer.body);
+        }
+    }
+    assert!(orders > 1);
+    // An order takes milliseconds; a picture that is read where orders are served would take its seconds.
+    assert!(slowest < Duration::from_secs(5), "{slowest:?}");
+    for (what, bomb) in &bombs {
+        let answer = decode(&app, bomb).await?;
+        let reason = answer.text("reason");
+        let harmless = ["too_many_pixels", "unreadable", "no_code"].contains(&reason.as_str());
+        assert!(harmless, "{what}: {}", answer.body);
+    }
+    let readers = std::thread::available_parallelism()?.get().div_ceil(2) as u64;
+    let most = memory(&app, "VmHWM:")? * 1024;
+    assert!(
+        most < (400 + 400 * readers) * MEGABYTE,
+        "{} MB",
+        most / MEGABYTE
+    );
+    let picture = file(pictures::code(&payload("wechat"), 4), ImageFormat::Png)?;
+    assert_eq!(decode(&app, &picture).await?.status, 200);
+    app.finish().await
+}
+
+/// Begins to send a picture and does not go on.
+async fn stalled(app: &TestApp) -> Result<TcpStream> {
+    let mut stream = TcpStream::connect(app.api.url().trim_start_matches("http://")).await?;
+    let head = format!(
+        "POST /decode HTTP/1.1\r\nHost: x\r\nContent-Type: {KIND}\r\nContent-Length: 1000\r\n\r\n--w"
+    );
+    stream.write_all(head.as_bytes()).await?;
+    Ok(stream)
+}
+
+#[tokio::test]
+async fn who_sends_slowly_takes_a_place_for_a_while_and_is_cut_off() -> Result<()> {
+    let app = TestApp::start_with(&[("HTTP__REQUEST_TIMEOUT", "5s")]).await?;
+    let alice = app.client.login("alice").await?;
+    let mut slow = Vec::new();
+    for _ in 0..PLACES {
+        slow.push(stalled(&app).await?);
+    }
+    let mut busy = None;
+    eventually("no place", async || {
+        // Where this one came before a slow one, that was sent away.
+        slow.push(stalled(&app).await?);
+        let answer = decode(&app, b"").await?;
+        busy = (answer.status == 503).then_some(answer);
+        Ok(busy.is_some())
+    })
+    .await?;
+    let busy = busy.context("no answer")?;
+    assert_fails(&busy, 503, "in a moment");
+    assert_eq!(header(&busy, "retry-after"), "1");
+    let honest = app.world.client()?;
+    honest.order(&alice, "小店", 990).await?;
+    let mut ended = Vec::new();
+    for mut stream in slow {
+        let mut answer = Vec::new();
+        timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await??;
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        ended.push(answer.get(..13).unwrap_or_default().to_owned());
+    }
+    let cut_off = ended.iter().filter(|end| *end == "HTTP/1.1 408 ").count();
+    let sent_away = ended.iter().filter(|end| *end == "HTTP/1.1 503 ").count();
+    assert_eq!(cut_off + sent_away, ended.len(), "{ended:?}");
+    assert!(cut_off >= PLACES, "{ended:?}");
+    assert_unread(&decode(&app, b"").await?, 422, "not_a_picture", "");
+    app.finish().await
+}
+
+#[tokio::test]
+async fn a_picture_counts_as_ten_requests() -> Result<()> {
+    let app = TestApp::start_with(&[("HTTP__RATE_LIMIT", "5")]).await?;
+    let mut taken = 0;
+    let refused: Value = loop {
+        let answer = decode(&app, b"").await?;
+        if answer.status == 429 {
+            break answer.json();
+        }
+        assert_unread(&answer, 422, "not_a_picture", "");
+        taken += 1;
+        assert!(taken < 100, "a hundred pictures were taken");
+    };
+    // Two at once, and a slow machine lets half of one be earned each second.
+    assert!((2..10).contains(&taken), "{taken}");
+    assert_eq!(refused["errcode"], 429);
+    app.finish().await
+}
