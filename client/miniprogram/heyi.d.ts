@@ -85,10 +85,30 @@ export interface Stats {
   days: DayStats[];
 }
 
+/** A receive code that was read out of a picture. */
+export interface Decoded {
+  platform: Platform;
+  payload: string;
+}
+
+/** Why there is no receive code in a picture. */
+export type Reason =
+  | "no_code"
+  | "several_codes"
+  | "payment_code"
+  | "unknown_code"
+  | "too_small"
+  | "unreadable"
+  | "not_a_picture"
+  | "unsupported_format"
+  | "too_many_pixels"
+  | "too_large";
+
 /** The part of `wx` that is used. */
 export interface Wx {
   login(options: object): void;
   request(options: object): void;
+  uploadFile(options: object): void;
   navigateToMiniProgram(options: object): void;
   getStorageSync(key: string): unknown;
   setStorageSync(key: string, value: unknown): void;
@@ -110,11 +130,13 @@ export interface Options {
 
 /** A failure. */
 export class HeyiError extends Error {
-  constructor(message: string, code: number, state?: OrderState);
+  constructor(message: string, code: number, state?: OrderState, reason?: Reason);
   /** The errcode of the api or of WeChat; 0 without an answer. */
   readonly code: number;
   /** What became of an order, where `wait` fails. */
   readonly state?: OrderState;
+  /** Why `decode` fails; none where the network does. */
+  readonly reason?: Reason;
 }
 
 /** The client of one api. */
@@ -144,6 +166,8 @@ export class Heyi {
   stats(id: string, options?: { days?: number }): Promise<Stats>;
   /** Deletes a code, also repeatedly. */
   remove(id: string): Promise<void>;
+  /** Reads the receive code in a picture, by a path as wx.chooseMedia gives one. */
+  decode(filePath: string): Promise<Decoded>;
   /** The address that the composite code holds. */
   pageUrl(id: string): string;
   /** The composite code as a picture. */

@@ -12,13 +12,15 @@ const REQUEST_TIMEOUT_MS = 15000;
 const WAIT_LIMIT_MS = 120000;
 const WAIT_EVERY_MS = 2000;
 
-// A failure. `code` is the errcode of the api or of WeChat, 0 without an answer; `state` what became of an order.
+// A failure. `code` is the errcode of the api or of WeChat, 0 without an answer; `state` what became of an order,
+// `reason` why a picture holds no receive code.
 class HeyiError extends Error {
-  constructor(message, code, state) {
+  constructor(message, code, state, reason) {
     super(message);
     this.name = "HeyiError";
     this.code = code;
     this.state = state;
+    this.reason = reason;
   }
 }
 
@@ -185,6 +187,21 @@ class Heyi {
     await this._callSigned("/del", () => ({ id }));
   }
 
+  // Reads the receive code in a picture, by a path as wx.chooseMedia gives one, and resolves with platform and payload.
+  async decode(filePath) {
+    const header = { accept: "application/json" };
+    const upload = { url: `${this._base}/decode`, filePath, name: "picture", header, timeout: this._timeout };
+    const { data, statusCode } = await this._promised("uploadFile", upload);
+    let answer = null;
+    try {
+      answer = JSON.parse(data);
+    } catch (_) {
+      // Of a proxy, as told below.
+    }
+    const { platform, payload } = checked("/decode", answered("/decode", answer, statusCode));
+    return { platform, payload };
+  }
+
   // The address that the composite code holds.
   pageUrl(id) {
     return `${this._base}/qr?id=${encodeURIComponent(id)}`;
@@ -238,8 +255,7 @@ class Heyi {
     const header = { "content-type": "application/json", accept: "application/json" };
     const request = { url: this._base + route, method: "POST", header, data, timeout };
     const answer = await this._promised("request", request);
-    if (answer.data && typeof answer.data.errcode === "number") return answer.data;
-    throw new HeyiError(`${route}: HTTP ${answer.statusCode} without an answer of the api`, answer.statusCode);
+    return answered(route, answer.data, answer.statusCode);
   }
 
   _promised(name, options) {
@@ -266,9 +282,14 @@ class Heyi {
   }
 }
 
+function answered(route, answer, status) {
+  if (answer && typeof answer.errcode === "number") return answer;
+  throw new HeyiError(`${route}: HTTP ${status} without an answer of the api`, status);
+}
+
 function checked(route, answer) {
   if (answer.errcode === 200) return answer;
-  throw new HeyiError(`${route}: ${answer.errmsg}`, answer.errcode, answer.state);
+  throw new HeyiError(`${route}: ${answer.errmsg}`, answer.errcode, answer.state, answer.reason);
 }
 
 module.exports = { Heyi, HeyiError, md5, sign };

@@ -1,6 +1,9 @@
 "use strict";
 
 const assert = require("node:assert/strict");
+const { mkdtemp, rm, writeFile } = require("node:fs/promises");
+const { tmpdir } = require("node:os");
+const { join } = require("node:path");
 const { test } = require("node:test");
 
 const { Heyi } = require("../heyi.js");
@@ -163,6 +166,28 @@ test("refusals say what to do", async () => {
   await assert.rejects(heyi.order({ ...WISH, payloads: { wechat: "134567890123456789" } }), { message: /付款码/ });
   await assert.rejects(heyi.order({ ...WISH, channel: "alipay" }), { message: /miniapp, cashier or native/ });
   assert.equal(heyi.pending, null);
+});
+
+test("a receive code is read out of a picture", async (context) => {
+  const { wx } = phone("decode");
+  const heyi = client(wx);
+  const back = comesBack(heyi, wx);
+  await heyi.pay(await heyi.order(WISH));
+  await back;
+  const id = await heyi.wait(SOON);
+  const directory = await mkdtemp(join(tmpdir(), "heyi-"));
+  context.after(() => rm(directory, { recursive: true }));
+  const path = join(directory, "code.png");
+  const save = async (url) => writeFile(path, Buffer.from(await (await fetch(url)).arrayBuffer()));
+  for (const platform of ["wechat", "alipay"]) {
+    await save(`${heyi.pictureUrl(id, { size: 400 })}&as=${platform}`);
+    assert.deepEqual(await heyi.decode(path), { platform, payload: PAYLOADS[platform] });
+  }
+  await save(heyi.pictureUrl(id));
+  await assert.rejects(heyi.decode(path), { name: "HeyiError", code: 422, reason: "unknown_code", message: /WeChat, Alipay/ });
+  await writeFile(path, Buffer.alloc(6 << 20));
+  await assert.rejects(heyi.decode(path), { code: 413, reason: "too_large" });
+  await assert.rejects(heyi.decode(join(directory, "none.png")), { code: 0, message: /uploadFile:fail/ });
 });
 
 test("WeChat's refusal and a network that is away are told apart", async () => {

@@ -2,6 +2,8 @@
 
 // The parts of WeChat that the client uses. PayJS's mini-program is the sandbox's.
 
+const { readFile } = require("node:fs/promises");
+
 const PAYJS = "wx959c8c1fb2d877b5";
 
 const { HEYI_URL, HEYI_SANDBOX_URL, HEYI_APP_KEY } = process.env;
@@ -40,6 +42,17 @@ function phone(name, { onPay = "pay" } = {}) {
       fetch(url, { method, headers: header, body: JSON.stringify(data) })
         .then(async (response) => ({ statusCode: response.status, data: await response.json().catch(() => "") }))
         .then(success, (error) => fail({ errMsg: `request:fail ${error.message}` }));
+    },
+
+    // Here a path is that of a file of this machine.
+    uploadFile({ url, filePath, name, header, success, fail }) {
+      seen.requests.push({ url, data: filePath });
+      const body = new FormData();
+      readFile(filePath)
+        .then((content) => body.append(name, new Blob([content]), "picture"))
+        .then(() => fetch(url, { method: "POST", headers: header, body }))
+        .then(async (response) => ({ statusCode: response.status, data: await response.text() }))
+        .then(success, (error) => fail({ errMsg: `uploadFile:fail ${error.message}` }));
     },
 
     navigateToMiniProgram({ appId, path, extraData, envVersion, success, fail }) {
