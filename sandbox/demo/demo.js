@@ -54,6 +54,19 @@ function fillIn() {
   for (const [platform, [, sample]] of Object.entries(PLATFORMS)) fields[platform].value = sample();
 }
 
+// A picture may be of another app than the one beside which it was chosen.
+async function read(picker) {
+  const path = URL.createObjectURL(picker.files[0]);
+  try {
+    const { platform, payload } = await heyi.decode(path);
+    ids("order-form").elements[platform].value = payload;
+    say(`读出${PLATFORMS[platform][0]}收款码 the code is read`, true);
+  } finally {
+    URL.revokeObjectURL(path);
+    picker.value = "";
+  }
+}
+
 async function order(fields) {
   const payloads = {};
   for (const platform of Object.keys(PLATFORMS)) {
@@ -238,7 +251,15 @@ async function start() {
     input.name = platform;
     input.autocomplete = "off";
     row.append(label, input);
-    ids("payloads").append(row);
+    const picker = document.createElement("input");
+    picker.type = "file";
+    picker.accept = "image/*";
+    picker.setAttribute("aria-label", `${label}收款码的图片 picture`);
+    on(picker, "change", () => picker.files.length && read(picker));
+    const pair = document.createElement("div");
+    pair.className = "pair";
+    pair.append(row, picker);
+    ids("payloads").append(pair);
   }
   on(ids("login-form"), "submit", () => signIn(ids("login-form").elements.name.value.trim()));
   on(ids("order-form"), "submit", () => order(ids("order-form").elements));

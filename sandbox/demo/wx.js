@@ -16,6 +16,16 @@ const wx = {
       .then(success, (error) => fail({ errMsg: error.message }));
   },
 
+  // A path is the address of a file that was chosen.
+  uploadFile({ url, filePath, name, header, success, fail }) {
+    const body = new FormData();
+    fetch(filePath)
+      .then(async (file) => body.append(name, await file.blob(), "picture"))
+      .then(() => fetch(url, { method: "POST", headers: header, body }))
+      .then(async (response) => ({ statusCode: response.status, data: await response.text() }))
+      .then(success, (error) => fail({ errMsg: error.message }));
+  },
+
   navigateToMiniProgram({ appId, extraData, success }) {
     wx.setStorageSync("wx.away", appId);
     location.assign(`/payjs/miniapp?${new URLSearchParams(extraData)}`);

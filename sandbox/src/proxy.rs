@@ -3,7 +3,7 @@
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::State,
+    extract::{DefaultBodyLimit, State},
     http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
     routing::any,
@@ -25,8 +25,13 @@ const RETURNED: [HeaderName; 4] = [
     header::CACHE_CONTROL,
 ];
 
+/// More than the api takes, so that its own answer is seen.
+const BODY_LIMIT: usize = 16 * 1024 * 1024;
+
 pub(crate) fn routes() -> Router<Shared> {
-    Router::new().route("/api/{*path}", any(pass_on))
+    Router::new()
+        .route("/api/{*path}", any(pass_on))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
 }
 
 async fn pass_on(

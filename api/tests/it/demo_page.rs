@@ -1,11 +1,13 @@
 //! The sandbox's demo page in a real browser, at the size of a phone.
 
 use anyhow::{Context, Result};
-use heyi_sandbox::world::eventually;
+use heyi_sandbox::world::{eventually, payloads};
+use image::ImageFormat;
 use serde_json::json;
 
 use crate::{
     browser::{Browser, PHONE},
+    pictures::{self, file},
     support::TestApp,
 };
 
@@ -113,5 +115,41 @@ async fn the_demo_page_pays_over_every_channel_changes_a_code_and_tells_its_scan
     assert!(app.world.sandbox.ledger().refused.is_empty());
     browser.stop().await?;
     worker.stop().await?;
+    app.finish().await
+}
+
+#[tokio::test]
+async fn the_demo_page_reads_pictures_of_codes() -> Result<()> {
+    let app = TestApp::start_with(&[("HTTP__REQUEST_TIMEOUT", "120s")]).await?;
+    let browser = sign_in(&app).await?;
+    let path = app.world.dir().join("code.png");
+    let choose = async |text: &str| -> Result<()> {
+        let picture = file(pictures::code(text, 6), ImageFormat::Png)?;
+        std::fs::write(&path, picture)?;
+        let picker = browser.find("#payloads input[type=file]").await?;
+        eventually("a picker that waits", async || {
+            Ok(picker.is_enabled().await?)
+        })
+        .await?;
+        Ok(picker.send_keys(&path.to_string_lossy()).await?)
+    };
+    // The first is WeChat's, but the picture says whose it is.
+    for platform in ["alipay", "wechat"] {
+        let payload = payloads()[platform].clone();
+        choose(payload.as_str().unwrap_or_default()).await?;
+        let field = format!("return document.querySelector('#order-form [name={platform}]').value");
+        eventually("the payload in its field", async || {
+            Ok(browser.evaluate(&field).await? == payload)
+        })
+        .await?;
+    }
+    choose("134567890123456789").await?;
+    eventually("the refusal", async || {
+        let message = browser.find("#message").await?.text().await?;
+        Ok(message.contains("付款码"))
+    })
+    .await?;
+    assert!(browser.fits().await?, "the demo page is wider than a phone");
+    browser.stop().await?;
     app.finish().await
 }
