@@ -1,6 +1,8 @@
 //! The least that an axum process can do: read a request, answer a constant, or what MongoDB's driver finds by an
 //! index.
 
+#![expect(clippy::disallowed_types, reason = "this is what axum does by itself")]
+
 use std::{
     env,
     net::{Ipv4Addr, SocketAddr},
