@@ -141,7 +141,7 @@ async fn who_sends_slowly_takes_a_place_for_a_while_and_is_cut_off() -> Result<(
     })
     .await?;
     let busy = busy.context("no answer")?;
-    assert_fails(&busy, 503, "in a moment");
+    assert_fails(&busy, 503, "wait 1 s");
     assert_eq!(header(&busy, "retry-after"), "1");
     let honest = app.world.client()?;
     honest.order(&alice, "小店", 990).await?;

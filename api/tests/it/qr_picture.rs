@@ -98,7 +98,7 @@ async fn a_picture_that_cannot_be_is_refused() -> Result<()> {
         assert_fails(&app.get_with(&format!("/qr/{file}"), &[]).await?, 410, "");
     }
     app.store.delete(code).await?;
-    let gone = app.get_with(&format!("/qr/{id}.svg"), &[]).await?;
+    let gone = app.gone(&format!("/qr/{id}.svg"), &[]).await?;
     assert_fails(&gone, 410, "ask its owner");
     app.finish().await
 }

@@ -163,11 +163,11 @@ async fn a_poster_that_cannot_be_is_refused() -> Result<()> {
     }
     app.store.set_disabled(code, true).await?;
     let path = format!("/qr/{id}/poster.svg");
-    assert_fails(&app.get_with(&path, &[]).await?, 410, "ask its owner");
+    assert_fails(&app.gone(&path, &[]).await?, 410, "ask its owner");
     app.store.set_disabled(code, false).await?;
     assert_eq!(app.get_with(&path, &[]).await?.status, 200);
     app.store.delete(code).await?;
-    assert_fails(&app.get_with(&path, &[]).await?, 410, "ask its owner");
+    assert_fails(&app.gone(&path, &[]).await?, 410, "ask its owner");
     app.finish().await
 }
 

@@ -99,7 +99,7 @@ async fn a_report_that_cannot_be_is_refused() -> Result<()> {
         assert!(page.body.starts_with("<!doctype html>"), "{}", page.body);
     }
     app.store.set_disabled(code, true).await?;
-    let gone = app.get_with(&format!("/report?id={id}"), &json).await?;
+    let gone = app.gone(&format!("/report?id={id}"), &json).await?;
     assert_fails(&gone, 410, "");
     assert_eq!(app.store.reports(None, 10).await?, []);
     app.finish().await

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use heyi_common::{
     order::{Fee, Order, OrderData},
     redis::Shared,
     sign::Params,
     store::{Code, Payment, Store},
 };
-use heyi_sandbox::world::{Answer, Client, Heyi, Person, World, data};
+use heyi_sandbox::world::{Answer, Client, Heyi, Person, World, data, eventually};
 use redis::{AsyncCommands, streams::StreamRangeReply};
 use serde_json::{Value, json};
 
@@ -102,6 +102,17 @@ impl TestApp {
             self.client.post_form(path, params).await?,
             self.client.post_json(path, &json!(params)).await?,
         ])
+    }
+
+    /// Waits until the api says that it is gone, after somebody else took it away. Says how.
+    pub(crate) async fn gone(&self, path: &str, headers: &[(&str, &str)]) -> Result<Answer> {
+        let mut last = None;
+        eventually(&format!("{path} is gone"), async || {
+            let answer = self.get_with(path, headers).await?;
+            Ok(last.insert(answer).status == 410)
+        })
+        .await?;
+        last.context("nothing was asked")
     }
 
     /// GET with headers.

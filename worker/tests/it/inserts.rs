@@ -46,7 +46,7 @@ async fn codes_that_are_inserted_together_fail_alone() -> Result<()> {
         .map(|number| code(&shop, "小店", number))
         .collect();
     codes[7] = code(&shop, REFUSED, 7);
-    codes[21] = code(&shop, &"大".repeat(TOO_LONG / 3), 21);
+    codes[21].name = "大".repeat(TOO_LONG / 3);
     // Another payment of an order that is promoted at the same moment.
     codes[35] = Code {
         payjs_order_id: payment_id(COUNT),
