@@ -1,6 +1,6 @@
 //! How many requests a second the api answers, beside a route that answers a constant.
 
-mod bare;
+pub(crate) mod bare;
 pub(crate) mod client;
 pub(crate) mod floor;
 pub(crate) mod load;

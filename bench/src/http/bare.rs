@@ -14,12 +14,12 @@ const BODY: &str = "return_code=1&total_fee=990&out_trade_no=2025010100000000000
 const COMMANDS: &str = "20000";
 
 /// One key of many.
-pub(super) const SET: &[&str] = &["SET", "bench:__rand_int__", BODY];
+pub(crate) const SET: &[&str] = &["SET", "bench:__rand_int__", BODY];
 /// One stream.
-pub(super) const XADD: &[&str] = &["XADD", "bench", "*", "form", BODY];
+pub(crate) const XADD: &[&str] = &["XADD", "bench", "*", "form", BODY];
 
 /// Writes a second, by `redis-benchmark`.
-pub(super) fn rate(world: &World, command: &[&str]) -> Result<f64> {
+pub(crate) fn rate(world: &World, command: &[&str]) -> Result<f64> {
     let port = world.redis.as_ref().map(Server::port);
     let output = Command::new("redis-benchmark")
         .args(["-p", &port.context("no Redis of its own")?.to_string()])
