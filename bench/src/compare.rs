@@ -27,7 +27,7 @@ pub(crate) fn print(before: &Path, after: &Path) -> Result<()> {
             println!("   new   {}: {:.3}", now.name, now.median);
             continue;
         };
-        let change = now.median / then.median - 1.0;
+        let change = change(then.median, now.median);
         let gain = if now.is_gain { change } else { -change };
         let overlaps = now.min <= then.max && then.min <= now.max;
         let verdict = match gain {
@@ -53,6 +53,16 @@ pub(crate) fn print(before: &Path, after: &Path) -> Result<()> {
     }
     ensure!(worse.is_empty(), "got worse: {}", worse.join("; "));
     Ok(())
+}
+
+/// By which share of it `before` has changed. What was nothing and is something has changed without measure.
+fn change(before: f64, now: f64) -> f64 {
+    let difference = now - before;
+    if difference.abs() < f64::EPSILON {
+        0.0
+    } else {
+        difference / before
+    }
 }
 
 fn read(path: &Path) -> Result<Vec<Number>> {
@@ -112,6 +122,8 @@ mod tests {
         assert!(compare("orders/s", 100.0, 200.0).is_ok());
         assert!(compare("ms", 100.0, 80.0).is_ok());
         assert!(compare("ms", 100.0, 120.0).is_err());
+        assert!(compare("requests", 0.0, 0.0).is_ok());
+        assert!(compare("requests", 0.0, 1.0).is_err());
     }
 
     #[test]
