@@ -13,6 +13,8 @@ use super::{finders, grey::Grey, panics::catch};
 const SIDE: usize = 1600;
 /// A picture that is smaller is also looked at larger.
 const SMALL_SIDE: usize = 800;
+/// Finder patterns of a code.
+const FINDERS: usize = 3;
 /// More finder patterns than ten codes have are not paired: each with each, it would take too long.
 const MAX_FINDERS: usize = 30;
 /// A picture with a shorter side has no room for a code.
@@ -73,38 +75,44 @@ type Attempt = (Grey, f64);
 fn look(canvas: &Canvas, grey: Grey) -> Seen {
     let bits = grey.black();
     drop(grey);
-    match finders::count(&bits) {
+    let finders = finders::count(&bits);
+    match finders {
         ..3 => return Seen::Nothing,
-        finders if finders > MAX_FINDERS => return Seen::TooMany(finders / 3),
+        _ if finders > MAX_FINDERS => return Seen::TooMany(finders / FINDERS),
         _ => {}
     }
     let canvas = canvas.of(&bits);
     drop(bits);
     match catch(|| read(canvas)) {
-        Ok(seen) => seen,
+        // Whoever sent it meant perhaps one that was not read.
+        Ok((Seen::Codes(_), read)) if read < finders / FINDERS => Seen::TooMany(finders / FINDERS),
+        Ok((seen, _)) => seen,
         Err(cause) if cause.is::<OutOfSteps>() => Seen::Endless,
         // `rqrr` does so on some patterns that are no code.
         Err(_) => Seen::Nothing,
     }
 }
 
-fn read(canvas: Canvas) -> Seen {
+/// What is seen, and how many codes were read.
+fn read(canvas: Canvas) -> (Seen, usize) {
     let mut image = PreparedImage::without_preparation(canvas);
     let mut texts = BTreeSet::new();
+    let mut read = 0;
     let mut seen = Seen::Nothing;
     for grid in image.detect_grids() {
         let mut text = Vec::new();
         if grid.decode_to(&mut text).is_ok() {
             texts.insert(text);
+            read += 1;
         } else {
             let side = distance(grid.bounds[0], grid.bounds[1]);
             seen = Seen::Blurred(side / float(grid.grid.size()));
         }
     }
     if texts.is_empty() {
-        seen
+        (seen, read)
     } else {
-        Seen::Codes(texts)
+        (Seen::Codes(texts), read)
     }
 }
 

@@ -230,6 +230,21 @@ async fn several_codes_are_counted() -> Result<()> {
 }
 
 #[tokio::test]
+async fn one_of_several_codes_is_not_taken_for_all() -> Result<()> {
+    let app = start().await?;
+    let alice = app.client.login("alice").await?;
+    let id = app.code(&alice, "小店").await?.id.to_hex();
+    for size in [400, 555, 720, 1080, 1440, 2048] {
+        let poster = format!("/qr/{id}/poster.png?style=pair&size={size}");
+        let poster = app.get_with(&poster, &[]).await?;
+        let answer = decode(&app, &poster.bytes).await?;
+        assert_unread(&answer, 422, "several_codes", "cut it down to one");
+        assert_eq!(answer.json()["codes"], 3, "{size}: {}", answer.body);
+    }
+    app.finish().await
+}
+
+#[tokio::test]
 async fn a_request_that_is_no_upload_is_told_what_to_send() -> Result<()> {
     let app = start().await?;
     let picture = file(pictures::code(&payload("wechat"), 4), ImageFormat::Png)?;
