@@ -89,12 +89,14 @@ impl Codes {
         let is_current = |code: &Shown| {
             code.epoch == epoch && now.saturating_duration_since(code.read_at) < LONGEST_AGE
         };
+        if let Some(code) = self.kept.get(&id)
+            && is_current(&code)
+        {
+            metrics::counter!("heyi_codes_read_total", "from" => "memory").increment(1);
+            return Ok(code);
+        }
         self.kept.remove_if(&id, |code| !is_current(code));
         match self.kept.get_value_or_guard(&id, Some(Duration::ZERO)) {
-            GuardResult::Value(code) if is_current(&code) => {
-                metrics::counter!("heyi_codes_read_total", "from" => "memory").increment(1);
-                Ok(code)
-            }
             // Forgetting the code takes its place away from under the guard, so that what was read before a change
             // is not kept after it.
             GuardResult::Guard(place) => {
@@ -102,6 +104,7 @@ impl Codes {
                 let _ = place.insert(Arc::clone(&code));
                 Ok(code)
             }
+            // Another request is just reading it.
             GuardResult::Value(_) | GuardResult::Timeout => self.read(store, id).await,
         }
     }
