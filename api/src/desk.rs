@@ -2,26 +2,22 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    task::spawn_blocking,
-    time::timeout,
-};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::error::Error;
+use crate::{
+    error::Error,
+    turns::{BUSY, Turns, processors},
+};
 
 /// Pictures that arrive or wait, of up to 5 MB each.
 const PLACES: usize = 16;
 /// How long a picture that is here may wait to be read.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-const BUSY: Error = Error::Busy { retry_after: 1 };
-
 /// The places and the readers of a process.
 pub(crate) struct Desk {
     places: Arc<Semaphore>,
-    readers: Arc<Semaphore>,
-    patience: Duration,
+    readers: Turns,
 }
 
 /// Held from before a picture arrives until it is read.
@@ -30,11 +26,9 @@ pub(crate) struct Place(OwnedSemaphorePermit);
 impl Desk {
     /// One with readers for half of the cores.
     pub(crate) fn new() -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             places: Arc::new(Semaphore::new(PLACES)),
-            readers: Arc::new(Semaphore::new(cores.div_ceil(2))),
-            patience: PATIENCE,
+            readers: Turns::new(processors().div_ceil(2), PATIENCE),
         }
     }
 
@@ -50,16 +44,11 @@ impl Desk {
         place: Place,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
-        let reader = timeout(self.patience, self.readers.clone().acquire_owned()).await;
-        let Ok(Ok(reader)) = reader else {
-            return Err(BUSY);
+        let read = move || {
+            let _place = place.0;
+            work()
         };
-        let done = spawn_blocking(move || {
-            let done = work();
-            drop((place.0, reader));
-            done
-        });
-        done.await.map_err(|error| Error::Internal(error.into()))
+        self.readers.take(read).await
     }
 }
 
@@ -84,10 +73,10 @@ mod tests {
     async fn who_waits_too_long_for_a_reader_is_told_so_and_gives_the_place_back() {
         let patience = Duration::from_millis(50);
         let desk = Arc::new(Desk {
-            patience,
+            readers: Turns::new(processors().div_ceil(2), patience),
             ..Desk::new()
         });
-        let readers = desk.readers.available_permits();
+        let readers = desk.readers.free();
         let mut held = JoinSet::new();
         let mut release = Vec::new();
         for _ in 0..readers {
@@ -97,7 +86,7 @@ mod tests {
             let desk = desk.clone();
             held.spawn(async move { desk.read(place, move || receiver.recv()).await });
         }
-        while desk.readers.available_permits() > 0 {
+        while desk.readers.free() > 0 {
             yield_now().await;
         }
         let place = desk.place().unwrap();

@@ -27,6 +27,7 @@ mod scanner;
 mod sparing;
 mod state;
 mod track;
+mod turns;
 mod upload;
 mod user;
 

@@ -9,18 +9,29 @@ mod parts;
 mod png;
 mod svg;
 mod text;
-mod turns;
 mod words;
+
+use std::time::Duration;
 
 use heyi_common::payload::{Payloads, Platform};
 use qrcode::types::QrError;
 use utoipa::ToSchema;
 
-use crate::{language::Language, picture::PngError};
+use crate::{
+    language::Language,
+    picture::PngError,
+    turns::{Turns, processors},
+};
 use designs::{Content, classic, dark, pair, stand, sticker};
 use font::Font;
 
-pub(crate) use turns::Turns;
+/// How long a drawing waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Turns to draw: half of the processors, but one at least.
+pub(crate) fn turns() -> Turns {
+    Turns::new((processors() / 2).max(1), PATIENCE)
+}
 
 /// What a poster looks like.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ToSchema)]

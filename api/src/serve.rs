@@ -14,7 +14,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use self::thread::{Thread, end};
-use crate::state::AppState;
+use crate::{state::AppState, turns::processors};
 
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 /// What the scans of the last moment may take to be counted.
@@ -49,8 +49,7 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
 
 /// One thread for each core.
 fn start_threads(state: &AppState, stop: &CancellationToken) -> anyhow::Result<Vec<Thread>> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    (0..cores)
+    (0..processors())
         .map(|number| {
             let name = format!("http-{number}");
             Thread::start(name, state, stop.clone())

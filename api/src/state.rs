@@ -21,8 +21,9 @@ use crate::{
     desk::Desk,
     limit::RateLimit,
     pages::Pages,
-    poster::{Posters, Turns},
+    poster::{self, Posters},
     sparing::Sparing,
+    turns::Turns,
 };
 
 /// Handles to everything. Every layer clones it for every request, so it is one pointer.
@@ -96,7 +97,7 @@ impl AppState {
             payjs: payjs::Client::new(http, &config.payjs),
             pages: Pages::new()?,
             posters: Arc::new(Posters::new()?),
-            turns: Turns::for_this_machine(),
+            turns: poster::turns(),
             limit: RateLimit::new(&config.http),
             desk: Desk::new(),
             refusals: Sparing::new(),

@@ -1,38 +1,37 @@
-//! So much drawing at once: it must leave processors to payments.
+//! So much heavy work at once: it must leave processors to payments.
 
-use std::{num::NonZeroUsize, sync::Arc, thread::available_parallelism, time::Duration};
+use std::{sync::Arc, thread::available_parallelism, time::Duration};
 
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
 use crate::error::Error;
 
-/// How long a drawing waits for its turn.
-const WAIT: Duration = Duration::from_secs(1);
+/// What is told to those who find no turn.
+pub(crate) const BUSY: Error = Error::Busy { retry_after: 1 };
 
-/// Who draws takes one and gives it back.
-pub(crate) struct Turns(Arc<Semaphore>);
+/// Who has heavy work takes one and gives it back.
+pub(crate) struct Turns {
+    free: Arc<Semaphore>,
+    patience: Duration,
+}
 
 impl Turns {
-    /// Half of the processors, but one at least.
-    pub(crate) fn for_this_machine() -> Self {
-        let processors = available_parallelism().map_or(1, NonZeroUsize::get);
-        Self::new((processors / 2).max(1))
+    /// So many, each waited for so long.
+    pub(crate) fn new(number: usize, patience: Duration) -> Self {
+        Self {
+            free: Arc::new(Semaphore::new(number)),
+            patience,
+        }
     }
 
-    fn new(number: usize) -> Self {
-        Self(Arc::new(Semaphore::new(number)))
-    }
-
-    /// Does the work on a thread of its own when it is its turn.
+    /// Does the work on a thread of its own when it is its turn. What cannot wait any longer is dropped.
     pub(crate) async fn take<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
-        let turn = timeout(WAIT, self.0.clone().acquire_owned()).await;
+        let turn = timeout(self.patience, self.free.clone().acquire_owned()).await;
         let Ok(Ok(turn)) = turn else {
-            return Err(Error::Busy {
-                retry_after: WAIT.as_secs(),
-            });
+            return Err(BUSY);
         };
         let done = spawn_blocking(move || {
             // Work goes on when nobody waits for it any more, so the turn is its own.
@@ -41,6 +40,16 @@ impl Turns {
         });
         done.await.map_err(|error| Error::Internal(error.into()))
     }
+
+    #[cfg(test)]
+    pub(crate) fn free(&self) -> usize {
+        self.free.available_permits()
+    }
+}
+
+/// The processors of this machine.
+pub(crate) fn processors() -> usize {
+    available_parallelism().map_or(1, usize::from)
 }
 
 #[cfg(test)]
@@ -54,9 +63,11 @@ mod tests {
 
     use super::*;
 
+    const PATIENCE: Duration = Duration::from_secs(1);
+
     #[tokio::test]
     async fn who_finds_no_turn_is_told_when_to_ask_again() {
-        let turns = Turns::new(1);
+        let turns = Turns::new(1, PATIENCE);
         let (end, wait) = channel::<()>();
         let (start, begun) = tokio::sync::oneshot::channel();
         let long = turns.take(move || {
@@ -77,7 +88,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_turn_is_kept_by_work_that_nobody_waits_for() {
-        let turns = Turns::new(1);
+        let turns = Turns::new(1, PATIENCE);
         let (end, wait) = channel::<()>();
         let given_up = timeout(Duration::from_millis(10), turns.take(move || wait.recv())).await;
         assert!(given_up.is_err());
@@ -88,7 +99,7 @@ mod tests {
 
     #[tokio::test]
     async fn work_that_panics_gives_its_turn_back() {
-        let turns = Turns::new(1);
+        let turns = Turns::new(1, PATIENCE);
         let panicked = turns.take(|| panic!("on purpose")).await;
         assert!(matches!(panicked, Err(Error::Internal(_))));
         assert!(turns.take(|| ()).await.is_ok());
