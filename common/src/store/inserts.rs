@@ -16,7 +16,8 @@ use tokio::{
     task::yield_now,
 };
 
-const DUPLICATE_KEY: i32 = 11000;
+use super::DUPLICATE_KEY;
+
 /// MongoDB takes none that is longer; the driver would refuse those beside it as well.
 const LONGEST: usize = 16 << 20;
 /// Documents of one command at most.
