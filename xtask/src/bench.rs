@@ -2,9 +2,12 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
-use crate::{checkout::Checkout, install};
+use crate::{
+    checkout::{Checkout, run_through},
+    install,
+};
 
 /// What can be chosen about `bench`.
 #[derive(clap::Args)]
@@ -22,10 +25,5 @@ pub(crate) fn run(checkout: &Checkout, options: &Options) -> Result<ExitCode> {
     let mut bench = checkout.command("cargo");
     bench.args(["run", "--release", "--locked", "-p", "heyi-bench", "--"]);
     bench.args(&options.arguments);
-    let status = bench.status().context("cannot run cargo")?;
-    Ok(if status.success() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    run_through(&mut bench)
 }

@@ -4,7 +4,11 @@ use std::{env, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, Result};
 
-use crate::{checkout::Checkout, install, test::succeed};
+use crate::{
+    checkout::{Checkout, run_through},
+    install,
+    test::succeed,
+};
 
 /// The run that is part of `cargo xtask test`.
 const SHORT: [&str; 6] = ["--minutes", "2", "--seed", "57", "--rate", "10"];
@@ -25,16 +29,7 @@ pub(crate) fn run(checkout: &Checkout, options: &Options) -> Result<ExitCode> {
     // As `test` builds them: nothing is compiled twice, and overflows and broken assumptions show.
     let build = ["build", "--workspace", "--bins", "--locked"];
     succeed(checkout.command("cargo").args(build))?;
-    let status = checkout
-        .command(program()?)
-        .args(&options.arguments)
-        .status()
-        .context("cannot run heyi-chaos")?;
-    Ok(if status.success() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    run_through(checkout.command(program()?).args(&options.arguments))
 }
 
 /// Runs for a short time what was built before.

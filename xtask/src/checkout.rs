@@ -6,7 +6,7 @@ use std::{
     fs,
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, ExitCode},
 };
 
 use anyhow::{Context as _, Result};
@@ -80,4 +80,17 @@ pub(crate) fn enter() -> Result<Checkout> {
         .env("PATH", env::join_paths(dirs)?)
         .exec();
     Err(error).context("cannot start again with the installed programs on PATH")
+}
+
+/// Runs a command that says itself what went wrong, and passes on whether it succeeded.
+pub(crate) fn run_through(command: &mut Command) -> Result<ExitCode> {
+    let program = command.get_program().display().to_string();
+    let status = command
+        .status()
+        .with_context(|| format!("cannot run {program}"))?;
+    Ok(if status.success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
