@@ -13,9 +13,9 @@ use heyi_sandbox::world::World;
 
 use self::{fill::Fill, reads::Reads, waiting::Seen};
 use crate::{
-    promote,
     report::{Row, Target},
     series::Series,
+    server,
 };
 
 /// One takes minutes; `cargo run` again for more.
@@ -32,7 +32,7 @@ pub(crate) async fn measure() -> Result<Vec<Row>> {
     let world = World::with_own_stores().await?;
     let fill = Fill::new(&world).await?;
     let reads = Reads::record()?;
-    promote::keep_file(fill.queue.redis()).await?;
+    server::keep_file(fill.queue.redis()).await?;
     // So that Redis has its scripts, groups and connections before its memory is looked at.
     fill.stream(1_000).await?;
     waiting::drain(&fill).await?;

@@ -9,10 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use heyi_common::{config::Process, store::Code};
 use heyi_sandbox::world::World;
-use mongodb::{
-    Client, Collection,
-    options::{Acknowledgment, WriteConcern},
-};
+use mongodb::{Client, Collection};
 use tokio::{
     sync::Mutex,
     time::{sleep, sleep_until},
@@ -21,6 +18,7 @@ use tokio::{
 use crate::{
     http::{client, client::OK, requests},
     orders::{Orders, Paid},
+    promote::bare::durable,
     report::{Row, Target},
     series::{Series, quantile_of},
 };
@@ -127,12 +125,8 @@ impl Asking {
 
 /// A collection on the same server, written as durably.
 async fn bare(world: &World) -> Result<Collection<Code>> {
-    let durable = WriteConcern::builder()
-        .w(Acknowledgment::Majority)
-        .journal(true)
-        .build();
     let options = mongodb::options::CollectionOptions::builder()
-        .write_concern(durable)
+        .write_concern(durable())
         .build();
     let client = Client::with_uri_str(world.setting("HEYI_MONGO__URL")).await;
     let client = client.context("connect to MongoDB")?;

@@ -14,6 +14,7 @@ use crate::{
     read::{Load, codes},
     report::{Row, Target},
     series::Series,
+    server,
 };
 
 const ROUNDS: u32 = 3;
@@ -74,7 +75,7 @@ async fn rates(config: &Config, floor: &Floor, known: &[codes::Known]) -> Result
 async fn waiting() -> Result<Vec<Row>> {
     let world = World::with_own_stores().await?;
     let orders = Orders::new(&world)?;
-    promote::keep_file(world.queue()?.redis()).await?;
+    server::keep_file(world.queue()?.redis()).await?;
     let (mut promoted, mut accepted) = (Vec::new(), Vec::new());
     let mut first = 0;
     for count in [WAITING, WAITING * MORE] {

@@ -21,9 +21,10 @@ use heyi_sandbox::{
 use self::{floor::Floor, load::Requests};
 use crate::{
     cpu::{Meter, metered},
-    memory, promote,
+    memory,
     report::{Row, Target},
     series::{Series, quantile_of},
+    server,
 };
 
 const ROUNDS: u32 = 5;
@@ -49,12 +50,12 @@ const ROUTES: [(&str, Make); 2] = [
 pub(crate) async fn measure() -> Result<Vec<Row>> {
     let world = World::with_own_stores().await?;
     let redis = Redis::new(&world.config(Process::Api)?.redis)?;
-    promote::keep_file(&redis).await?;
+    server::keep_file(&redis).await?;
     let api = world.api().await?;
     let floor = Floor::start(&world).await?;
     let mut rows = Vec::new();
     for appendfsync in ["always", "everysec"] {
-        set(&redis, "appendfsync", appendfsync).await?;
+        server::set(&redis, "appendfsync", appendfsync).await?;
         for (route, make) in ROUTES {
             let what = format!("{route}, appendfsync {appendfsync}");
             println!("http: {what}");
@@ -169,14 +170,4 @@ async fn in_turn(
             ("the load of the constant", in_load_of_constant.series()),
         ],
     })
-}
-
-async fn set(redis: &Redis, name: &str, value: &str) -> Result<()> {
-    let () = redis::cmd("CONFIG")
-        .arg("SET")
-        .arg(name)
-        .arg(value)
-        .query_async(&mut redis.shared())
-        .await?;
-    Ok(())
 }

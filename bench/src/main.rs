@@ -1,6 +1,6 @@
 //! Measures Heyi against what it has to beat, and says what came out.
 //!
-//! `cargo run --release -p heyi-bench` runs every measurement, `… -- queue http` some. What is to be compared
+//! `cargo xtask bench` runs every measurement, `cargo xtask bench queue http` some. What is to be compared
 //! runs in turn in one run, so that whatever else the machine does falls on both alike. Nothing here judges:
 //! the table and `bench/results.json` say which targets were met.
 
@@ -27,6 +27,7 @@ mod read;
 mod release;
 mod report;
 mod series;
+mod server;
 mod worker;
 
 use std::path::PathBuf;

@@ -6,6 +6,8 @@ use anyhow::{Context as _, Result};
 use heyi_common::redis::Redis;
 use heyi_sandbox::world::Heyi;
 
+use crate::server::Info;
+
 const MIB: f64 = 1024.0 * 1024.0;
 
 /// What a process has in memory now.
@@ -41,21 +43,10 @@ pub(crate) struct OfRedis {
 
 impl OfRedis {
     pub(crate) async fn read(redis: &Redis) -> Result<Self> {
-        let told: String = redis::cmd("INFO")
-            .arg("memory")
-            .query_async(&mut redis.shared())
-            .await?;
-        let field = |name: &str| -> Result<f64> {
-            let found = told
-                .lines()
-                .filter_map(|line| line.split_once(':'))
-                .find(|(field, _)| *field == name);
-            let (_, value) = found.with_context(|| format!("no {name}"))?;
-            Ok(value.trim().parse::<f64>()? / MIB)
-        };
+        let told = Info::read(redis).await?;
         Ok(Self {
-            used_mib: field("used_memory")?,
-            resident_mib: field("used_memory_rss")?,
+            used_mib: told.number("used_memory")? / MIB,
+            resident_mib: told.number("used_memory_rss")? / MIB,
         })
     }
 }

@@ -1,12 +1,11 @@
 //! How many paid orders a second become codes, beside a program that only inserts the same documents.
 
-mod bare;
+pub(crate) mod bare;
 mod spent;
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use heyi_common::redis::Redis;
 use heyi_sandbox::world::World;
 use tokio::time::sleep;
 
@@ -18,6 +17,7 @@ use crate::{
     queue::rate,
     report::{Row, Target},
     series::Series,
+    server,
 };
 
 const ROUNDS: u32 = 3;
@@ -30,7 +30,7 @@ pub(crate) async fn measure() -> Result<Vec<Row>> {
     let world = World::with_own_stores().await?;
     let orders = Orders::new(&world)?;
     let queue = world.queue()?;
-    keep_file(queue.redis()).await?;
+    server::keep_file(queue.redis()).await?;
     let bare = bare::Bare::new(&world).await?;
     let (mut ours, mut plain, mut seen) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS {
@@ -110,12 +110,4 @@ pub(crate) async fn drain(world: &World, count: u32) -> Result<Seen> {
         worker_us: meter.series().median,
         redis,
     })
-}
-
-/// A rewrite of the append-only file would fall into some round by chance.
-pub(crate) async fn keep_file(redis: &Redis) -> Result<()> {
-    Ok(redis::cmd("CONFIG")
-        .arg(&["SET", "auto-aof-rewrite-percentage", "0"])
-        .exec_async(&mut redis.shared())
-        .await?)
 }

@@ -15,6 +15,14 @@ use crate::queue::rate;
 
 const BATCH: usize = 100;
 
+/// On a majority, and journaled: what Heyi asks for.
+pub(crate) fn durable() -> WriteConcern {
+    WriteConcern::builder()
+        .w(Acknowledgment::Majority)
+        .journal(true)
+        .build()
+}
+
 /// Collections as Heyi has them, in a database of their own on the same server.
 pub(super) struct Bare {
     heyi: Database,
@@ -25,11 +33,7 @@ pub(super) struct Bare {
 impl Bare {
     pub(super) async fn new(world: &World) -> Result<Self> {
         let mut options = ClientOptions::parse(world.setting("HEYI_MONGO__URL")).await?;
-        let durable = WriteConcern::builder()
-            .w(Acknowledgment::Majority)
-            .journal(true)
-            .build();
-        options.write_concern = Some(durable);
+        options.write_concern = Some(durable());
         let client = Client::with_options(options)?;
         let bare = client.database("bare");
         let codes = bare.collection("codes");

@@ -1,7 +1,9 @@
 //! What Redis had to do.
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use heyi_common::redis::Redis;
+
+use crate::server::Info;
 
 /// What it did until now, or for one of many.
 #[derive(Clone, Copy, Debug)]
@@ -14,17 +16,11 @@ pub(super) struct Spent {
 
 impl Spent {
     pub(super) async fn read(redis: &Redis) -> Result<Self> {
-        let told: String = redis::cmd("INFO").query_async(&mut redis.shared()).await?;
-        let field = |name: &str| -> Result<f64> {
-            let mut fields = told.lines().filter_map(|line| line.split_once(':'));
-            let found = fields.find(|(field, _)| *field == name);
-            let (_, value) = found.with_context(|| format!("Redis does not tell {name}"))?;
-            Ok(value.trim().parse()?)
-        };
+        let told = Info::read(redis).await?;
         Ok(Self {
-            commands: field("total_commands_processed")?,
-            received: field("total_net_input_bytes")?,
-            written: field("aof_current_size")?,
+            commands: told.number("total_commands_processed")?,
+            received: told.number("total_net_input_bytes")?,
+            written: told.number("aof_current_size")?,
         })
     }
 

@@ -1,0 +1,37 @@
+//! What is asked of Redis beside the work.
+
+use std::collections::HashMap;
+
+use anyhow::{Context as _, Result};
+use heyi_common::redis::Redis;
+
+/// Changes a setting.
+pub(crate) async fn set(redis: &Redis, name: &str, value: &str) -> Result<()> {
+    Ok(redis::cmd("CONFIG")
+        .arg(&["SET", name, value])
+        .exec_async(&mut redis.shared())
+        .await?)
+}
+
+/// Rewrites its file no more: a rewrite would fall into some round by chance.
+pub(crate) async fn keep_file(redis: &Redis) -> Result<()> {
+    set(redis, "auto-aof-rewrite-percentage", "0").await
+}
+
+/// What it tells of itself.
+pub(crate) struct Info(HashMap<String, String>);
+
+impl Info {
+    pub(crate) async fn read(redis: &Redis) -> Result<Self> {
+        let told: String = redis::cmd("INFO").query_async(&mut redis.shared()).await?;
+        let fields = told.lines().filter_map(|line| line.split_once(':'));
+        let fields = fields.map(|(name, value)| (name.to_owned(), value.trim().to_owned()));
+        Ok(Self(fields.collect()))
+    }
+
+    pub(crate) fn number(&self, name: &str) -> Result<f64> {
+        let value = self.0.get(name);
+        let value = value.with_context(|| format!("Redis does not tell {name}"))?;
+        Ok(value.parse()?)
+    }
+}
