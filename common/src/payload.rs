@@ -5,6 +5,10 @@ use std::{collections::BTreeMap, fmt};
 use regex::Regex;
 use serde::{Deserialize, Deserializer, Serialize};
 
+/// The most characters of a payload. A bound here costs nothing; one in a form, over a class of many
+/// characters, is compiled into as many copies of the class.
+const LONGEST: usize = 1_000;
+
 /// Payloads of one composite code by platform.
 pub type Payloads = BTreeMap<Platform, String>;
 
@@ -85,9 +89,9 @@ impl AllowList {
 
     /// Whether `payload` has a known form of `platform`.
     pub fn knows(&self, platform: Platform, payload: &str) -> bool {
-        self.0
-            .get(&platform)
-            .is_some_and(|forms| forms.iter().any(|form| form.is_match(payload)))
+        let known = self.0.get(&platform);
+        payload.chars().count() <= LONGEST
+            && known.is_some_and(|forms| forms.iter().any(|form| form.is_match(payload)))
     }
 
     /// The platforms with at least one known form.

@@ -61,6 +61,16 @@ fn known_forms_pass() {
 }
 
 #[test]
+fn a_payload_has_a_thousand_characters_at_most() {
+    let list = defaults();
+    let head = "https://i.qianbao.qq.com/wallet/sqrcode.htm?";
+    let long = |length: usize| format!("{head}{}", "小".repeat(length - head.len()));
+    assert_eq!(list.check(Platform::Qq, &long(1_000)), Ok(()));
+    let refused = Err(PayloadError::Unknown(Platform::Qq));
+    assert_eq!(list.check(Platform::Qq, &long(1_001)), refused);
+}
+
+#[test]
 fn what_only_looks_known_is_refused() {
     let list = defaults();
     let id = "fkx0123456789abcdefghi";
