@@ -8,9 +8,16 @@ use anyhow::{Context as _, Result, ensure};
 pub(crate) fn build() -> Result<()> {
     ensure!(
         !cfg!(debug_assertions),
-        "only released code is worth measuring: cargo run --release -p heyi-bench"
+        "only released code is worth measuring: cargo xtask bench"
     );
-    let arguments = ["build", "--release", "-p", "heyi-api", "-p", "heyi-worker"];
+    let arguments = [
+        "build",
+        "--release",
+        "--bin",
+        "heyi-api",
+        "--bin",
+        "heyi-worker",
+    ];
     println!("cargo {}", arguments.join(" "));
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(arguments);

@@ -1,5 +1,6 @@
 //! A throw-away world for one test: stores, sandbox, and Heyi's own binaries as processes.
 
+pub mod browser;
 mod client;
 mod process;
 mod samples;
@@ -43,7 +44,7 @@ const NOTIFY_FACTOR: f64 = 0.001;
 /// Slower, so that the last of them come after a failover: 0, 0.1, 0.2, 0.9, 9, 18 s.
 const PATIENT_NOTIFY_FACTOR: f64 = 0.005;
 const WAIT_LIMIT: Duration = Duration::from_secs(60);
-const WAIT_STEP: Duration = Duration::from_millis(10);
+const WAIT_STEP: Duration = Duration::from_millis(20);
 
 /// Stores, a sandbox and settings of their own for one test.
 pub struct World {

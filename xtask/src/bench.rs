@@ -23,7 +23,7 @@ pub(crate) fn run(checkout: &Checkout, options: &Options) -> Result<ExitCode> {
     install::redis(checkout)?;
     install::mongod(checkout)?;
     let mut bench = checkout.command("cargo");
-    bench.args(["run", "--release", "--locked", "-p", "heyi-bench", "--"]);
+    bench.args(["run", "--release", "--locked", "--bin", "heyi-bench", "--"]);
     bench.args(&options.arguments);
     run_through(&mut bench)
 }

@@ -127,8 +127,8 @@ async fn serve(
 async fn build(checkout: &Checkout, release: bool) -> Result<PathBuf> {
     let mut cargo = Command::from(checkout.command("cargo"));
     cargo.args(["build", "--locked"]);
-    for package in ["heyi-api", "heyi-worker", "heyi-sandbox"] {
-        cargo.args(["--package", package]);
+    for program in ["heyi-api", "heyi-worker", "heyi-sandbox"] {
+        cargo.args(["--bin", program]);
     }
     if release {
         cargo.arg("--release");

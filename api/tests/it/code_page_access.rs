@@ -3,12 +3,14 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context, Result};
-use heyi_sandbox::world::{data, payloads};
+use heyi_sandbox::world::{
+    browser::{Browser, DESKTOP, PHONE, Screen},
+    data, payloads,
+};
 use serde_json::{Value, json};
 
 use crate::{
     agents::{CHROME, JD, QQ_BROWSER, WECHAT},
-    browser::{Browser, DESKTOP, PHONE, Screen},
     support::TestApp,
 };
 

@@ -1,12 +1,14 @@
 //! The sandbox's demo page in a real browser, at the size of a phone.
 
 use anyhow::{Context, Result};
-use heyi_sandbox::world::{eventually, payloads};
+use heyi_sandbox::world::{
+    browser::{Browser, PHONE},
+    eventually, payloads,
+};
 use image::ImageFormat;
 use serde_json::json;
 
 use crate::{
-    browser::{Browser, PHONE},
     pictures::{self, file},
     support::TestApp,
 };

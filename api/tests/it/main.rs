@@ -2,7 +2,6 @@
 
 mod agents;
 mod bombs;
-mod browser;
 mod pictures;
 mod support;
 

@@ -2,12 +2,14 @@ use std::{fs, io::Cursor, time::Duration};
 
 use anyhow::{Context, Result};
 use futures::future::try_join_all;
-use heyi_sandbox::world::{data, payloads};
+use heyi_sandbox::world::{
+    browser::{Browser, Screen},
+    data, payloads,
+};
 use tokio::time::{Instant, timeout};
 
 use crate::{
     agents::CHROME,
-    browser::{Browser, Screen},
     qr_picture::{read, read_within},
     support::{TestApp, assert_fails, header},
 };

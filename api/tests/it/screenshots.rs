@@ -8,11 +8,13 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use heyi_sandbox::world::data;
+use heyi_sandbox::world::{
+    browser::{Browser, DESKTOP, PHONE, Screen},
+    data,
+};
 
 use crate::{
     agents::{CHROME, QQ_BROWSER, WECHAT},
-    browser::{Browser, DESKTOP, PHONE, Screen},
     support::TestApp,
 };
 

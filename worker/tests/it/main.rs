@@ -13,7 +13,6 @@ mod consumers;
 mod crash;
 mod crash_points;
 mod inserts;
-mod model;
 mod operator;
 mod outage;
 mod promotion;

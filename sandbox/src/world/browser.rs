@@ -1,14 +1,15 @@
 //! A real browser that takes itself for a phone or a desktop.
 
-use std::{path::Path, process::Stdio};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
 
 use anyhow::{Context, Result};
 use fantoccini::{
     Client, ClientBuilder, Locator, elements::Element, wd::WebDriverCompatibleCommand,
-};
-use heyi_sandbox::{
-    servers::process::{find, free_port, tethered},
-    world::eventually,
 };
 use hyper_util::client::legacy::connect::HttpConnector;
 use reqwest::Method;
@@ -16,32 +17,39 @@ use serde_json::{Value, json};
 use tokio::process::Child;
 use url::{ParseError, Url};
 
+use super::eventually;
+use crate::servers::process::{find, free_port, tethered};
+
 /// What a page is shown on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Screen {
+pub struct Screen {
     /// In the pixels of CSS.
-    pub(crate) width: u32,
+    pub width: u32,
     /// In the pixels of CSS.
-    pub(crate) height: u32,
+    pub height: u32,
     /// Its own pixels to one of CSS, on each side.
-    pub(crate) density: u32,
+    pub density: u32,
 }
 
-pub(crate) const PHONE: Screen = Screen {
+/// A phone.
+pub const PHONE: Screen = Screen {
     width: 390,
     height: 844,
     density: 2,
 };
-pub(crate) const DESKTOP: Screen = Screen {
+/// A window on a desktop.
+pub const DESKTOP: Screen = Screen {
     width: 1280,
     height: 800,
     density: 1,
 };
 
-const FLAGS: [&str; 10] = [
+const HEADLESS_SHELLS: [&str; 2] = ["chromium-headless-shell", "chrome-headless-shell"];
+const FLAGS: [&str; 11] = [
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
+    "--in-process-gpu",
     "--disable-dev-shm-usage",
     "--disable-quic",
     "--no-first-run",
@@ -52,14 +60,15 @@ const FLAGS: [&str; 10] = [
 ];
 
 /// A chromedriver, which ends with this value, and its browser with it.
-pub(crate) struct Browser {
-    pub(crate) client: Client,
+pub struct Browser {
+    /// What it is told by.
+    pub client: Client,
     process: Child,
 }
 
 impl Browser {
     /// Starts one that keeps its files in `data`.
-    pub(crate) async fn start(data: &Path) -> Result<Self> {
+    pub async fn start(data: &Path) -> Result<Self> {
         let program = find("chromedriver")
             .context("chromedriver is not on PATH: run the tests with `cargo xtask test`")?;
         let port = free_port()?;
@@ -70,8 +79,12 @@ impl Browser {
             .spawn()?;
         let mut flags: Vec<String> = FLAGS.iter().map(ToString::to_string).collect();
         flags.push(format!("--user-data-dir={}", data.display()));
+        let mut options = json!({ "args": flags });
+        if let Some(shell) = headless_shell(data)? {
+            options["binary"] = json!(shell);
+        }
         let wanted = json!({
-            "goog:chromeOptions": { "args": flags },
+            "goog:chromeOptions": options,
             "goog:loggingPrefs": { "browser": "ALL", "performance": "ALL" },
         });
         let wanted = wanted.as_object().context("no object")?;
@@ -94,7 +107,7 @@ impl Browser {
     }
 
     /// From now on says that it is `agent`, wants this language and has this screen.
-    pub(crate) async fn be(&self, agent: &str, language: &str, screen: Screen) -> Result<()> {
+    pub async fn be(&self, agent: &str, language: &str, screen: Screen) -> Result<()> {
         let identity = json!({ "userAgent": agent, "acceptLanguage": language });
         self.tell("Emulation.setUserAgentOverride", identity)
             .await?;
@@ -109,14 +122,14 @@ impl Browser {
     }
 
     /// From now on shows pages as on `medium` (`screen` or `print`), in `light` or `dark`.
-    pub(crate) async fn show_as(&self, medium: &str, scheme: &str) -> Result<()> {
+    pub async fn show_as(&self, medium: &str, scheme: &str) -> Result<()> {
         let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
         let media = json!({ "media": medium, "features": features });
         self.tell("Emulation.setEmulatedMedia", media).await
     }
 
     /// A command of Chromium's own protocol.
-    pub(crate) async fn tell(&self, command: &str, params: Value) -> Result<()> {
+    pub async fn tell(&self, command: &str, params: Value) -> Result<()> {
         let command = json!({ "cmd": command, "params": params });
         let command = Own("goog/cdp/execute", command);
         self.client.issue_cmd(command).await?;
@@ -124,7 +137,7 @@ impl Browser {
     }
 
     /// What the console said since the last time, and all addresses that were asked.
-    pub(crate) async fn records(&self) -> Result<(Vec<String>, Vec<Url>)> {
+    pub async fn records(&self) -> Result<(Vec<String>, Vec<Url>)> {
         let console = self.log("browser").await?;
         let said = console.iter().map(|entry| entry["message"].to_string());
         let mut asked = Vec::new();
@@ -146,7 +159,7 @@ impl Browser {
     }
 
     /// The element, as soon as it is shown.
-    pub(crate) async fn find(&self, css: &str) -> Result<Element> {
+    pub async fn find(&self, css: &str) -> Result<Element> {
         let mut found = None;
         eventually(css, async || {
             let element = self.client.find(Locator::Css(css)).await;
@@ -161,25 +174,46 @@ impl Browser {
         found.context("no element")
     }
 
-    pub(crate) async fn click(&self, css: &str) -> Result<()> {
+    /// Clicks on the element as soon as it is shown.
+    pub async fn click(&self, css: &str) -> Result<()> {
         Ok(self.find(css).await?.click().await?)
     }
 
-    pub(crate) async fn evaluate(&self, script: &str) -> Result<Value> {
+    /// What a script returns.
+    pub async fn evaluate(&self, script: &str) -> Result<Value> {
         Ok(self.client.execute(script, Vec::new()).await?)
     }
 
     /// Whether nothing is cut off at the side.
-    pub(crate) async fn fits(&self) -> Result<bool> {
+    pub async fn fits(&self) -> Result<bool> {
         let fits =
             "return document.documentElement.scrollWidth <= document.documentElement.clientWidth";
         Ok(self.evaluate(fits).await? == true)
     }
 
-    pub(crate) async fn stop(mut self) -> Result<()> {
+    /// Ends it and its driver.
+    pub async fn stop(mut self) -> Result<()> {
         self.client.close().await?;
         Ok(self.process.kill().await?)
     }
+}
+
+/// Chromium without windows, where there is one: the same pages for half the time. It opens no page by itself, for
+/// which chromedriver would wait in vain.
+fn headless_shell(data: &Path) -> Result<Option<PathBuf>> {
+    let Some(program) = HEADLESS_SHELLS.into_iter().find_map(find) else {
+        return Ok(None);
+    };
+    let script = data.with_extension("sh");
+    fs::write(
+        &script,
+        format!(
+            "#!/bin/sh\nexec '{}' \"$@\" about:blank\n",
+            program.display()
+        ),
+    )?;
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
+    Ok(Some(script))
 }
 
 /// A command that only chromedriver knows, and its body.
