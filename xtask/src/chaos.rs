@@ -1,6 +1,10 @@
 //! `cargo xtask chaos`: proof that nothing acknowledged is lost, whatever dies.
 
-use std::{env, path::PathBuf, process::ExitCode};
+use std::{
+    env,
+    path::PathBuf,
+    process::{Command, ExitCode},
+};
 
 use anyhow::{Context as _, Result};
 
@@ -32,11 +36,12 @@ pub(crate) fn run(checkout: &Checkout, options: &Options) -> Result<ExitCode> {
     run_through(checkout.command(program()?).args(&options.arguments))
 }
 
-/// Runs for a short time what was built before.
-pub(crate) fn run_short(checkout: &Checkout) -> Result<()> {
+/// A short run of what was built before.
+pub(crate) fn short(checkout: &Checkout) -> Result<Command> {
     let report = checkout.dir("chaos")?.join("report.json");
     let mut chaos = checkout.command(program()?);
-    succeed(chaos.args(SHORT).arg("--report").arg(report))
+    chaos.args(SHORT).arg("--report").arg(report);
+    Ok(chaos)
 }
 
 /// It lies beside this one, wherever cargo puts what it builds.

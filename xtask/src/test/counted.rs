@@ -1,11 +1,12 @@
-//! `cargo test`, counted over all its binaries.
+//! `cargo nextest run`, counted.
 
-use std::{
-    io::{BufRead as _, BufReader},
-    process::{Command, Stdio},
-};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    process,
+};
 
 /// How many tests passed and failed.
 #[derive(Default, Debug, PartialEq)]
@@ -14,34 +15,40 @@ pub(super) struct Count {
     pub(super) failed: u32,
 }
 
-/// Runs `cargo test`, passing its output through, and counts.
-pub(super) fn run(cargo: &mut Command, count: &mut Count) -> Result<()> {
-    let mut child = cargo.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
-    let output = child.stdout.take().context("no output")?;
-    for line in BufReader::new(output).split(b'\n') {
-        let line = line?;
+/// Runs `cargo nextest run`, passing its report through, and counts.
+pub(super) async fn run(nextest: Command, count: &mut Count) -> Result<()> {
+    let mut nextest = process::Command::from(nextest);
+    nextest.stdin(Stdio::null()).stderr(Stdio::piped());
+    let mut child = nextest.spawn()?;
+    let report = child.stderr.take().context("no report")?;
+    let mut lines = BufReader::new(report).split(b'\n');
+    while let Some(line) = lines.next_segment().await? {
         let line = String::from_utf8_lossy(&line);
         println!("{line}");
-        count.add(&line);
+        count.read(&line);
     }
-    let status = child.wait()?;
-    ensure!(status.success(), "cargo test ended with {status}");
+    let status = child.wait().await?;
+    ensure!(status.success(), "cargo nextest ended with {status}");
     Ok(())
 }
 
 impl Count {
-    fn add(&mut self, line: &str) {
-        let Some(result) = line.strip_prefix("test result: ") else {
+    fn read(&mut self, line: &str) {
+        // "1 test run:", but "391 tests run:".
+        let Some((head, results)) = line.split_once(" run: ") else {
             return;
         };
-        // "ok. 3 passed; 0 failed; 0 ignored; ..."
-        let words: Vec<&str> = result.split_whitespace().collect();
-        for pair in words.windows(2) {
-            let number = pair[0].parse().unwrap_or(0);
-            match pair[1] {
-                "passed;" => self.passed += number,
-                "failed;" => self.failed += number,
-                _ => {}
+        if !head.trim_start().starts_with("Summary [") {
+            return;
+        }
+        // "388 passed (2 slow), 1 failed, 2 timed out, 9 skipped"
+        for result in results.split(',') {
+            let mut words = result.split_whitespace();
+            let number = words.next().and_then(|it| it.parse().ok()).unwrap_or(0);
+            match words.next() {
+                Some("passed") => self.passed = number,
+                Some("skipped") | None => {}
+                Some(_) => self.failed += number,
             }
         }
     }
@@ -52,22 +59,19 @@ mod tests {
     use super::Count;
 
     #[test]
-    fn results_of_all_binaries_are_summed() {
+    fn the_summary_is_counted() {
         let mut count = Count::default();
         for line in [
-            "running 3 tests",
-            "test failed; 7 passed; ... ok",
-            "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured",
-            "test result: FAILED. 1 passed; 2 failed; 0 ignored; 9 filtered out",
+            "        PASS [   0.004s] (1/9) heyi-api it::new_order a_test",
+            "7 passed, 1 failed, says a test, in tests run: 4 passed",
+            "     Summary [  61.120s] 391 tests run: 386 passed (2 slow), 3 failed, 2 timed out, 9 skipped",
         ] {
-            count.add(line);
+            count.read(line);
         }
-        assert_eq!(
-            count,
-            Count {
-                passed: 4,
-                failed: 2
-            }
-        );
+        let expected = Count {
+            passed: 386,
+            failed: 5,
+        };
+        assert_eq!(count, expected);
     }
 }

@@ -2,10 +2,13 @@
 
 use std::{
     fmt,
+    process::Command,
+    process::Stdio,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
+use tokio::process;
 
 /// What has been run so far.
 #[derive(Default)]
@@ -33,12 +36,22 @@ impl Steps {
         println!("\n== {name}");
         let start = Instant::now();
         let result = step();
+        self.ended(name, result, start.elapsed())
+    }
+
+    /// Notes a step that ran beside others, and prints what it said.
+    pub(super) fn note(&mut self, name: &'static str, (said, took): Timed) -> Result<()> {
+        println!("\n== {name}");
+        let result = said.map(|said| println!("{said}"));
+        self.ended(name, result, took)
+    }
+
+    fn ended(&mut self, name: &'static str, result: Result<()>, took: Duration) -> Result<()> {
         let outcome = if result.is_ok() {
             Outcome::Passed
         } else {
             Outcome::Failed
         };
-        let took = start.elapsed();
         println!("== {name}: {outcome} in {:.1} s", took.as_secs_f32());
         self.0.push(Step {
             name,
@@ -71,6 +84,30 @@ impl Steps {
             println!("  {name:<16} {:>7.1} s  {outcome}", took.as_secs_f32());
         }
     }
+}
+
+/// What a step said, and how long it took.
+type Timed = (Result<String>, Duration);
+
+/// Measures a step that runs beside others.
+pub(super) async fn timed(step: impl Future<Output = Result<String>>) -> Timed {
+    let start = Instant::now();
+    let said = step.await;
+    (said, start.elapsed())
+}
+
+/// Runs a command, which must succeed, and keeps what it says.
+pub(super) async fn captured(command: Command) -> Result<String> {
+    let program = command.get_program().display().to_string();
+    let mut command = process::Command::from(command);
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    let output = command.output().await;
+    let output = output.with_context(|| format!("cannot run {program}"))?;
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    if !output.status.success() {
+        bail!("{program} ended with {}\n{said}", output.status);
+    }
+    Ok(said)
 }
 
 impl fmt::Display for Outcome {

@@ -5,32 +5,22 @@ use std::process::Command;
 use anyhow::Result;
 use heyi_sandbox::world::World;
 
-use super::{steps::Steps, succeed};
-use crate::{checkout::Checkout, install};
+use super::steps::captured;
+use crate::checkout::Checkout;
 
 /// Requests of each kind for each route.
 const EXAMPLES: &str = "50";
 
 /// Lets schemathesis loose on an api of its own.
-pub(super) async fn check(checkout: &Checkout, steps: &mut Steps) -> Result<()> {
-    let mut schemathesis = install::schemathesis(checkout)?;
-    // It leaves files where it runs.
-    schemathesis.current_dir(checkout.dir("tools")?);
+pub(super) async fn check(checkout: &Checkout, mut schemathesis: Command) -> Result<String> {
     let world = World::with_own_stores().await?;
     let api = world.api().await?;
-    let checked = steps.run("strangers", || {
-        succeed(run(&mut schemathesis, checkout, &api.url()))
-    });
-    api.stop().await?;
-    world.finish().await?;
-    checked
-}
-
-fn run<'a>(schemathesis: &'a mut Command, checkout: &Checkout, api: &str) -> &'a mut Command {
+    // It leaves files where it runs.
     schemathesis
+        .current_dir(checkout.dir("tools")?)
         .arg("--config-file")
         .arg(checkout.path("xtask/schemathesis.toml"))
-        .args(["run", &format!("{api}/openapi.json")])
+        .args(["run", &format!("{}/openapi.json", api.url())])
         .args(["--phases", "coverage,fuzzing", "--continue-on-failure"])
         .args(["--max-examples", EXAMPLES, "--no-color"])
         .args([
@@ -38,5 +28,9 @@ fn run<'a>(schemathesis: &'a mut Command, checkout: &Checkout, api: &str) -> &'a
             "all",
             "--generation-database",
             "none",
-        ])
+        ]);
+    let checked = captured(schemathesis).await;
+    api.stop().await?;
+    world.finish().await?;
+    checked
 }
