@@ -1,5 +1,6 @@
-use anyhow::Result;
+use anyhow::{Context, Result};
 use heyi_sandbox::world::params;
+use mongodb::bson::{Document, doc};
 use redis::AsyncCommands;
 
 use crate::support::{TestApp, assert_fails};
@@ -49,6 +50,28 @@ async fn an_order_without_a_code_says_its_state() -> Result<()> {
     assert_fails(&failed, 500, "mismatch");
     assert_eq!(failed.text("state"), "failed");
     assert_eq!(app.take_events().await?.len(), 0);
+    app.finish().await
+}
+
+/// In the seconds after a failover, what a majority has may lag behind what a worker was told is written. So MongoDB's own
+/// profiler is asked how certain the answer had to be before an order is called unknown.
+#[tokio::test]
+async fn an_order_is_unknown_only_by_a_linearizable_read() -> Result<()> {
+    let app = TestApp::start().await?;
+    let mongo = mongodb::Client::with_uri_str(app.world.setting("HEYI_MONGO__URL")).await?;
+    let database = mongo.database(app.world.setting("HEYI_MONGO__DATABASE"));
+    database.run_command(doc! { "profile": 2 }).await?;
+    let unknown = app.client.check("QR20250101123456ABCDEF").await?;
+    assert_eq!(unknown.text("state"), "unknown");
+    database.run_command(doc! { "profile": 0 }).await?;
+    let last = database
+        .collection::<Document>("system.profile")
+        .find_one(doc! { "command.find": "orders" })
+        .sort(doc! { "$natural": -1 })
+        .await?
+        .context("MongoDB was not asked")?;
+    let concern = last.get_document("command")?.get_document("readConcern")?;
+    assert_eq!(concern.get_str("level")?, "linearizable");
     app.finish().await
 }
 
