@@ -22,6 +22,11 @@ use self::process::{find, free_port, is_free, signal, tail, tethered};
 pub mod process;
 mod ready;
 
+/// What the members of a topology of Redis ask for, with a character that URLs must escape.
+pub const PASSWORD: &str = "sandbox-p@ss";
+/// The password as it stands in URLs.
+pub(crate) const SECRET: &str = ":sandbox-p%40ss@";
+
 /// How long a server may take until it serves; a loaded machine needs seconds for MongoDB.
 const START_LIMIT: Duration = Duration::from_secs(60);
 /// How many ports to try when another process is quicker.
@@ -42,6 +47,8 @@ struct Plan {
     dir: PathBuf,
     /// Further arguments of a server that is one of several.
     extra: Vec<String>,
+    /// Whether it asks for [`PASSWORD`].
+    guarded: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,13 +69,16 @@ impl Server {
         start(Plan::new(Kind::Redis, dir)?, port).await
     }
 
-    /// Starts Redis as one of several, with `settings` besides, which it may rewrite when its role changes.
+    /// Starts Redis as one of several, behind [`PASSWORD`], with `settings` besides, which it may rewrite when its role
+    /// changes.
     pub(crate) async fn redis_member(dir: &Path, settings: &[String]) -> Result<Server> {
         let plan = Plan::new(Kind::Redis, dir)?;
         let file = plan.dir.join("redis.conf");
-        fs::write(&file, settings.join("\n") + "\n")?;
+        let secrets = format!("requirepass {PASSWORD}\nmasterauth {PASSWORD}\n");
+        fs::write(&file, settings.join("\n") + "\n" + &secrets)?;
         let plan = Plan {
             extra: vec![file.display().to_string()],
+            guarded: true,
             ..plan
         };
         start(plan, None).await
@@ -97,7 +107,10 @@ impl Server {
     /// The URL under which clients find the server.
     pub fn url(&self) -> String {
         match self.plan.kind {
-            Kind::Redis | Kind::Sentinel => format!("redis://{}/", self.address()),
+            Kind::Redis | Kind::Sentinel => {
+                let secret = if self.plan.guarded { SECRET } else { "" };
+                format!("redis://{secret}{}/", self.address())
+            }
             Kind::Mongo => format!("mongodb://{}/?replicaSet=rs0", self.address()),
             Kind::MongoMember => format!("mongodb://{}/?directConnection=true", self.address()),
         }
@@ -165,7 +178,10 @@ impl Server {
         let limit = Instant::now() + START_LIMIT;
         loop {
             let answer = match self.plan.kind {
-                Kind::Redis | Kind::Sentinel => ready::redis(self.port).await,
+                Kind::Redis | Kind::Sentinel => {
+                    let password = self.plan.guarded.then_some(PASSWORD);
+                    ready::redis(self.port, password).await
+                }
                 Kind::Mongo => ready::mongo(self.port).await,
                 Kind::MongoMember => ready::mongo_member(self.port).await,
             };
@@ -204,6 +220,7 @@ impl Plan {
             kind,
             dir: dir.canonicalize()?,
             extra: Vec::new(),
+            guarded: false,
         })
     }
 

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use futures::future::try_join_all;
 use heyi_sandbox::{
-    servers::Server,
+    servers::{PASSWORD, Server},
     topology::{MongoSet, RedisCluster, RedisPair},
     world::{Answer, Client, Heyi, World, eventually, params, signed},
 };
@@ -179,7 +179,9 @@ impl Town {
 
     async fn close(self) -> Result<()> {
         for heyi in [self.api].into_iter().chain(self.workers) {
-            assert!(!heyi.log().contains("panicked"), "{}", heyi.log());
+            let log = heyi.log();
+            assert!(!log.contains("panicked"), "{log}");
+            assert!(!log.contains("sandbox-p"), "the password of Redis: {log}");
             assert!(heyi.stop().await?.success());
         }
         self.world.finish().await
@@ -318,6 +320,25 @@ async fn a_replica_set_elects_another_primary() -> Result<()> {
     })
     .await?;
     town.survives(async || mongo.hand_over().await).await?;
+    town.close().await
+}
+
+#[tokio::test]
+async fn a_redis_that_asks_for_a_password_is_given_it_and_nobody_else_is() -> Result<()> {
+    let mut world = World::with_own_stores().await?;
+    let open = world.setting("HEYI_REDIS__URL").to_owned();
+    let mut redis = redis::Client::open(open.as_str())?
+        .get_multiplexed_async_connection()
+        .await?;
+    redis::cmd("CONFIG")
+        .arg(&["SET", "requirepass", PASSWORD])
+        .exec_async(&mut redis)
+        .await?;
+    let url = open.replace("redis://", "redis://:sandbox-p%40ss@");
+    world.set("HEYI_REDIS__URL", url);
+    let town = Town::in_world(world).await?;
+    let done = [journey(&town.client, "alice").await?];
+    town.has_kept(&done).await?;
     town.close().await
 }
 

@@ -17,10 +17,15 @@ use tokio::{
 const ATTEMPT_LIMIT: Duration = Duration::from_secs(2);
 
 /// Redis refuses `PING` while it loads its data, so `PONG` is enough.
-pub(super) async fn redis(port: u16) -> Result<()> {
+pub(super) async fn redis(port: u16, password: Option<&str>) -> Result<()> {
     let mut answer = [0; 5];
     timeout(ATTEMPT_LIMIT, async {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+        if let Some(password) = password {
+            let login = format!("AUTH {password}\r\n");
+            stream.write_all(login.as_bytes()).await?;
+            stream.read_exact(&mut answer).await?;
+        }
         stream.write_all(b"PING\r\n").await?;
         stream.read_exact(&mut answer).await
     })

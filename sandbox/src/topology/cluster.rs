@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 
 use super::redis_node::{quick, role, tell, words};
 use crate::{
-    servers::{Server, process::free_port},
+    servers::{SECRET, Server, process::free_port},
     world::eventually,
 };
 
@@ -88,7 +88,7 @@ impl RedisCluster {
     /// The `redis.url` of clients.
     pub fn url(&self) -> String {
         let nodes: Vec<String> = self.servers.iter().map(Server::address).collect();
-        format!("redis+cluster://{}", nodes.join(","))
+        format!("redis+cluster://{SECRET}{}", nodes.join(","))
     }
 
     /// Which servers are masters.

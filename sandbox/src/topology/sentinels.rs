@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::redis_node::{quick, role, tell, words};
 use crate::{
-    servers::{Server, process::tail},
+    servers::{PASSWORD, SECRET, Server, process::tail},
     world::eventually,
 };
 
@@ -33,6 +33,7 @@ impl RedisPair {
         let replica = Server::redis_member(&dir.join("redis-1"), &settings).await?;
         let watch = [
             format!("sentinel monitor {NAME} 127.0.0.1 {} 2", master.port()),
+            format!("sentinel auth-pass {NAME} {PASSWORD}"),
             format!("sentinel down-after-milliseconds {NAME} 1000"),
             format!("sentinel failover-timeout {NAME} 5000"),
         ];
@@ -52,7 +53,7 @@ impl RedisPair {
     /// The `redis.url` of clients.
     pub fn url(&self) -> String {
         let sentinels: Vec<String> = self.sentinels.iter().map(Server::address).collect();
-        format!("redis+sentinel://{}/{NAME}/0", sentinels.join(","))
+        format!("redis+sentinel://{SECRET}{}/{NAME}/0", sentinels.join(","))
     }
 
     /// Which server is the master, as it says itself and every sentinel agrees.
