@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result};
 use futures::TryStreamExt as _;
 use heyi_common::{
-    queue::{Queue, dead::Letter, status::Status},
+    queue::{
+        Queue,
+        dead::{Letter, Page},
+        status::Status,
+    },
     store::{Code, Mapping},
 };
 use heyi_sandbox::{Ledger, world::World};
@@ -72,8 +76,8 @@ impl Books {
             }
         }
         let failed = keys(&queue, "failed").await?;
-        let dead = queue.dead_letters(ALL).await?;
-        let rejected = queue.rejected(ALL).await?;
+        let dead = queue.dead_letters(Page::newest(ALL)).await?;
+        let rejected = queue.rejected(Page::newest(ALL)).await?;
         let buried = dead.iter().chain(&rejected).map(Buried::new).collect();
         Ok(Self {
             placed,

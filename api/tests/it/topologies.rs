@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use futures::future::try_join_all;
+use heyi_common::queue::dead::Page;
 use heyi_sandbox::{
     servers::{PASSWORD, Server},
     topology::{MongoSet, RedisCluster, RedisPair},
@@ -138,7 +139,7 @@ impl Town {
             (status.dead, status.rejected),
             (0, 0),
             "{:?}",
-            queue.dead_letters(9).await?
+            queue.dead_letters(Page::newest(9)).await?
         );
         let mongo = mongodb::Client::with_uri_str(self.world.setting("HEYI_MONGO__URL")).await?;
         let database = mongo.database(self.world.setting("HEYI_MONGO__DATABASE"));

@@ -1,6 +1,6 @@
 //! Dead letters and rejected events, for an operator.
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap, fmt, str::FromStr};
 
 use redis::{
     AsyncCommands, RedisResult, Script,
@@ -20,8 +20,11 @@ pub const REFUNDED: &str = "refunded";
 /// An entry of the dead or the rejected stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Letter {
-    /// Its id.
+    /// Its id; in a queue of several partitions with that of its partition, as in `1795354186600-0@7`, since each
+    /// partition gives ids of its own.
     pub id: String,
+    #[serde(skip)]
+    entry: String,
     #[serde(skip)]
     partition: Partition,
     #[serde(skip)]
@@ -44,12 +47,19 @@ impl Letter {
         number.map(String::from).unwrap_or_default()
     }
 
-    fn new(partition: Partition, stream: &str, entry: &StreamId) -> Self {
+    /// When it came, and in which order in that millisecond.
+    fn age(&self) -> EntryId {
+        // Whatever Redis gives as an id is one.
+        self.entry.parse().unwrap_or_default()
+    }
+
+    fn new(id: String, partition: Partition, stream: &str, found: &StreamId) -> Self {
         Self {
-            id: entry.id.clone(),
+            id,
+            entry: found.id.clone(),
             partition,
             stream: stream.to_owned(),
-            fields: fields_of(entry),
+            fields: fields_of(found),
         }
     }
 
@@ -70,24 +80,95 @@ impl Letter {
     }
 }
 
+/// Which part of a list of letters is wanted.
+#[derive(Debug, Clone, Copy)]
+pub struct Page {
+    /// At most so many; more only if they came in the very same moment as the last.
+    pub most: usize,
+    /// Only those that are older than this one.
+    pub before: Option<LetterId>,
+}
+
+impl Page {
+    /// The newest.
+    pub fn newest(most: usize) -> Self {
+        Self { most, before: None }
+    }
+}
+
+/// The name of a letter, as `dead list` shows it or without its partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LetterId {
+    entry: EntryId,
+    partition: Option<u16>,
+}
+
+/// Milliseconds and a number, of one stream.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct EntryId(u64, u64);
+
+impl fmt::Display for EntryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.0, self.1)
+    }
+}
+
+impl fmt::Display for LetterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.entry.fmt(f)?;
+        self.partition
+            .map_or(Ok(()), |partition| write!(f, "@{partition}"))
+    }
+}
+
+/// A text that names no letter.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("an id looks like 1795354186600-0 or 1795354186600-0@7")]
+pub struct NoLetterId;
+
+impl FromStr for LetterId {
+    type Err = NoLetterId;
+
+    fn from_str(text: &str) -> Result<Self, NoLetterId> {
+        let (entry, partition) = match text.split_once('@') {
+            Some((entry, partition)) => (entry, Some(partition.parse().map_err(|_| NoLetterId)?)),
+            None => (text, None),
+        };
+        Ok(Self {
+            entry: entry.parse()?,
+            partition,
+        })
+    }
+}
+
+impl FromStr for EntryId {
+    type Err = NoLetterId;
+
+    fn from_str(text: &str) -> Result<Self, NoLetterId> {
+        let (time, number) = text.split_once('-').ok_or(NoLetterId)?;
+        let parse = |digits: &str| digits.parse().map_err(|_| NoLetterId);
+        Ok(Self(parse(time)?, parse(number)?))
+    }
+}
+
 impl Queue {
-    /// The newest dead letters, at most `most` a partition.
-    pub async fn dead_letters(&self, most: usize) -> RedisResult<Vec<Letter>> {
-        self.newest(Self::dead_key, most).await
+    /// Dead letters, newest first.
+    pub async fn dead_letters(&self, page: Page) -> RedisResult<Vec<Letter>> {
+        self.newest(Self::dead_key, page).await
     }
 
-    /// The newest rejected events, at most `most` a partition.
-    pub async fn rejected(&self, most: usize) -> RedisResult<Vec<Letter>> {
-        self.newest(Self::rejected_key, most).await
+    /// Rejected events, newest first.
+    pub async fn rejected(&self, page: Page) -> RedisResult<Vec<Letter>> {
+        self.newest(Self::rejected_key, page).await
     }
 
-    /// The dead letter with this id.
-    pub async fn dead_letter(&self, id: &str) -> RedisResult<Option<Letter>> {
+    /// The dead letters with this id: more than one only if it does not say of which partition.
+    pub async fn dead_letter(&self, id: LetterId) -> RedisResult<Vec<Letter>> {
         self.letter(Self::dead_key, id).await
     }
 
-    /// The rejected event with this id.
-    pub async fn rejected_event(&self, id: &str) -> RedisResult<Option<Letter>> {
+    /// The rejected events with this id: more than one only if it does not say of which partition.
+    pub async fn rejected_event(&self, id: LetterId) -> RedisResult<Vec<Letter>> {
         self.letter(Self::rejected_key, id).await
     }
 
@@ -97,7 +178,7 @@ impl Queue {
         let mut call = script.prepare_invoke();
         call.key(&letter.stream)
             .key(self.keys.notify(letter.partition))
-            .arg(&letter.id);
+            .arg(&letter.entry);
         for (name, value) in letter.event_fields() {
             call.arg(name).arg(value);
         }
@@ -110,7 +191,7 @@ impl Queue {
     pub async fn drop_letter(&self, letter: &Letter) -> RedisResult<bool> {
         let is_dropped = self
             .connection()
-            .xdel(&letter.stream, &[&letter.id])
+            .xdel(&letter.stream, &[&letter.entry])
             .await?;
         crash::point(Point::LetterDropped);
         Ok(is_dropped)
@@ -140,37 +221,51 @@ impl Queue {
     async fn letter(
         &self,
         key: fn(&Self, Partition) -> String,
-        id: &str,
-    ) -> RedisResult<Option<Letter>> {
+        id: LetterId,
+    ) -> RedisResult<Vec<Letter>> {
+        let mut letters = Vec::new();
+        let entry = id.entry.to_string();
         for partition in self.keys.partitions() {
-            let stream = key(self, partition);
-            let found: StreamRangeReply = self.connection().xrange(&stream, id, id).await?;
-            if let Some(entry) = found.ids.first() {
-                return Ok(Some(Letter::new(partition, &stream, entry)));
+            if id.partition.is_some_and(|it| it != partition.number()) {
+                continue;
             }
+            let stream = key(self, partition);
+            let found = self.connection().xrange(&stream, &entry, &entry).await?;
+            letters.extend(self.letters(partition, &stream, &found));
         }
-        Ok(None)
+        Ok(letters)
     }
 
     async fn newest(
         &self,
         key: fn(&Self, Partition) -> String,
-        most: usize,
+        page: Page,
     ) -> RedisResult<Vec<Letter>> {
         let mut letters = Vec::new();
+        let end = page
+            .before
+            .map_or_else(|| "+".to_owned(), |it| format!("({}", it.entry));
         for partition in self.keys.partitions() {
             let stream = key(self, partition);
-            let found: StreamRangeReply = self
-                .connection()
-                .xrevrange_count(&stream, "+", "-", most)
-                .await?;
-            letters.extend(
-                found
-                    .ids
-                    .iter()
-                    .map(|entry| Letter::new(partition, &stream, entry)),
-            );
+            let mut connection = self.connection();
+            let found = connection.xrevrange_count(&stream, &end, "-", page.most);
+            letters.extend(self.letters(partition, &stream, &found.await?));
         }
+        letters.sort_by_key(|letter| Reverse(letter.age()));
+        let last = letters.get(page.most.saturating_sub(1)).map(Letter::age);
+        letters.retain(|letter| last.is_none_or(|last| letter.age() >= last));
         Ok(letters)
+    }
+
+    fn letters(&self, partition: Partition, stream: &str, found: &StreamRangeReply) -> Vec<Letter> {
+        let is_one_of_several = self.keys.partitions().nth(1).is_some();
+        let letter = |entry: &StreamId| {
+            let mut id = entry.id.clone();
+            if is_one_of_several {
+                id = format!("{id}@{}", partition.number());
+            }
+            Letter::new(id, partition, stream, entry)
+        };
+        found.ids.iter().map(letter).collect()
     }
 }

@@ -6,6 +6,13 @@ use crate::order::OutTradeNo;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Partition(u16);
 
+impl Partition {
+    /// Its number, as it stands in the names of keys.
+    pub(super) fn number(self) -> u16 {
+        self.0
+    }
+}
+
 /// Makes every key of Heyi in Redis.
 #[derive(Debug, Clone)]
 pub struct Keys {

@@ -3,13 +3,13 @@
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, bail, ensure};
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use heyi_common::{
     crash::{self, Point},
     form,
     order::OutTradeNo,
     payjs::Refund,
-    queue::dead::Letter,
+    queue::dead::{Letter, LetterId, Page},
     store::RefundRecord,
 };
 use mongodb::bson::DateTime;
@@ -20,62 +20,72 @@ use crate::Context;
 
 #[derive(Debug, Subcommand)]
 pub enum Dead {
-    /// List the newest dead letters
-    List {
-        /// The most to list
-        #[arg(long, default_value_t = 50)]
-        most: usize,
-    },
+    /// List dead letters, newest first
+    List(Shown),
     /// Show one whole
     Show {
         /// The id that `dead list` shows
-        id: String,
+        id: LetterId,
     },
     /// Put one back into the queue
     Retry {
         /// The id that `dead list` shows
-        id: String,
+        id: LetterId,
     },
     /// Forget one
     Drop {
         /// The id that `dead list` shows
-        id: String,
+        id: LetterId,
     },
     /// Give the payment back through PayJS, record that, and forget the letter
     Refund {
         /// The id that `dead list` shows
-        id: String,
+        id: LetterId,
     },
 }
 
 #[derive(Debug, Subcommand)]
 pub enum Rejected {
-    /// List the newest rejected events
-    List {
-        /// The most to list
-        #[arg(long, default_value_t = 50)]
-        most: usize,
-    },
+    /// List rejected events, newest first
+    List(Shown),
     /// Put one back into the queue, e.g. after payjs.key was mended
     Retry {
         /// The id that `rejected list` shows
-        id: String,
+        id: LetterId,
     },
+}
+
+/// Which of many are listed.
+#[derive(Debug, Args)]
+pub struct Shown {
+    /// The most to list
+    #[arg(long, default_value_t = 50)]
+    most: usize,
+    /// Only those that are older than this one, e.g. the last of the list before
+    #[arg(long, value_name = "ID")]
+    before: Option<LetterId>,
+}
+
+impl From<Shown> for Page {
+    fn from(Shown { most, before }: Shown) -> Self {
+        Self { most, before }
+    }
 }
 
 pub(super) async fn run(command: Dead, context: &Context, out: &Out) -> anyhow::Result<()> {
     match command {
-        Dead::List { most } => {
-            let letters = context.queue.dead_letters(most).await?;
+        Dead::List(shown) => {
+            let letters = context.queue.dead_letters(shown.into()).await?;
             out.show(&letters, || table(&letters, "no dead letters"))
         }
         Dead::Show { id } => {
-            let letter = find(context, &id).await?;
+            let letter = find(context, id).await?;
             out.show(&letter, || whole(&letter))
         }
-        Dead::Retry { id } => replay(context, &find(context, &id).await?, out).await,
+        Dead::Retry { id } => replay(context, &find(context, id).await?, out).await,
         Dead::Drop { id } => {
-            let letter = find(context, &id).await?;
+            let letter = find(context, id).await?;
+            let id = &letter.id;
             ensure!(
                 context.queue.drop_letter(&letter).await?,
                 "dead letter {id} is gone"
@@ -84,7 +94,7 @@ pub(super) async fn run(command: Dead, context: &Context, out: &Out) -> anyhow::
                 format!("{id} is forgotten")
             })
         }
-        Dead::Refund { id } => refund(context, &find(context, &id).await?, out).await,
+        Dead::Refund { id } => refund(context, &find(context, id).await?, out).await,
     }
 }
 
@@ -94,16 +104,18 @@ pub(super) async fn run_rejected(
     out: &Out,
 ) -> anyhow::Result<()> {
     match command {
-        Rejected::List { most } => {
-            let letters = context.queue.rejected(most).await?;
+        Rejected::List(shown) => {
+            let letters = context.queue.rejected(shown.into()).await?;
             out.show(&letters, || table(&letters, "no rejected events"))
         }
         Rejected::Retry { id } => {
-            let letter = context.queue.rejected_event(&id).await?;
-            let letter = letter.with_context(|| {
-                format!("there is no rejected event {id}; `heyi-worker rejected list` shows them")
-            })?;
-            replay(context, &letter, out).await
+            let found = context.queue.rejected_event(id).await?;
+            replay(
+                context,
+                &the_one(found, id, "rejected event", "rejected")?,
+                out,
+            )
+            .await
         }
     }
 }
@@ -116,11 +128,26 @@ async fn replay(context: &Context, letter: &Letter, out: &Out) -> anyhow::Result
     })
 }
 
-async fn find(context: &Context, id: &str) -> anyhow::Result<Letter> {
-    let found = context.queue.dead_letter(id).await?;
-    found.with_context(|| {
-        format!("there is no dead letter {id}; `heyi-worker dead list` shows them")
-    })
+async fn find(context: &Context, id: LetterId) -> anyhow::Result<Letter> {
+    the_one(
+        context.queue.dead_letter(id).await?,
+        id,
+        "dead letter",
+        "dead",
+    )
+}
+
+/// The letter that an operator means: money may depend on it.
+fn the_one(mut found: Vec<Letter>, id: LetterId, what: &str, list: &str) -> anyhow::Result<Letter> {
+    if let [_, _, ..] = found[..] {
+        let ids: Vec<&str> = found.iter().map(|letter| letter.id.as_str()).collect();
+        bail!(
+            "there is more than one {what} {id}; name one of {}",
+            ids.join(", ")
+        );
+    }
+    let one = found.pop();
+    one.with_context(|| format!("there is no {what} {id}; `heyi-worker {list} list` shows them"))
 }
 
 /// Refunds the payment of a letter. Each step may be repeated, so a crash between them does no harm.

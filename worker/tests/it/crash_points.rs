@@ -10,7 +10,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use heyi_common::{
     crash::Point,
     order::Order,
-    queue::{GROUP, Outcome, settle::Settler},
+    queue::{GROUP, Outcome, dead::Page, settle::Settler},
 };
 use heyi_sandbox::world::{Heyi, eventually};
 use tokio::time::timeout;
@@ -217,7 +217,7 @@ async fn takeover(point: Point, deaths: u32) -> Result<()> {
     shop.quiet().await?;
     worker.stop().await?;
     // What three workers died of is a dead letter, and as good as new once it is put back.
-    let letters = shop.queue.dead_letters(10).await?;
+    let letters = shop.queue.dead_letters(Page::newest(10)).await?;
     if point == Point::TakeoverBuried {
         assert!(!letters.is_empty());
     }

@@ -74,6 +74,63 @@ async fn a_dead_letter_is_listed_shown_and_replayed() -> Result<()> {
 }
 
 #[tokio::test]
+async fn every_dead_letter_is_reached_and_none_is_taken_for_another() -> Result<()> {
+    let mut shop = Shop::new().await?;
+    shop.world.set("HEYI_QUEUE__PARTITIONS", "2");
+    let shop = Shop::open(shop.world).await?;
+    // Two partitions bury in the same millisecond.
+    for (partition, stream) in shop
+        .queue
+        .keys()
+        .partitions()
+        .map(|it| shop.queue.keys().dead(it))
+        .enumerate()
+    {
+        for number in 1..=5 {
+            redis::cmd("XADD")
+                .arg(&stream)
+                .arg(format!("{number}-0"))
+                .arg(&["reason", "poison", "error", &format!("of {partition}")])
+                .exec_async(&mut shop.queue.redis().shared())
+                .await?;
+        }
+    }
+    let mut seen = Vec::new();
+    loop {
+        let mut arguments = vec!["dead", "list", "--most", "3"];
+        let last: Option<&String> = seen.last();
+        arguments.extend(last.iter().flat_map(|last| ["--before", last.as_str()]));
+        let page = json(&shop, &arguments).await?;
+        let ids = page.as_array().into_iter().flatten();
+        let ids: Vec<_> = ids
+            .map(|it| it["id"].as_str().unwrap().to_owned())
+            .collect();
+        if ids.is_empty() {
+            break;
+        }
+        seen.extend(ids);
+    }
+    let every = (1..=5)
+        .rev()
+        .flat_map(|it| [format!("{it}-0@0"), format!("{it}-0@1")]);
+    assert_eq!(seen, every.collect::<Vec<_>>());
+
+    let whose = text(&shop, &["dead", "drop", "3-0"]).await?;
+    assert!(whose.contains("name one of 3-0@0, 3-0@1"), "{whose}");
+    let shown = text(&shop, &["dead", "show", "3-0@1"]).await?;
+    assert!(shown.contains("of 1"), "{shown}");
+    json(&shop, &["dead", "drop", "3-0@1"]).await?;
+    let left = text(&shop, &["dead", "show", "3-0"]).await?;
+    assert!(left.contains("of 0"), "{left}");
+    let wrong = text(&shop, &["dead", "show", "3"]).await?;
+    assert!(wrong.contains("an id looks like"), "{wrong}");
+    for id in seen.iter().filter(|id| *id != "3-0@1") {
+        json(&shop, &["dead", "drop", id]).await?;
+    }
+    shop.close().await
+}
+
+#[tokio::test]
 async fn a_refund_goes_through_payjs_once_and_is_recorded() -> Result<()> {
     let mut shop = Shop::new().await?;
     shop.world.set("HEYI_QUEUE__MISSING_FOR", "1s");

@@ -7,7 +7,10 @@ use heyi_common::{
     form,
     order::{Fee, Order, OrderData},
     payjs,
-    queue::{Cause, Delivery, Event, GROUP, Queue, dead::Letter},
+    queue::{
+        Cause, Delivery, Event, GROUP, Queue,
+        dead::{Letter, Page},
+    },
     sign::{self, Params},
     store::{Code, Payment, Store},
 };
@@ -231,7 +234,7 @@ impl Shop {
             Ok(self.queue.status().await?.dead > 0)
         })
         .await?;
-        let letters = self.queue.dead_letters(10).await?;
+        let letters = self.queue.dead_letters(Page::newest(10)).await?;
         assert_eq!(letters.len(), 1, "{letters:?}");
         Ok(letters.into_iter().next().unwrap())
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use heyi_common::crash::Point;
+use heyi_common::{crash::Point, queue::dead::Page};
 use heyi_sandbox::OrderStatus;
 
 use super::{assert_died, die_at, die_no_more};
@@ -20,7 +20,7 @@ pub(super) async fn letter(point: Point, deaths: u32) -> Result<()> {
     let worker = shop.world.worker().await?;
     shop.quiet().await?;
     worker.stop().await?;
-    let letters = shop.queue.dead_letters(10).await?;
+    let letters = shop.queue.dead_letters(Page::newest(10)).await?;
     assert_eq!(letters.len(), 2, "{letters:?}");
 
     let verb = match point {
@@ -31,7 +31,7 @@ pub(super) async fn letter(point: Point, deaths: u32) -> Result<()> {
     shop.orders.put(&order, Duration::from_secs(600)).await?;
     die_at(&mut shop, point);
     for _ in 0..deaths {
-        if let Some(letter) = shop.queue.dead_letter(&letters[0].id).await? {
+        if let [letter] = &shop.queue.dead_letter(letters[0].id.parse()?).await?[..] {
             let output = shop.world.operate(&["dead", verb, &letter.id]).await?;
             assert_died(
                 output.status,
@@ -41,7 +41,7 @@ pub(super) async fn letter(point: Point, deaths: u32) -> Result<()> {
         }
     }
     die_no_more(&mut shop);
-    for letter in shop.queue.dead_letters(10).await? {
+    for letter in shop.queue.dead_letters(Page::newest(10)).await? {
         let output = shop.world.operate(&["dead", verb, &letter.id]).await?;
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{point:?}: {error}");
