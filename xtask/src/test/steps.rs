@@ -2,8 +2,7 @@
 
 use std::{
     fmt,
-    process::Command,
-    process::Stdio,
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
