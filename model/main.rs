@@ -21,7 +21,7 @@
 //! and batches, and that an event of which two workers died is handed on alone. Left out, because the architecture says that they are not promised: Redis forgetting what it
 //! acknowledged, and an order that expires before its promotion.
 //!
-//! A debug build stops at fewer faults than `cargo test --release -p heyi-model`, which takes minutes.
+//! A debug build stops at fewer faults than `cargo test --release -p heyi-model`, which takes half a minute.
 //!
 //! The explorer is our own: `stateright`, the library there is, remembers states by a hash only and cannot ask whether
 //! a quiet state can be reached from every state, and it brings an HTTP server along.
