@@ -58,6 +58,15 @@ pub fn tethered(program: &Path) -> Command {
     command
 }
 
+/// What a shell puts before a command for the same; nothing where that cannot be had.
+pub fn tether() -> String {
+    if *HAS_SETPRIV {
+        format!("setpriv {}", TETHER.join(" "))
+    } else {
+        String::new()
+    }
+}
+
 /// Asks a process to end (SIGTERM), kills it when that takes too long, and waits for its end.
 pub async fn stop(child: &mut Child) -> Result<()> {
     if child.try_wait()?.is_some() {
@@ -81,11 +90,22 @@ pub fn tail(log: &Path, lines: usize) -> String {
     end.join("\n")
 }
 
+/// Which of [`PORTS`] are this process's: tests are processes of their own, and none may be given what another was given
+/// and does not listen on yet. The runner of the tests numbers those that run at once; whoever has no number is last.
+fn own_ports() -> Range<u16> {
+    const EACH: u16 = 1_000;
+    let slots = (PORTS.end - PORTS.start) / EACH;
+    let slot = env::var_os("NEXTEST_TEST_GLOBAL_SLOT").and_then(|it| it.into_string().ok());
+    let slot = slot.and_then(|slot| slot.parse::<u16>().ok());
+    let start = PORTS.start + EACH * slot.map_or(slots - 1, |slot| slot % (slots - 1));
+    start..start + EACH
+}
+
 /// A loopback port nobody listens on just now. Never the same again: whoever got it may not listen yet.
 pub fn free_port() -> Result<u16> {
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     for _ in 0..1_000 {
-        let port = rand::random_range(PORTS);
+        let port = rand::random_range(own_ports());
         let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
         if is_free(port) && given.insert(port) {
             return Ok(port);

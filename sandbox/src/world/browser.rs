@@ -18,7 +18,7 @@ use tokio::process::Child;
 use url::{ParseError, Url};
 
 use super::eventually;
-use crate::servers::process::{find, free_port, tethered};
+use crate::servers::process::{find, free_port, tether, tethered};
 
 /// What a page is shown on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +44,12 @@ pub const DESKTOP: Screen = Screen {
     density: 1,
 };
 
-const HEADLESS_SHELLS: [&str; 2] = ["chromium-headless-shell", "chrome-headless-shell"];
+/// Debian's own place for it first: its name on PATH is a script that would stand between a browser and its driver.
+const HEADLESS_SHELLS: [&str; 3] = [
+    "/usr/lib/chromium/chromium-headless-shell",
+    "chromium-headless-shell",
+    "chrome-headless-shell",
+];
 const FLAGS: [&str; 11] = [
     "--headless",
     "--no-sandbox",
@@ -205,13 +210,13 @@ fn headless_shell(data: &Path) -> Result<Option<PathBuf>> {
         return Ok(None);
     };
     let script = data.with_extension("sh");
-    fs::write(
-        &script,
-        format!(
-            "#!/bin/sh\nexec '{}' \"$@\" about:blank\n",
-            program.display()
-        ),
-    )?;
+    // A killed chromedriver, as when a test fails, would leave its browser behind.
+    let command = format!(
+        "exec {} '{}' \"$@\" about:blank",
+        tether(),
+        program.display()
+    );
+    fs::write(&script, format!("#!/bin/sh\n{command}\n"))?;
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
     Ok(Some(script))
 }
