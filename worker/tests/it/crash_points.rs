@@ -28,7 +28,7 @@ const AT_ONCE: usize = 5;
 /// What `abort` ends a process with.
 const SIGABRT: i32 = 6;
 /// More than a worker finishes before it hears that it is to stop.
-const BACKLOG: u32 = 300;
+const BACKLOG: u32 = 1_200;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn deaths_at_any_point_lose_and_double_nothing() -> Result<()> {
