@@ -27,7 +27,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 const AT_ONCE: usize = 5;
 /// What `abort` ends a process with.
 const SIGABRT: i32 = 6;
-/// More than a worker finishes before it hears that it is to stop.
+/// More than a worker finishes before it is looked at.
 const BACKLOG: u32 = 1_200;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -234,9 +234,15 @@ async fn release(point: Point, deaths: u32) -> Result<()> {
     let orders = shop.paid_orders(BACKLOG).await?;
     die_at(&mut shop, point);
     for _ in 0..deaths {
-        let worker = shop.world.worker().await?;
+        let worker = shop.world.start_worker()?;
+        // Frozen while it is looked at, it does not finish what it holds before it hears that it is to stop.
         eventually("a worker that holds events", async || {
-            Ok(shop.queue.status().await?.pending.values().sum::<u64>() > 1)
+            worker.pause()?;
+            let holds = shop.queue.status().await?.pending.values().sum::<u64>() > 1;
+            if !holds {
+                worker.resume()?;
+            }
+            Ok(holds)
         })
         .await?;
         assert_died(worker.stop().await?, point, "");
