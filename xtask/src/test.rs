@@ -74,12 +74,7 @@ async fn everything(checkout: &Checkout, steps: &mut Steps, count: &mut Count) -
         succeed(&mut cargo(checkout, line))
     })?;
     prepare(checkout, steps)?;
-    let mut schemathesis = None;
-    steps.run("install strangers", || {
-        schemathesis = Some(install::schemathesis(checkout)?);
-        Ok(())
-    })?;
-    let schemathesis = schemathesis.context("no schemathesis")?;
+    let schemathesis = steps.run("install strangers", || install::schemathesis(checkout))?;
     let all = ["--workspace".to_owned()];
     // All three wait more than they compute.
     let (tests, chaos, strangers) = tokio::join!(

@@ -27,11 +27,11 @@ enum Outcome {
 
 impl Steps {
     /// Runs a step. Its failure carries its name.
-    pub(super) fn run(
+    pub(super) fn run<T>(
         &mut self,
         name: &'static str,
-        step: impl FnOnce() -> Result<()>,
-    ) -> Result<()> {
+        step: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
         println!("\n== {name}");
         let start = Instant::now();
         let result = step();
@@ -45,7 +45,7 @@ impl Steps {
         self.ended(name, result, took)
     }
 
-    fn ended(&mut self, name: &'static str, result: Result<()>, took: Duration) -> Result<()> {
+    fn ended<T>(&mut self, name: &'static str, result: Result<T>, took: Duration) -> Result<T> {
         let outcome = if result.is_ok() {
             Outcome::Passed
         } else {
