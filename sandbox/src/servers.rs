@@ -24,8 +24,8 @@ mod ready;
 
 /// What the members of a topology of Redis ask for, with a character that URLs must escape.
 pub const PASSWORD: &str = "sandbox-p@ss";
-/// The password as it stands in URLs.
-pub(crate) const SECRET: &str = ":sandbox-p%40ss@";
+/// The password as it stands before the host in URLs.
+pub const SECRET: &str = ":sandbox-p%40ss@";
 
 /// How long a server may take until it serves; a loaded machine needs seconds for MongoDB.
 const START_LIMIT: Duration = Duration::from_secs(60);

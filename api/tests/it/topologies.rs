@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use futures::future::try_join_all;
 use heyi_common::queue::dead::Page;
 use heyi_sandbox::{
-    servers::{PASSWORD, Server},
+    servers::{PASSWORD, SECRET, Server},
     topology::{MongoSet, RedisCluster, RedisPair},
     world::{Answer, Client, Heyi, World, eventually, params, signed},
 };
@@ -335,7 +335,7 @@ async fn a_redis_that_asks_for_a_password_is_given_it_and_nobody_else_is() -> Re
         .arg(&["SET", "requirepass", PASSWORD])
         .exec_async(&mut redis)
         .await?;
-    let url = open.replace("redis://", "redis://:sandbox-p%40ss@");
+    let url = open.replace("redis://", &format!("redis://{SECRET}"));
     world.set("HEYI_REDIS__URL", url);
     let town = Town::in_world(world).await?;
     let done = [journey(&town.client, "alice").await?];

@@ -104,14 +104,15 @@ fn own_ports() -> Range<u16> {
 /// A loopback port nobody listens on just now. Never the same again: whoever got it may not listen yet.
 pub fn free_port() -> Result<u16> {
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let ports = own_ports();
     for _ in 0..1_000 {
-        let port = rand::random_range(own_ports());
+        let port = rand::random_range(ports.clone());
         let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
         if is_free(port) && given.insert(port) {
             return Ok(port);
         }
     }
-    bail!("no free port between {} and {}", PORTS.start, PORTS.end)
+    bail!("no free port between {} and {}", ports.start, ports.end)
 }
 
 /// Whether nobody listens on a loopback port.
