@@ -53,16 +53,6 @@ impl Letter {
         self.entry.parse().unwrap_or_default()
     }
 
-    fn new(id: String, partition: Partition, stream: &str, found: &StreamId) -> Self {
-        Self {
-            id,
-            entry: found.id.clone(),
-            partition,
-            stream: stream.to_owned(),
-            fields: fields_of(found),
-        }
-    }
-
     /// The event as it was before it died, ready for its first attempt.
     fn event_fields(&self) -> BTreeMap<String, String> {
         let is_event = |name: &str| {
@@ -264,7 +254,13 @@ impl Queue {
             if is_one_of_several {
                 id = format!("{id}@{}", partition.number());
             }
-            Letter::new(id, partition, stream, entry)
+            Letter {
+                id,
+                entry: entry.id.clone(),
+                partition,
+                stream: stream.to_owned(),
+                fields: fields_of(entry),
+            }
         };
         found.ids.iter().map(letter).collect()
     }
