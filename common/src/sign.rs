@@ -19,11 +19,24 @@ use subtle::ConstantTimeEq;
 /// Parameters by name, in the order in which they are signed.
 pub type Params = BTreeMap<String, String>;
 
+/// Parameters in the order in which they are signed: by name, none twice.
+pub trait Sorted {
+    /// Their names and values.
+    fn pairs(&self) -> impl Iterator<Item = (&str, &str)>;
+}
+
+impl Sorted for Params {
+    fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
 /// The name under which a signature travels.
 pub const SIGN: &str = "sign";
 
 /// Signs `params` with `key`: 32 upper-case hex digits. A `sign` among them takes no part.
-pub fn sign(params: &Params, key: &SecretString) -> String {
+pub fn sign(params: &impl Sorted, key: &SecretString) -> String {
     digest(params, key, |value| !value.is_empty())
 }
 
@@ -31,13 +44,13 @@ pub fn sign(params: &Params, key: &SecretString) -> String {
 ///
 /// Sources disagree on whether empty values are signed, so both readings are accepted; they only differ
 /// when there is an empty value. The comparison takes the same time wherever the first difference is.
-pub fn verify(params: &Params, key: &SecretString) -> bool {
-    let Some(given) = params.get(SIGN) else {
+pub fn verify(params: &impl Sorted, key: &SecretString) -> bool {
+    let Some((_, given)) = params.pairs().find(|(name, _)| *name == SIGN) else {
         return false;
     };
     let given = given.to_ascii_uppercase();
     let is = |signature: String| bool::from(given.as_bytes().ct_eq(signature.as_bytes()));
-    let some_are_empty = params.values().any(String::is_empty);
+    let some_are_empty = params.pairs().any(|(_, value)| value.is_empty());
     is(sign(params, key)) || (some_are_empty && is(digest(params, key, |_| true)))
 }
 
@@ -52,9 +65,9 @@ pub fn person_key(session_secret: &SecretString, openid: &str) -> SecretString {
     SecretString::from(digits)
 }
 
-fn digest(params: &Params, key: &SecretString, takes_part: impl Fn(&str) -> bool) -> String {
+fn digest(params: &impl Sorted, key: &SecretString, takes_part: impl Fn(&str) -> bool) -> String {
     let mut md5 = Md5::new();
-    for (name, value) in params {
+    for (name, value) in params.pairs() {
         if name != SIGN && takes_part(value) {
             md5.update(name);
             md5.update("=");

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use heyi_common::{
     cache::CacheError,
     crash::{self, Point},
-    form,
+    form::Form,
     order::{Fee, Order, OutTradeNo},
     payjs::{Notify, NotifyError, PayJsError},
     queue::{DeadReason, Event, Outcome},
@@ -207,7 +207,7 @@ fn missing(context: &Context, event: &Event) -> Outcome {
 }
 
 fn is_signed(context: &Context, body: &str) -> bool {
-    form::parse(body.as_bytes()).is_ok_and(|params| sign::verify(&params, &context.merchant.key))
+    Form::parse(body.as_bytes()).is_ok_and(|form| sign::verify(&form, &context.merchant.key))
 }
 
 pub(crate) fn dead(reason: DeadReason, error: &str) -> Outcome {

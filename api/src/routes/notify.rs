@@ -77,12 +77,13 @@ async fn receive(state: &AppState, body: Body) -> Result<OutTradeNo, Refusal> {
     if !notify.is_signed(&state.config.payjs.key) {
         return Err(Refusal::Forged);
     }
+    let out_trade_no = notify.out_trade_no;
     let form = String::from_utf8(body).map_err(|_| Refusal::NotUtf8)?;
-    let queued = state.queue.enqueue_notify(&notify.out_trade_no, form);
+    let queued = state.queue.enqueue_notify(&out_trade_no, form);
     timeout_at(until, queued)
         .await
         .map_err(|_| Refusal::TimedOut)??;
-    Ok(notify.out_trade_no)
+    Ok(out_trade_no)
 }
 
 impl Refusal {

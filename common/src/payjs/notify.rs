@@ -3,9 +3,9 @@
 use secrecy::SecretString;
 
 use crate::{
-    form::{self, FormError},
+    form::{Form, FormError},
     order::{Fee, OutTradeNo},
-    sign::{self, Params},
+    sign,
 };
 
 /// Why a body is not a notify of ours.
@@ -30,8 +30,8 @@ pub enum NotifyError {
 
 /// A body with the shape of a notify. Its signature is checked by [`Notify::is_signed`].
 #[derive(Debug, Clone)]
-pub struct Notify {
-    params: Params,
+pub struct Notify<'a> {
+    form: Form<'a>,
     /// Our number of the order.
     pub out_trade_no: OutTradeNo,
     /// PayJS's number of the order.
@@ -48,53 +48,51 @@ const LONGEST_ID: usize = 64;
 /// Fields of other signed messages: the parameters of an order, the replies of `native` and `check`.
 const FOREIGN: [&str; 5] = ["nonce", "status", "code_url", "qrcode", "return_msg"];
 
-impl Notify {
+impl<'a> Notify<'a> {
     /// Reads a body and checks its shape and merchant, but not its signature.
-    pub fn parse(body: &[u8], mchid: &str) -> Result<Self, NotifyError> {
-        let params = form::parse(body)?;
-        if let Some(name) = FOREIGN.into_iter().find(|name| params.contains_key(*name)) {
+    pub fn parse(body: &'a [u8], mchid: &str) -> Result<Self, NotifyError> {
+        let form = Form::parse(body)?;
+        if let Some(name) = FOREIGN.into_iter().find(|name| form.get(name).is_some()) {
             return Err(NotifyError::Foreign(name));
         }
-        require(&params, sign::SIGN)?;
-        if require(&params, "return_code")? != "1" {
+        require(&form, sign::SIGN)?;
+        if require(&form, "return_code")? != "1" {
             return Err(NotifyError::Value("return_code"));
         }
-        if require(&params, "mchid")? != mchid {
+        if require(&form, "mchid")? != mchid {
             return Err(NotifyError::Merchant);
         }
         Ok(Self {
-            out_trade_no: value(&params, "out_trade_no")?,
-            total_fee: value(&params, "total_fee")?,
-            payjs_order_id: id(&params, "payjs_order_id")?,
-            transaction_id: id(&params, "transaction_id")?,
-            time_end: id(&params, "time_end")?,
-            params,
+            out_trade_no: value(&form, "out_trade_no")?,
+            total_fee: value(&form, "total_fee")?,
+            payjs_order_id: id(&form, "payjs_order_id")?,
+            transaction_id: id(&form, "transaction_id")?,
+            time_end: id(&form, "time_end")?,
+            form,
         })
     }
 
     /// Whether the signature is PayJS's.
     pub fn is_signed(&self, key: &SecretString) -> bool {
-        sign::verify(&self.params, key)
+        sign::verify(&self.form, key)
     }
 }
 
-fn require<'a>(params: &'a Params, name: &'static str) -> Result<&'a str, NotifyError> {
-    params
-        .get(name)
-        .map(String::as_str)
+fn require<'a>(form: &'a Form<'_>, name: &'static str) -> Result<&'a str, NotifyError> {
+    form.get(name)
         .filter(|value| !value.is_empty())
         .ok_or(NotifyError::Missing(name))
 }
 
-fn value<T: std::str::FromStr>(params: &Params, name: &'static str) -> Result<T, NotifyError> {
-    require(params, name)?
+fn value<T: std::str::FromStr>(form: &Form<'_>, name: &'static str) -> Result<T, NotifyError> {
+    require(form, name)?
         .parse()
         .map_err(|_| NotifyError::Value(name))
 }
 
 /// A text of PayJS that is set: unpaid orders have `0` where a paid one has a number.
-fn id(params: &Params, name: &'static str) -> Result<String, NotifyError> {
-    let text = require(params, name)?;
+fn id(form: &Form<'_>, name: &'static str) -> Result<String, NotifyError> {
+    let text = require(form, name)?;
     if text == "0" || text.len() > LONGEST_ID {
         return Err(NotifyError::Value(name));
     }
@@ -106,6 +104,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::{form, sign::Params};
 
     const KEY: &str = "EXAMPLEKEY123456";
     const MCHID: &str = "1600000001";
@@ -132,7 +131,7 @@ mod tests {
         form::write(&params)
     }
 
-    fn parse(body: &str) -> Result<Notify, NotifyError> {
+    fn parse(body: &str) -> Result<Notify<'_>, NotifyError> {
         Notify::parse(body.as_bytes(), MCHID)
     }
 
@@ -141,7 +140,8 @@ mod tests {
         let mut params = notify();
         params.insert("type".to_owned(), "alipay".to_owned());
         params.insert("added_later".to_owned(), String::new());
-        let notify = parse(&body(params)).unwrap();
+        let body = body(params);
+        let notify = parse(&body).unwrap();
         assert!(notify.is_signed(&SecretString::from(KEY)));
         assert!(!notify.is_signed(&SecretString::from("another")));
         assert_eq!(notify.total_fee.fen(), 990);
