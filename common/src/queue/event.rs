@@ -1,11 +1,14 @@
 //! An event, and how it is written into Redis.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+};
 
 use redis::streams::StreamId;
 
 use super::Partition;
-use crate::order::OutTradeNo;
+use crate::{form::Form, order::OutTradeNo};
 
 const LOOKS: &str = "looks";
 const REFUSALS: &str = "refusals";
@@ -70,7 +73,7 @@ impl Event {
     pub fn out_trade_no(&self) -> Option<OutTradeNo> {
         match &self.cause {
             Cause::Confirm { out_trade_no, .. } => Some(out_trade_no.clone()),
-            Cause::Notify { form } => crate::form::parse(form.as_bytes())
+            Cause::Notify { form } => Form::parse(form.as_bytes())
                 .ok()?
                 .get("out_trade_no")?
                 .parse()
@@ -78,30 +81,37 @@ impl Event {
         }
     }
 
-    pub(super) fn fields(&self) -> Fields {
-        let mut fields = match &self.cause {
-            Cause::Notify { form } => Fields::from([("form".to_owned(), form.clone())]),
+    /// What is written of it.
+    pub(super) fn fields(&self) -> Vec<(&'static str, Cow<'_, str>)> {
+        let mut fields = Vec::with_capacity(7);
+        match &self.cause {
+            Cause::Notify { form } => fields.push(("form", form.into())),
             Cause::Confirm {
                 out_trade_no,
                 payjs_order_id,
-            } => Fields::from([
-                ("confirm".to_owned(), payjs_order_id.clone()),
-                ("out_trade_no".to_owned(), out_trade_no.to_string()),
-            ]),
-        };
-        fields.insert("attempt".to_owned(), self.attempt.to_string());
-        fields.insert("received_at".to_owned(), self.received_at.to_string());
+            } => {
+                fields.push(("confirm", payjs_order_id.into()));
+                fields.push(("out_trade_no", out_trade_no.as_str().into()));
+            }
+        }
+        fields.push(("attempt", self.attempt.to_string().into()));
+        fields.push(("received_at", self.received_at.to_string().into()));
         let counts = [
             (LOOKS, self.looks),
             (REFUSALS, self.refusals),
             (TOLD, self.told),
         ];
-        for (name, count) in counts {
-            if count > 0 {
-                fields.insert(name.to_owned(), count.to_string());
-            }
-        }
+        let counted = counts.into_iter().filter(|(_, count)| *count > 0);
+        fields.extend(counted.map(|(name, count)| (name, count.to_string().into())));
         fields
+    }
+
+    /// The same by name, for those who add to it.
+    pub(super) fn owned_fields(&self) -> Fields {
+        let fields = self.fields().into_iter();
+        fields
+            .map(|(name, value)| (name.to_owned(), value.into_owned()))
+            .collect()
     }
 
     pub(super) fn from_fields(fields: &Fields) -> Result<Self, EventError> {
@@ -181,11 +191,11 @@ mod tests {
             confirm,
         ] {
             let mut event = Event::new(cause);
-            assert_eq!(Event::from_fields(&event.fields()).unwrap(), event);
+            assert_eq!(Event::from_fields(&event.owned_fields()).unwrap(), event);
             event.attempt = 7;
             event.looks = 3;
             event.refusals = 2;
-            assert_eq!(Event::from_fields(&event.fields()).unwrap(), event);
+            assert_eq!(Event::from_fields(&event.owned_fields()).unwrap(), event);
         }
     }
 

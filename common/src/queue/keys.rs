@@ -114,7 +114,7 @@ impl Keys {
 
     fn of(&self, partition: Partition, name: &str) -> String {
         if self.partitions == 1 {
-            format!("{}{name}", self.prefix)
+            [&self.prefix, name].concat()
         } else {
             format!("{}{{{}}}:{name}", self.prefix, partition.0)
         }

@@ -146,7 +146,7 @@ impl Queue {
         match outcome {
             Outcome::Promoted(_) | Outcome::Nothing => Ok(()),
             Outcome::Retry { event, delay, .. } => {
-                let mut fields = event.fields();
+                let mut fields = event.owned_fields();
                 fields.insert("id".to_owned(), delivery.id.clone());
                 let member = serde_json::Value::from_iter(fields).to_string();
                 Script::new(include_str!("lua/park.lua"))
@@ -161,7 +161,7 @@ impl Queue {
             }
             Outcome::Dead { reason, error } => {
                 let number = delivery.event.out_trade_no();
-                let fields = delivery.event.fields();
+                let fields = delivery.event.owned_fields();
                 self.bury(
                     delivery.partition,
                     &delivery.id,
@@ -173,7 +173,7 @@ impl Queue {
                 .await
             }
             Outcome::Rejected { error } => {
-                let mut fields = delivery.event.fields();
+                let mut fields = delivery.event.owned_fields();
                 fields.insert("error".to_owned(), error.clone());
                 let target = self.keys.rejected(delivery.partition);
                 self.move_to(
