@@ -4,6 +4,7 @@
 //! event of the [`queue`]; the worker promotes the order to a [`store::Code`] in MongoDB.
 
 pub mod backoff;
+mod batch;
 pub mod config;
 pub mod crash;
 pub mod shutdown;

@@ -3,6 +3,7 @@
 mod changes;
 mod code;
 mod inserts;
+mod reads;
 mod report;
 mod scans;
 mod update;
@@ -31,7 +32,10 @@ pub use report::{
 pub use scans::{KeptScans, ScanCount};
 pub use update::CHANGES_KEPT;
 
-use self::inserts::{Inserted, Inserts};
+use self::{
+    inserts::{Inserted, Inserts},
+    reads::Reads,
+};
 use crate::{config, http, order::OutTradeNo};
 
 /// The most codes that one person's list shows.
@@ -51,6 +55,7 @@ pub struct Store {
     options: ClientOptions,
     database: Database,
     codes: Collection<Code>,
+    single_codes: Reads,
     mappings: Collection<Mapping>,
     new_codes: Inserts,
     new_mappings: Inserts,
@@ -111,6 +116,7 @@ impl Store {
         Ok(Self {
             options,
             codes: database.collection("codes"),
+            single_codes: Reads::new(database.collection("codes")),
             mappings: database.collection("orders"),
             new_codes: Inserts::new(database.collection("codes")),
             new_mappings: Inserts::new(database.collection("orders")),
@@ -175,11 +181,9 @@ impl Store {
 
     /// The code with this id, deleted or not, without its changes: whoever scans it waits for this.
     pub async fn code(&self, id: ObjectId) -> Result<Option<Code>> {
-        let code = self
-            .codes
-            .find_one(doc! { "_id": id })
-            .projection(doc! { "changes": 0 });
-        read(code).await
+        timeout(READ_WITHIN, self.single_codes.code(id))
+            .await
+            .unwrap_or(Err(StoreError::Slow))
     }
 
     /// The mapping of an order that became a code, if a majority has it: an event ends because of it, so it must

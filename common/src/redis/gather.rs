@@ -6,15 +6,13 @@ use std::{
 };
 
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult, Value};
-use tokio::{
-    sync::{Mutex, mpsc, oneshot},
-    task::yield_now,
-};
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::{
     durable::WriteError,
     link::{Link, Request},
 };
+use crate::batch::fill;
 
 /// Round trips that may be under way at once; while they are, the next one fills.
 const LANES: usize = 4;
@@ -81,25 +79,9 @@ impl Gather {
 
 async fn run(link: Arc<Link>, queue: Arc<Mutex<mpsc::Receiver<Write>>>) {
     let mut writes = Vec::with_capacity(LARGEST);
-    while fill(&mut writes, &queue).await {
+    while fill(&mut writes, &mut *queue.lock().await, LARGEST).await {
         carry_out(&link, &mut writes).await;
     }
-}
-
-/// Takes what there is to write. False when there will be nothing more.
-async fn fill(writes: &mut Vec<Write>, queue: &Mutex<mpsc::Receiver<Write>>) -> bool {
-    let mut queue = queue.lock().await;
-    if queue.recv_many(writes, LARGEST).await == 0 {
-        return false;
-    }
-    // Those who are about to write may as well come along.
-    yield_now().await;
-    while writes.len() < LARGEST
-        && let Ok(write) = queue.try_recv()
-    {
-        writes.push(write);
-    }
-    true
 }
 
 async fn carry_out(link: &Link, writes: &mut Vec<Write>) {

@@ -11,12 +11,10 @@ use mongodb::{
     error::{Error, ErrorKind},
 };
 use serde::Serialize;
-use tokio::{
-    sync::{mpsc, oneshot},
-    task::yield_now,
-};
+use tokio::sync::{mpsc, oneshot};
 
 use super::DUPLICATE_KEY;
+use crate::batch::fill;
 
 /// MongoDB takes none that is longer; the driver would refuse those beside it as well.
 const LONGEST: usize = 16 << 20;
@@ -73,14 +71,7 @@ async fn run(
     mut queue: mpsc::Receiver<(RawDocumentBuf, Done)>,
 ) {
     let mut batch = Vec::with_capacity(LARGEST);
-    while queue.recv_many(&mut batch, LARGEST).await > 0 {
-        // Those who are about to insert may as well come along.
-        yield_now().await;
-        while batch.len() < LARGEST
-            && let Ok(one) = queue.try_recv()
-        {
-            batch.push(one);
-        }
+    while fill(&mut batch, &mut queue, LARGEST).await {
         let (documents, waiting): (Vec<_>, Vec<_>) = batch.drain(..).unzip();
         let written = collection.insert_many(&documents).ordered(false).await;
         deliver(written.map(drop), waiting);

@@ -6,13 +6,13 @@
 )]
 
 mod support;
+mod together;
 
 mod backlog;
 mod confirm;
 mod consumers;
 mod crash;
 mod crash_points;
-mod inserts;
 mod operator;
 mod outage;
 mod promotion;

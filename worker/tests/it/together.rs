@@ -1,11 +1,11 @@
-//! What is inserted together fails alone.
+//! What is inserted or read together fails alone.
 
 use anyhow::Result;
 use futures::future::join_all;
 use heyi_common::store::{Code, Payment};
 use heyi_sandbox::world::eventually;
 use mongodb::{
-    Client,
+    Client, Database,
     bson::{Document, doc},
 };
 
@@ -28,14 +28,16 @@ fn code(shop: &Shop, name: &str, payment: u32) -> Code {
 
 /// Lets MongoDB refuse some codes.
 async fn refuse(shop: &Shop, those: Document) -> Result<()> {
-    let database = Client::with_uri_str(shop.world.setting("HEYI_MONGO__URL"))
-        .await?
-        .database(shop.world.setting("HEYI_MONGO__DATABASE"));
     shop.store.ensure_indexes().await?;
     let others = doc! { "$nor": [those] };
     let validator = doc! { "collMod": "codes", "validator": others };
-    database.run_command(validator).await?;
+    database(shop).await?.run_command(validator).await?;
     Ok(())
+}
+
+async fn database(shop: &Shop) -> Result<Database> {
+    let client = Client::with_uri_str(shop.world.setting("HEYI_MONGO__URL")).await?;
+    Ok(client.database(shop.world.setting("HEYI_MONGO__DATABASE")))
 }
 
 #[tokio::test]
@@ -64,6 +66,31 @@ async fn codes_that_are_inserted_together_fail_alone() -> Result<()> {
         assert_eq!(kept.is_some(), !matches!(number, 7 | 21), "{number}");
     }
     assert_eq!(before.len(), 1, "one of the two was there before the other");
+    shop.close().await
+}
+
+#[tokio::test]
+async fn codes_that_are_read_together_fail_alone() -> Result<()> {
+    let shop = Shop::new().await?;
+    let codes: Vec<Code> = (0..COUNT)
+        .map(|number| code(&shop, "小店", number))
+        .collect();
+    let written = join_all(codes.iter().map(|code| shop.store.insert_code(code))).await;
+    written.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let raw = database(&shop).await?.collection::<Document>("codes");
+    raw.delete_one(doc! { "_id": codes[7].id }).await?;
+    let broken = doc! { "$set": { "total_fee": "9.90" } };
+    raw.update_one(doc! { "_id": codes[21].id }, broken).await?;
+    // Many ask for the same, and for what is not there.
+    let asked: Vec<&Code> = codes.iter().chain(&codes[..30]).collect();
+    let read = join_all(asked.iter().map(|code| shop.store.code(code.id))).await;
+    for (number, (code, read)) in asked.iter().zip(read).enumerate() {
+        match number % codes.len() {
+            7 => assert_eq!(read?, None, "{number}"),
+            21 => assert!(read.is_err(), "{number}"),
+            _ => assert_eq!(read?.as_ref(), Some(*code), "{number}"),
+        }
+    }
     shop.close().await
 }
 
