@@ -20,14 +20,29 @@ impl Language {
 
     /// Whichever of the languages the client wants more.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let ranges: Vec<(&str, u16)> = headers
+        let ranges = headers
             .get_all(header::ACCEPT_LANGUAGE)
             .iter()
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(','))
-            .filter_map(range)
-            .collect();
-        if quality(&ranges, "en") > quality(&ranges, "zh") {
+            .filter_map(range);
+        let (mut chinese, mut english, mut any) = (None, None, None);
+        for (language, quality) in ranges {
+            let is = |name: &str| language.eq_ignore_ascii_case(name);
+            let best = if is("zh") {
+                &mut chinese
+            } else if is("en") {
+                &mut english
+            } else if is("*") {
+                &mut any
+            } else {
+                continue;
+            };
+            *best = (*best).max(Some(quality));
+        }
+        // By the best range that names it, else by `*`.
+        let wish = |named: Option<u16>| named.or(any).unwrap_or(0);
+        if wish(english) > wish(chinese) {
             Self::English
         } else {
             Self::Chinese
@@ -57,17 +72,6 @@ fn range(text: &str) -> Option<(&str, u16)> {
     let mut parts = text.split(';').map(str::trim);
     let language = parts.next()?.split('-').next()?;
     Some((language, accept::quality(parts)?))
-}
-
-/// How much a language is wanted: by the best range that names it, else by `*`.
-fn quality(ranges: &[(&str, u16)], language: &str) -> u16 {
-    let best = |wanted: &str| {
-        let fitting = ranges
-            .iter()
-            .filter(|(range, _)| range.eq_ignore_ascii_case(wanted));
-        fitting.map(|(_, quality)| *quality).max()
-    };
-    best(language).or_else(|| best("*")).unwrap_or(0)
 }
 
 #[cfg(test)]

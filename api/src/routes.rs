@@ -19,7 +19,7 @@ use std::{net::SocketAddr, panic::AssertUnwindSafe};
 
 use axum::{
     Router,
-    extract::{ConnectInfo, DefaultBodyLimit, Request, State},
+    extract::{ConnectInfo, Request, State},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::get,
@@ -66,8 +66,6 @@ fn around(routes: Router<AppState>, state: &AppState) -> Router<AppState> {
     routes
         .fallback(async || Error::NotFound)
         .method_not_allowed_fallback(async || Error::MethodNotAllowed)
-        // `params::read_body` and `upload` have limits.
-        .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(state.clone(), attend))
 }
 

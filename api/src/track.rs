@@ -1,49 +1,84 @@
 //! Counts and times every request.
 
-use std::time::Instant;
+use std::{cell::RefCell, collections::HashMap, time::Instant};
 
 use axum::{
     extract::{MatchedPath, Request},
     http::{Method, StatusCode},
     response::Response,
 };
-use metrics::{SharedString, counter, histogram};
+use metrics::{Counter, Histogram, SharedString, counter, histogram};
 
 /// One request that is being answered.
 pub(crate) struct Track {
     start: Instant,
     method: &'static str,
     /// Never the path itself: strangers could make up as many as they like.
-    route: SharedString,
+    route: Option<MatchedPath>,
+}
+
+/// What is told of the requests to one route that ended alike.
+struct Told {
+    method: &'static str,
+    status: StatusCode,
+    requests: Counter,
+    duration: Histogram,
+}
+
+thread_local! {
+    /// By route. To look one up among all metrics, and to name it for that, takes longer than to count.
+    static TOLD: RefCell<HashMap<Box<str>, Vec<Told>>> = RefCell::default();
 }
 
 impl Track {
     /// Starts the clock.
     pub(crate) fn start(request: &Request) -> Self {
-        let path = request.extensions().get::<MatchedPath>();
         Self {
             start: Instant::now(),
             method: method(request.method()),
-            route: path.map_or("none".into(), |path| path.as_str().to_owned().into()),
+            route: request.extensions().get().cloned(),
         }
     }
 
     /// Counts the request by route, method and status, and records how long its answer took.
     pub(crate) fn end(self, response: &Response) {
         let elapsed = self.start.elapsed();
-        let Self { method, route, .. } = self;
+        let method = self.method;
+        let route = self.route.as_ref().map_or("none", MatchedPath::as_str);
         let status = response.status();
         tracing::debug!(
-            http.route = &*route,
+            http.route = route,
             http.method = method,
             http.status = status.as_u16(),
             duration_ms = elapsed.as_secs_f64() * 1000.0,
             "request answered"
         );
-        counter!("heyi_http_requests_total", "route" => route.clone(), "method" => method, "status" => text(status))
-            .increment(1);
-        histogram!("heyi_http_request_duration_seconds", "route" => route, "method" => method)
-            .record(elapsed);
+        TOLD.with_borrow_mut(|told| {
+            let of_route = match told.get_mut(route) {
+                Some(of_route) => of_route,
+                None => told.entry(route.into()).or_default(),
+            };
+            let is_this = |told: &Told| told.method == method && told.status == status;
+            let place = of_route.iter().position(is_this).unwrap_or_else(|| {
+                of_route.push(Told::new(route, method, status));
+                of_route.len() - 1
+            });
+            of_route[place].requests.increment(1);
+            of_route[place].duration.record(elapsed);
+        });
+    }
+}
+
+impl Told {
+    fn new(route: &str, method: &'static str, status: StatusCode) -> Self {
+        let route = SharedString::from(route.to_owned());
+        let text = SharedString::from(status.as_str().to_owned());
+        Self {
+            method,
+            status,
+            requests: counter!("heyi_http_requests_total", "route" => route.clone(), "method" => method, "status" => text),
+            duration: histogram!("heyi_http_request_duration_seconds", "route" => route, "method" => method),
+        }
     }
 }
 
@@ -53,12 +88,5 @@ fn method(method: &Method) -> &'static str {
         Method::HEAD => "HEAD",
         Method::POST => "POST",
         _ => "other",
-    }
-}
-
-fn text(status: StatusCode) -> SharedString {
-    match status {
-        StatusCode::OK => "200".into(),
-        other => other.as_str().to_owned().into(),
     }
 }
