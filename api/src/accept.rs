@@ -1,4 +1,4 @@
-//! What a client wants to read: JSON or a page.
+//! What a client wants to read: JSON or a page, and whether it unpacks gzip.
 
 use std::cmp::Ordering;
 
@@ -6,14 +6,37 @@ use axum::http::{HeaderMap, header};
 
 /// Compares how much the client wants HTML with how much it wants JSON.
 pub(crate) fn html_over_json(headers: &HeaderMap) -> Ordering {
-    let ranges: Vec<Range<'_>> = headers
+    let ranges = headers
         .get_all(header::ACCEPT)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        .filter_map(Range::parse)
-        .collect();
-    wish(&ranges, "text", "html").cmp(&wish(&ranges, "application", "json"))
+        .filter_map(Range::parse);
+    let (mut html, mut json) = (None, None);
+    for range in ranges {
+        html = html.max(range.wish("text", "html"));
+        json = json.max(range.wish("application", "json"));
+    }
+    let quality = |wish: Option<(u8, u16)>| wish.map_or(0, |(_, quality)| quality);
+    quality(html).cmp(&quality(json))
+}
+
+/// Whether the client takes gzip files.
+pub(crate) fn gzip(headers: &HeaderMap) -> bool {
+    let quality_of = |name: &str| {
+        headers
+            .get_all(header::ACCEPT_ENCODING)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .map(|coding| coding.split(';').map(str::trim))
+            .find_map(|mut parts| {
+                let own = parts.next()?;
+                own.eq_ignore_ascii_case(name).then(|| quality(parts))
+            })
+    };
+    let named = quality_of("gzip").or_else(|| quality_of("*"));
+    named.flatten().is_some_and(|quality| quality > 0)
 }
 
 /// The `q` among the parameters of a range, in thousandths; all of them without one.
@@ -42,6 +65,11 @@ impl<'a> Range<'a> {
         })
     }
 
+    /// How closely it names a type, and how much that is wanted.
+    fn wish(&self, kind: &str, subtype: &str) -> Option<(u8, u16)> {
+        Some((self.closeness(kind, subtype)?, self.quality))
+    }
+
     /// How closely the range names a type: 2 exactly, 1 by its kind, 0 as anything.
     fn closeness(&self, kind: &str, subtype: &str) -> Option<u8> {
         let same = |range: &str, name: &str| range.eq_ignore_ascii_case(name);
@@ -66,14 +94,6 @@ fn thousandths(text: &str) -> Option<u16> {
     }
     let value: u16 = format!("{whole}{decimals:0<3}").parse().ok()?;
     Some(value.min(1000))
-}
-
-fn wish(ranges: &[Range<'_>], kind: &str, subtype: &str) -> u16 {
-    ranges
-        .iter()
-        .filter_map(|range| Some((range.closeness(kind, subtype)?, range.quality)))
-        .max()
-        .map_or(0, |(_, quality)| quality)
 }
 
 #[cfg(test)]
@@ -109,6 +129,27 @@ mod tests {
             headers.insert(header::ACCEPT, accept.parse().unwrap());
             assert_eq!(html_over_json(&headers), expected, "{accept}");
         }
+    }
+
+    #[test]
+    fn gzip_is_taken_when_it_is_named_with_a_quality() {
+        for (accept, expected) in [
+            ("gzip, deflate, br, zstd", true),
+            ("br;q=1.0, GZIP;q=0.001, *;q=0", true),
+            ("*", true),
+            ("", false),
+            ("identity", false),
+            ("gzip;q=0", false),
+            ("gzip;q=0, *", false),
+            ("gzip;q=nonsense", false),
+            ("*;q=0", false),
+            ("x-gzip, gzipped", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT_ENCODING, accept.parse().unwrap());
+            assert_eq!(gzip(&headers), expected, "{accept}");
+        }
+        assert!(!gzip(&HeaderMap::new()));
     }
 
     #[test]

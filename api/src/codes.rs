@@ -6,7 +6,7 @@ use std::{
     convert::Infallible,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -27,18 +27,19 @@ pub(crate) use shown::Shown;
 use crate::error::Error;
 
 /// All codes together, in bytes.
-const CAPACITY: u64 = 32 << 20;
+const CAPACITY: u64 = 40 << 20;
 /// About what a code takes.
-const USUAL_SIZE: usize = 512;
-/// What the cache needs for each.
+const USUAL_SIZE: usize = 320;
+/// What the cache and the allocator need for each.
 const OVERHEAD: usize = 96;
 /// How long MongoDB may take to say that it knows of no change. A sixth of the second within which a change must
 /// have come through.
 const LONGEST_WAIT: Duration = Duration::from_millis(150);
 /// When nothing was heard for so long, what is kept counts for nothing.
 const LONGEST_SILENCE: Duration = Duration::from_millis(700);
-/// How long a code is kept though nothing is heard of it: what was read from a primary that was none any more.
-const LONGEST_AGE: Duration = Duration::from_secs(60);
+/// How long a code is kept though nothing is heard of it, in seconds: what was read from a primary that was none any
+/// more.
+const LONGEST_AGE: u32 = 60;
 
 /// How much of [`CAPACITY`] a code takes.
 #[derive(Clone)]
@@ -58,7 +59,7 @@ pub(crate) struct Codes {
     known: AllowList,
     kept: Cache<ObjectId, Arc<Shown>, Bytes>,
     /// What was read before this number was raised may have been changed unheard.
-    epoch: AtomicU64,
+    epoch: AtomicU32,
     /// Changes up to this moment were heard, in ms after `start`.
     heard: AtomicU64,
     start: Instant,
@@ -70,7 +71,7 @@ impl Codes {
         Self {
             known,
             kept: Cache::with_weighter(count, CAPACITY, Bytes),
-            epoch: AtomicU64::new(0),
+            epoch: AtomicU32::new(0),
             heard: AtomicU64::new(0),
             start: Instant::now(),
         }
@@ -78,16 +79,25 @@ impl Codes {
 
     /// The code with this id, unless it is deleted or disabled, with the payloads that are still known forms. Else,
     /// or when there are none, it is gone.
-    pub(crate) async fn shown(&self, store: &Store, id: &str) -> Result<Arc<Shown>, Error> {
+    pub(crate) async fn shown(
+        &self,
+        store: &Store,
+        id: &str,
+    ) -> Result<(ObjectId, Arc<Shown>), Error> {
         let id = ObjectId::parse_str(id).map_err(|_| Error::Gone)?;
+        Ok((id, self.known_or_read(store, id).await?))
+    }
+
+    async fn known_or_read(&self, store: &Store, id: ObjectId) -> Result<Arc<Shown>, Error> {
         let now = Instant::now();
         if !self.is_listening(now) {
             return self.read(store, id).await;
         }
         // After the look at what was heard: it is raised before anything is heard again.
         let epoch = self.epoch.load(Ordering::Acquire);
+        let seconds = self.seconds(now);
         let is_current = |code: &Shown| {
-            code.epoch == epoch && now.saturating_duration_since(code.read_at) < LONGEST_AGE
+            code.epoch == epoch && seconds.saturating_sub(code.read_at) < LONGEST_AGE
         };
         if let Some(code) = self.kept.get(&id)
             && is_current(&code)
@@ -120,9 +130,15 @@ impl Codes {
             && now.saturating_duration_since(heard) < LONGEST_SILENCE
     }
 
+    /// How long it has been there, which fits for 136 years.
+    fn seconds(&self, now: Instant) -> u32 {
+        let seconds = now.saturating_duration_since(self.start).as_secs();
+        u32::try_from(seconds).unwrap_or(u32::MAX)
+    }
+
     async fn read(&self, store: &Store, id: ObjectId) -> Result<Arc<Shown>, Error> {
         let epoch = self.epoch.load(Ordering::Acquire);
-        let read_at = Instant::now();
+        let read_at = self.seconds(Instant::now());
         metrics::counter!("heyi_codes_read_total", "from" => "mongodb").increment(1);
         let code = store.code(id).await?;
         let code = code.filter(Code::is_shown).ok_or(Error::Gone)?;

@@ -2,11 +2,15 @@
 
 mod code;
 mod failure;
+mod gzip;
 mod report;
 mod skeleton;
 
+use std::sync::Arc;
+
 use anyhow::Context as _;
 use axum::{
+    body::Bytes,
     http::{HeaderValue, header},
     response::{Html, IntoResponse, Response},
 };
@@ -14,10 +18,10 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use sha2::{Digest as _, Sha256};
 use tera::{Context, Tera};
 
-pub(crate) use code::{App, CodePage, View};
+pub(crate) use code::{App, CodePage, Kind, View};
 pub(crate) use report::ReportPage;
 
-use self::code::Skeletons;
+use self::{code::Skeletons, gzip::Gzip, skeleton::Same};
 use crate::language::Language;
 
 const STYLE: &str = include_str!("../../templates/style.css");
@@ -32,6 +36,7 @@ macro_rules! templates {
 pub(crate) struct Pages {
     tera: Tera,
     skeletons: Skeletons,
+    style: Arc<Same>,
     policy: HeaderValue,
 }
 
@@ -53,6 +58,7 @@ impl Pages {
         let pages = Self {
             tera,
             skeletons: Skeletons::default(),
+            style: Arc::new(Same::new(STYLE)?),
             policy: policy()?,
         };
         for language in Language::ALL {
@@ -68,9 +74,8 @@ impl Pages {
         name: &str,
         mut context: Context,
         language: Language,
-        style: &str,
     ) -> anyhow::Result<String> {
-        context.insert("style", style);
+        context.insert("style", STYLE);
         context.insert("language", language.tag());
         context.insert("zh", &(language == Language::Chinese));
         let html = self.tera.render(name, &context);
@@ -79,7 +84,16 @@ impl Pages {
 
     fn page(&self, html: String) -> Page {
         Page {
-            html,
+            html: html.into(),
+            is_packed: false,
+            policy: self.policy.clone(),
+        }
+    }
+
+    fn packed_page(&self, html: Gzip) -> Page {
+        Page {
+            html: html.finish().into(),
+            is_packed: true,
             policy: self.policy.clone(),
         }
     }
@@ -98,13 +112,21 @@ fn policy() -> anyhow::Result<HeaderValue> {
 /// A rendered page, with the headers of one.
 #[derive(Debug)]
 pub(crate) struct Page {
-    html: String,
+    html: Bytes,
+    /// Whether it is a gzip file.
+    is_packed: bool,
     policy: HeaderValue,
 }
 
 impl IntoResponse for Page {
     fn into_response(self) -> Response {
-        let headers = [(header::CONTENT_SECURITY_POLICY, self.policy)];
-        (headers, Html(self.html)).into_response()
+        let mut response = Html(self.html).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_SECURITY_POLICY, self.policy);
+        if self.is_packed {
+            let gzip = HeaderValue::from_static("gzip");
+            headers.insert(header::CONTENT_ENCODING, gzip);
+        }
+        response
     }
 }

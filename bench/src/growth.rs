@@ -59,8 +59,7 @@ async fn rates(config: &Config, floor: &Floor, known: &[codes::Known]) -> Result
     let mut all = Vec::new();
     for load in Load::ALL {
         let mut ratios = Vec::new();
-        let warm_up = load.requests(config, known, load.warm_up());
-        load::rate(config.http.listen, &warm_up).await?;
+        load.warm_up(config, known).await?;
         for _ in 0..ROUNDS {
             let requests = load.requests(config, known, REQUESTS);
             let ours = load::rate(config.http.listen, &requests).await?;

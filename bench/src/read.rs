@@ -26,10 +26,11 @@ use crate::{
 const ROUNDS: u32 = 5;
 /// Requests of one round.
 const REQUESTS: u32 = 20_000;
-/// Requests before the first round, which are not counted. For pages many: an api that runs for a while has the
-/// codes in memory that are scanned often.
+/// Requests of a warm-up, which are not counted.
 const WARM_UP: u32 = 5_000;
-const WARM_UP_OF_PAGES: u32 = 200_000;
+/// Warm-ups before pages are measured: an api that runs for a while has the codes in memory that are scanned often.
+/// They take less than the minute after which a code is read anew.
+const WARM_UPS_OF_PAGES: u32 = 200;
 const CODES: u32 = 100_000;
 /// Of these, the codes that are asked for where all are alike.
 const ALIKE: u32 = 10_000;
@@ -61,11 +62,17 @@ impl Load {
         }
     }
 
-    pub(crate) fn warm_up(self) -> u32 {
-        match self {
-            Self::Popular | Self::Alike => WARM_UP_OF_PAGES,
-            Self::CheckOrder | Self::Reflash => WARM_UP,
+    /// Asks until what is measured has settled.
+    pub(crate) async fn warm_up(self, config: &Config, known: &[Known]) -> Result<()> {
+        let times = match self {
+            Self::Popular | Self::Alike => WARM_UPS_OF_PAGES,
+            Self::CheckOrder | Self::Reflash => 1,
+        };
+        for _ in 0..times {
+            let requests = self.requests(config, known, WARM_UP);
+            load::rate(config.http.listen, &requests).await?;
         }
+        Ok(())
     }
 
     fn beside(self) -> (&'static str, f64) {
@@ -124,8 +131,7 @@ async fn in_turn(
     let address = config.http.listen;
     let mut in_api = Meter::new(api.id())?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    let warm_up = load.warm_up();
-    load::rate(address, &load.requests(config, known, warm_up)).await?;
+    load.warm_up(config, known).await?;
     for _ in 0..ROUNDS {
         let requests = load.requests(config, known, REQUESTS);
         let meters = &mut [&mut in_api];

@@ -1,52 +1,67 @@
 //! What payers see of a code.
 
-use std::{iter, time::Instant};
+use std::{borrow::Cow, iter};
 
 use heyi_common::{
     payload::{AllowList, Payloads, Platform},
     store::Code,
 };
-use mongodb::bson::oid::ObjectId;
+
+/// How most receive codes of a platform begin. It is kept once, not with each.
+fn beginning(platform: Platform) -> &'static str {
+    match platform {
+        Platform::Wechat => "wxp://f2f",
+        Platform::Alipay => "https://qr.alipay.com/",
+        Platform::Qq => "https://i.qianbao.qq.com/wallet/sqrcode.htm?",
+        Platform::Unionpay => "https://qr.95516.com/",
+        Platform::Jd => "https://h5pay.jd.com/c2cIndex?t=",
+    }
+}
 
 /// What a payer may see of a code. Small, since many are kept: all texts are one.
 #[derive(Debug)]
 pub(crate) struct Shown {
-    pub(crate) id: ObjectId,
-    /// The name, then the receive codes in the order of [`Platform::ALL`], never none.
+    /// The name, then the receive codes in the order of [`Platform::ALL`], never none, each without its
+    /// [`beginning`] where that is left out.
     text: Box<str>,
     name_end: u16,
-    /// Where each receive code ends. Where the one before it does, there is none.
+    /// Where each receive code ends.
     ends: [u16; Platform::ALL.len()],
+    /// Which receive codes there are: a bit for each of [`Platform::ALL`].
+    there: u8,
+    /// Which of them are without their beginning.
+    short: u8,
     /// See [`Codes`](super::Codes).
-    pub(super) epoch: u64,
-    pub(super) read_at: Instant,
+    pub(super) epoch: u32,
+    /// In seconds after the start of [`Codes`](super::Codes).
+    pub(super) read_at: u32,
 }
 
 impl Shown {
     /// None when nothing is left to show.
-    pub(super) fn new(
-        code: &Code,
-        known: &AllowList,
-        epoch: u64,
-        read_at: Instant,
-    ) -> Option<Self> {
+    pub(super) fn new(code: &Code, known: &AllowList, epoch: u32, read_at: u32) -> Option<Self> {
         // An order, and so a code, is far shorter.
         let end = |text: &str| u16::try_from(text.len()).ok();
         let mut text = code.name.clone();
         let name_end = end(&text)?;
         let mut ends = [0; Platform::ALL.len()];
-        for (platform, its_end) in Platform::ALL.into_iter().zip(&mut ends) {
+        let (mut there, mut short) = (0, 0);
+        for ((platform, bit), its_end) in bits().zip(&mut ends) {
             let payload = code.payloads.get(&platform);
             if let Some(payload) = payload.filter(|payload| known.knows(platform, payload)) {
-                text.push_str(payload);
+                let rest = payload.strip_prefix(beginning(platform));
+                text.push_str(rest.unwrap_or(payload));
+                there |= bit;
+                short |= if rest.is_some() { bit } else { 0 };
             }
             *its_end = end(&text)?;
         }
-        (text.len() > usize::from(name_end)).then(|| Self {
-            id: code.id,
+        (there != 0).then(|| Self {
             text: text.into_boxed_str(),
             name_end,
             ends,
+            there,
+            short,
             epoch,
             read_at,
         })
@@ -63,32 +78,52 @@ impl Shown {
     }
 
     /// The receive code of a platform.
-    pub(crate) fn payload(&self, platform: Platform) -> Option<&str> {
+    pub(crate) fn payload(&self, platform: Platform) -> Option<Cow<'_, str>> {
         let mut all = self.all();
-        all.find(|(own, _)| *own == platform)
-            .map(|(_, payload)| payload)
+        let (_, bit, rest) = all.find(|(own, ..)| *own == platform)?;
+        Some(if self.short & bit == 0 {
+            rest.into()
+        } else {
+            [beginning(platform), rest].concat().into()
+        })
     }
 
     /// All of its receive codes.
     pub(crate) fn payloads(&self) -> Payloads {
-        self.all()
-            .map(|(platform, payload)| (platform, payload.to_owned()))
+        let platforms = self.platforms();
+        platforms
+            .filter_map(|platform| Some((platform, self.payload(platform)?.into_owned())))
             .collect()
+    }
+
+    /// Whether it has a receive code of a platform.
+    pub(crate) fn has(&self, platform: Platform) -> bool {
+        self.platforms().any(|own| own == platform)
     }
 
     /// The platforms of which it has receive codes.
     pub(crate) fn platforms(&self) -> impl Iterator<Item = Platform> + '_ {
-        self.all().map(|(platform, _)| platform)
+        let there = bits().filter(|(_, bit)| self.there & bit != 0);
+        there.map(|(platform, _)| platform)
     }
 
-    fn all(&self) -> impl Iterator<Item = (Platform, &str)> {
+    /// What is kept of each receive code.
+    fn all(&self) -> impl Iterator<Item = (Platform, u8, &str)> {
         let starts = iter::once(self.name_end).chain(self.ends);
-        let all = Platform::ALL.into_iter().zip(starts.zip(self.ends));
-        all.map(|(platform, (start, end))| {
-            (platform, &self.text[usize::from(start)..usize::from(end)])
-        })
-        .filter(|(_, payload)| !payload.is_empty())
+        bits()
+            .zip(starts.zip(self.ends))
+            .filter(|((_, bit), _)| self.there & bit != 0)
+            .map(|((platform, bit), (start, end))| {
+                let rest = &self.text[usize::from(start)..usize::from(end)];
+                (platform, bit, rest)
+            })
     }
+}
+
+fn bits() -> impl Iterator<Item = (Platform, u8)> {
+    Platform::ALL
+        .into_iter()
+        .zip((0..).map(|place: u8| 1 << place))
 }
 
 #[cfg(test)]
@@ -122,7 +157,7 @@ mod tests {
         let known: toml::Table =
             toml::from_str(include_str!("../../../common/src/config.default.toml")).unwrap();
         let known = known["orders"]["payloads"].clone().try_into().unwrap();
-        Shown::new(code, &known, 1, Instant::now())
+        Shown::new(code, &known, 1, 0)
     }
 
     #[test]
@@ -139,9 +174,19 @@ mod tests {
             assert_eq!(shown.payloads(), some);
             for platform in Platform::ALL {
                 let payload = some.get(&platform).map(String::as_str);
-                assert_eq!(shown.payload(platform), payload);
+                assert_eq!(shown.payload(platform).as_deref(), payload);
+                assert_eq!(shown.has(platform), payload.is_some());
             }
         }
+    }
+
+    #[test]
+    fn a_receive_code_that_begins_as_few_do_is_kept_whole() {
+        let alipay = "HTTPS://QR.ALIPAY.COM/FKX00000EXAMPLE000000";
+        let rare = Payloads::from([(Platform::Alipay, alipay.to_owned())]);
+        let shown = shown(&code(rare.clone())).unwrap();
+        assert_eq!(shown.payload(Platform::Alipay).as_deref(), Some(alipay));
+        assert_eq!(shown.payloads(), rare);
     }
 
     #[test]

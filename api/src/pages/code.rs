@@ -11,42 +11,53 @@ use serde::Serialize;
 use tera::Context;
 
 use super::{
-    Page, Pages, STYLE,
+    Page, Pages,
     skeleton::{Blank, Skeleton},
 };
 use crate::language::Language;
 
 /// The pages that were asked for so far, but for what is different on each: at most one for each choice of apps and
 /// reader, so some hundred.
-pub(super) type Skeletons = RwLock<HashMap<(CodePage<'static>, Language), Arc<Skeleton>>>;
+pub(super) type Skeletons = RwLock<HashMap<Kind, Arc<Skeleton>>>;
 
-/// What the page of a code shows.
-#[derive(Debug, PartialEq, Eq, Hash, Serialize)]
+/// The page of one code.
+#[derive(Debug)]
 pub(crate) struct CodePage<'a> {
     /// The code's id.
     pub(crate) id: &'a str,
     /// What the owner calls it.
     pub(crate) name: &'a str,
+    /// Where its button leads, if it has one.
+    pub(crate) link: &'a str,
+    /// What it shows.
+    pub(crate) kind: Kind,
+}
+
+/// What the pages of many codes have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Kind {
+    /// The language.
+    pub(crate) language: Language,
     /// Whether it is read on a desktop, so that a phone scans the screen.
     pub(crate) is_desktop: bool,
     /// What is shown large.
-    pub(crate) view: View<'a>,
+    pub(crate) view: View<Platform>,
     /// The apps to choose from.
-    pub(crate) apps: Vec<App>,
+    pub(crate) apps: Apps,
 }
 
 /// What the page shows large.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
-pub(crate) enum View<'a> {
+pub(crate) enum View<App> {
     /// The receive code for one app.
     Receive {
         /// The app.
         app: App,
         /// Whether that app itself reads the page.
         is_inside: bool,
-        /// Where a button leads that opens the code at once, if one can.
-        link: Option<&'a str>,
+        /// Whether a button opens the code at once.
+        has_link: bool,
         /// Whether there is a page before this one: of no app that we know.
         has_overview: bool,
     },
@@ -59,8 +70,12 @@ pub(crate) enum View<'a> {
     },
 }
 
+/// Any of the platforms' apps.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Apps([bool; Platform::ALL.len()]);
+
 /// A platform's app.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(crate) struct App {
     /// The platform.
     pub(crate) platform: Platform,
@@ -68,6 +83,17 @@ pub(crate) struct App {
     pub(crate) label: &'static str,
     /// One character in place of a logo.
     pub(crate) glyph: &'static str,
+}
+
+/// What the template is told.
+#[derive(Serialize)]
+struct Told {
+    id: &'static str,
+    name: &'static str,
+    link: &'static str,
+    is_desktop: bool,
+    view: View<App>,
+    apps: Vec<App>,
 }
 
 impl App {
@@ -92,102 +118,117 @@ impl App {
     }
 }
 
-impl CodePage<'_> {
-    /// The same page with marks for what is different on each.
-    fn marked(&self) -> CodePage<'static> {
-        let view = match self.view {
-            View::Receive {
+impl FromIterator<Platform> for Apps {
+    fn from_iter<I: IntoIterator<Item = Platform>>(platforms: I) -> Self {
+        let mut apps = Self::default();
+        for platform in platforms {
+            apps.0[platform as usize] = true;
+        }
+        apps
+    }
+}
+
+impl View<Platform> {
+    fn named(self, language: Language) -> View<App> {
+        let named = |platform| App::new(platform, language);
+        match self {
+            Self::Receive {
                 app,
                 is_inside,
-                link,
+                has_link,
                 has_overview,
             } => View::Receive {
-                app,
+                app: named(app),
                 is_inside,
-                link: link.map(|_| Blank::Link.mark()),
+                has_link,
                 has_overview,
             },
-            View::Composite => View::Composite,
-            View::Missing { app } => View::Missing { app },
-        };
-        CodePage {
-            id: Blank::Id.mark(),
-            name: Blank::Name.mark(),
-            is_desktop: self.is_desktop,
-            view,
-            apps: self.apps.clone(),
+            Self::Composite => View::Composite,
+            Self::Missing { app } => View::Missing { app: named(app) },
         }
     }
+}
 
-    fn link(&self) -> &str {
-        match self.view {
-            View::Receive { link, .. } => link.unwrap_or_default(),
-            View::Composite | View::Missing { .. } => "",
+impl Kind {
+    /// With marks for what is different on each.
+    fn told(self) -> Told {
+        let apps = Platform::ALL.into_iter().zip(self.apps.0);
+        Told {
+            id: Blank::Id.mark(),
+            name: Blank::Name.mark(),
+            link: Blank::Link.mark(),
+            is_desktop: self.is_desktop,
+            view: self.view.named(self.language),
+            apps: apps
+                .filter(|(_, is_there)| *is_there)
+                .map(|(platform, _)| App::new(platform, self.language))
+                .collect(),
         }
     }
 }
 
 impl Pages {
-    /// The page of a code.
-    pub(crate) fn code(&self, page: &CodePage<'_>, language: Language) -> anyhow::Result<Page> {
-        let html = self.skeleton(page, language)?.fill(|blank| match blank {
+    /// The page of a code, as a gzip file if that is wanted.
+    pub(crate) fn code(&self, page: &CodePage<'_>, gzip: bool) -> anyhow::Result<Page> {
+        let skeleton = self.skeleton(page.kind)?;
+        let text = |blank| match blank {
             Blank::Id => page.id,
             Blank::Name => page.name,
-            Blank::Link => page.link(),
-            Blank::Style => STYLE,
-        });
-        Ok(self.page(html))
+            Blank::Link => page.link,
+        };
+        Ok(if gzip {
+            self.packed_page(skeleton.fill(text))
+        } else {
+            self.page(skeleton.fill::<String>(text))
+        })
     }
 
-    fn skeleton(&self, page: &CodePage<'_>, language: Language) -> anyhow::Result<Arc<Skeleton>> {
-        let key = (page.marked(), language);
+    fn skeleton(&self, kind: Kind) -> anyhow::Result<Arc<Skeleton>> {
         let known = self
             .skeletons
             .read()
             .unwrap_or_else(PoisonError::into_inner);
-        if let Some(skeleton) = known.get(&key) {
+        if let Some(skeleton) = known.get(&kind) {
             return Ok(Arc::clone(skeleton));
         }
         drop(known);
-        let context = Context::from_serialize(&key.0).context("fill qrcode.html")?;
-        let rendered = self.render("qrcode.html", context, language, Blank::Style.mark())?;
-        let skeleton = Arc::new(Skeleton::new(&rendered));
+        let context = Context::from_serialize(&kind.told()).context("fill qrcode.html")?;
+        let rendered = self.render("qrcode.html", context, kind.language)?;
+        let skeleton = Arc::new(Skeleton::new(&rendered, &self.style)?);
         let mut known = self
             .skeletons
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        Ok(Arc::clone(known.entry(key).or_insert(skeleton)))
+        Ok(Arc::clone(known.entry(kind).or_insert(skeleton)))
     }
 
     pub(super) fn try_codes(&self, language: Language) -> anyhow::Result<()> {
-        let apps = Platform::ALL.map(|platform| App::new(platform, language));
-        let receive = |app, is_inside, link| View::Receive {
+        let receive = |app, is_inside, has_link| View::Receive {
             app,
             is_inside,
-            link,
+            has_link,
             has_overview: !is_inside,
         };
-        let views = apps.into_iter().flat_map(|app| {
+        let views = Platform::ALL.into_iter().flat_map(|app| {
             [
-                receive(app, true, None),
-                receive(app, true, Some("/")),
-                receive(app, false, None),
-                receive(app, false, Some("/")),
+                receive(app, true, false),
+                receive(app, true, true),
+                receive(app, false, false),
+                receive(app, false, true),
                 View::Missing { app },
             ]
         });
         for view in views.chain([View::Composite]) {
-            let mut page = CodePage {
-                id: "",
-                name: "",
+            let mut kind = Kind {
+                language,
                 is_desktop: false,
                 view,
-                apps: apps.to_vec(),
+                apps: Platform::ALL.into_iter().collect(),
             };
-            self.code(&page, language)?;
-            page.is_desktop = true;
-            page.apps.clear();
-            self.code(&page, language)?;
+            self.skeleton(kind)?;
+            kind.is_desktop = true;
+            kind.apps = Apps::default();
+            self.skeleton(kind)?;
         }
         Ok(())
     }

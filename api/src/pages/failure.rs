@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use tera::Context;
 
-use super::{Page, Pages, STYLE};
+use super::{Page, Pages};
 use crate::language::Language;
 
 impl Pages {
@@ -17,7 +17,7 @@ impl Pages {
         let mut context = Context::new();
         context.insert("status", &status.as_u16());
         context.insert("errmsg", errmsg);
-        let html = self.render(template(status), context, language, STYLE)?;
+        let html = self.render(template(status), context, language)?;
         Ok(self.page(html))
     }
 

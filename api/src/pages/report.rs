@@ -5,7 +5,7 @@ use heyi_common::store::{MAX_REPORT_CONTACT, MAX_REPORT_TEXT, Reason};
 use serde::Serialize;
 use tera::Context;
 
-use super::{Page, Pages, STYLE};
+use super::{Page, Pages};
 use crate::language::Language;
 
 /// What the page of a report shows.
@@ -26,7 +26,7 @@ impl Pages {
         context.insert("reasons", &Reason::ALL);
         context.insert("max_text", &MAX_REPORT_TEXT);
         context.insert("max_contact", &MAX_REPORT_CONTACT);
-        let html = self.render("report.html", context, language, STYLE)?;
+        let html = self.render("report.html", context, language)?;
         Ok(self.page(html))
     }
 

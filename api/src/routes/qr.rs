@@ -6,13 +6,15 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use heyi_common::payload::Platform;
+use mongodb::bson::oid::ObjectId;
 use utoipa::IntoParams;
 
 use crate::{
+    accept,
     codes::Shown,
     error::Error,
     language::Language,
-    pages::{App, CodePage, Page, View},
+    pages::{CodePage, Kind, Page, View},
     params::Params,
     scanner::Scanner,
     state::AppState,
@@ -49,25 +51,28 @@ pub(super) async fn qr(
     headers: HeaderMap,
     params: Params,
 ) -> Result<Response, Error> {
-    let code = state
+    let (id, code) = state
         .codes
         .shown(&state.store, params.get("id").unwrap_or_default())
         .await?;
     let scanner = Scanner::of(&headers);
     let wanted = params.get("as").and_then(platform_named);
-    let wanted = wanted.filter(|platform| code.payload(*platform).is_some());
-    let alipay = code.payload(Platform::Alipay);
-    let mut response = match (scanner, wanted, alipay) {
-        (Scanner::App(Platform::Alipay), None | Some(Platform::Alipay), Some(payload)) => {
-            redirect(payload)?
+    let wanted = wanted.filter(|platform| code.has(*platform));
+    let to_alipay = match (scanner, wanted) {
+        (Scanner::App(Platform::Alipay), None | Some(Platform::Alipay)) => {
+            code.payload(Platform::Alipay)
         }
-        _ => page(&state, &code, scanner, wanted, Language::of(&headers))?.into_response(),
+        _ => None,
+    };
+    let mut response = match to_alipay {
+        Some(payload) => redirect(&payload)?,
+        None => page(&state, id, &code, scanner, wanted, &headers)?.into_response(),
     };
     // Who chooses another app has been counted.
     if wanted.is_none() {
-        state.tally.count(code.id, scanner.platform());
+        state.tally.count(id, scanner.platform());
     }
-    let vary = HeaderValue::from_static("user-agent, accept-language");
+    let vary = HeaderValue::from_static("user-agent, accept-language, accept-encoding");
     response.headers_mut().append(header::VARY, vary);
     Ok(response)
 }
@@ -85,38 +90,40 @@ pub(super) fn platform_named(name: &str) -> Option<Platform> {
 
 fn page(
     state: &AppState,
+    id: ObjectId,
     code: &Shown,
     scanner: Scanner,
     wanted: Option<Platform>,
-    language: Language,
+    headers: &HeaderMap,
 ) -> Result<Page, Error> {
     let own = scanner.platform();
     let shown = wanted.or(own);
+    let opened = shown.filter(|platform| opens(scanner, *platform));
+    let link = opened.and_then(|platform| code.payload(platform));
     let view = match shown {
         None => View::Composite,
-        Some(platform) => match code.payload(platform) {
-            None => View::Missing {
-                app: App::new(platform, language),
-            },
-            Some(payload) => View::Receive {
-                app: App::new(platform, language),
-                is_inside: own == Some(platform),
-                link: opens(scanner, platform).then_some(payload),
-                has_overview: own.is_none(),
-            },
+        Some(app) if code.has(app) => View::Receive {
+            app,
+            is_inside: own == Some(app),
+            has_link: link.is_some(),
+            has_overview: own.is_none(),
         },
+        Some(app) => View::Missing { app },
     };
     let others = code.platforms().filter(|other| shown != Some(*other));
     let page = CodePage {
-        id: &code.id.to_hex(),
+        id: &id.to_hex(),
         name: code.name(),
-        is_desktop: scanner == Scanner::Desktop,
-        view,
-        apps: others
-            .map(|platform| App::new(platform, language))
-            .collect(),
+        link: link.as_deref().unwrap_or_default(),
+        kind: Kind {
+            language: Language::of(headers),
+            is_desktop: scanner == Scanner::Desktop,
+            view,
+            apps: others.collect(),
+        },
     };
-    state.pages.code(&page, language).map_err(Error::Internal)
+    let page = state.pages.code(&page, accept::gzip(headers));
+    page.map_err(Error::Internal)
 }
 
 /// Whether a receive code is an address that leads on where the page is read: JD's within its app, Alipay's

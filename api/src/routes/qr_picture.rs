@@ -1,5 +1,7 @@
 //! `/qr/<id>.svg` and `/qr/<id>.png`: the composite code, or one of its receive codes, as a picture.
 
+use std::borrow::Cow;
+
 use axum::{
     extract::{Path, State},
     http::header,
@@ -56,10 +58,10 @@ pub(super) async fn qr_picture(
     }
     let request: Request = params.read()?;
     let size = size(&request)?;
-    let code = state.codes.shown(&state.store, id).await?;
+    let (id, code) = state.codes.shown(&state.store, id).await?;
     let text = match request.r#as.as_deref() {
-        None => state.page_url(&code.id.to_hex()),
-        Some(name) => receive_code(&code, name)?.to_owned(),
+        None => state.page_url(&id.to_hex()),
+        Some(name) => receive_code(&code, name)?.into_owned(),
     };
     let picture = Picture::new(&text).map_err(|error| Error::Internal(error.into()))?;
     if kind == "svg" {
@@ -79,7 +81,7 @@ fn size(request: &Request) -> Result<u32, Error> {
         .ok_or_else(|| Error::Invalid("size must be from 64 to 2048 pixels".to_owned()))
 }
 
-fn receive_code<'a>(code: &'a Shown, name: &str) -> Result<&'a str, Error> {
+fn receive_code<'a>(code: &'a Shown, name: &str) -> Result<Cow<'a, str>, Error> {
     let payload = platform_named(name).and_then(|platform| code.payload(platform));
     payload.ok_or_else(|| {
         Error::Invalid("as must be a platform whose receive code is part of this code".to_owned())

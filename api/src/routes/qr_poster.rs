@@ -98,11 +98,11 @@ async fn what(
     let style = style(&request)?;
     let language = language(&request, headers)?;
     let width = width(&request)?;
-    let code = state.codes.shown(&state.store, id).await?;
+    let (id, code) = state.codes.shown(&state.store, id).await?;
     let missing: Vec<&str> = style
         .needs()
         .iter()
-        .filter(|platform| code.payload(**platform).is_none())
+        .filter(|platform| !code.has(**platform))
         .map(|platform| platform.name())
         .collect();
     if !missing.is_empty() {
@@ -114,7 +114,7 @@ async fn what(
         )));
     }
     let subject = Subject {
-        url: state.page_url(&code.id.to_hex()),
+        url: state.page_url(&id.to_hex()),
         name: code.name().to_owned(),
         payloads: code.payloads(),
         language,

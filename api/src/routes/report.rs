@@ -2,6 +2,7 @@
 
 use axum::{extract::State, http::HeaderMap};
 use heyi_common::store::{Reason, Report};
+use mongodb::bson::oid::ObjectId;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -37,11 +38,11 @@ pub(super) async fn report_form(
     headers: HeaderMap,
     params: Params,
 ) -> Result<Page, Error> {
-    let code = state
+    let (id, code) = state
         .codes
         .shown(&state.store, params.get("id").unwrap_or_default())
         .await?;
-    page(&state, &code, false, &headers)
+    page(&state, id, &code, false, &headers)
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -74,20 +75,26 @@ pub(super) async fn report(
     params: Params,
 ) -> Result<Page, Error> {
     let request: Request = params.read()?;
-    let code = state.codes.shown(&state.store, &request.id).await?;
+    let (id, code) = state.codes.shown(&state.store, &request.id).await?;
     let reason = reason(&request.reason)?;
-    let report = Report::new(code.id, reason, &request.text, &request.contact)
+    let report = Report::new(id, reason, &request.text, &request.contact)
         .map_err(|error| Error::Invalid(error.to_string()))?;
     // One that is too many is thanked for like any other.
     if state.store.record_report(&report).await? {
-        tracing::warn!(code.id = %code.id, report.reason = reason.name(), "code reported");
+        tracing::warn!(code.id = %id, report.reason = reason.name(), "code reported");
     }
-    page(&state, &code, true, &headers)
+    page(&state, id, &code, true, &headers)
 }
 
-fn page(state: &AppState, code: &Shown, is_sent: bool, headers: &HeaderMap) -> Result<Page, Error> {
+fn page(
+    state: &AppState,
+    id: ObjectId,
+    code: &Shown,
+    is_sent: bool,
+    headers: &HeaderMap,
+) -> Result<Page, Error> {
     let page = ReportPage {
-        id: &code.id.to_hex(),
+        id: &id.to_hex(),
         name: code.name(),
         is_sent,
     };

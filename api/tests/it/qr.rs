@@ -1,4 +1,7 @@
+use std::io::Read as _;
+
 use anyhow::Result;
+use flate2::read::GzDecoder;
 use heyi_common::store::Code;
 use heyi_sandbox::world::{Answer, params, payloads};
 use serde_json::json;
@@ -103,7 +106,10 @@ async fn alipay_is_sent_to_its_own_code_or_told_that_there_is_none() -> Result<(
         let answer = scan(&app, &code, ALIPAY, more).await?;
         assert_eq!(answer.status, 302);
         assert_eq!(header(&answer, "location"), payloads()["alipay"]);
-        assert_eq!(header(&answer, "vary"), "user-agent, accept-language");
+        assert_eq!(
+            header(&answer, "vary"),
+            "user-agent, accept-language, accept-encoding"
+        );
         assert_eq!(header(&answer, "cache-control"), "no-store");
     }
     let other = scan(&app, &code, ALIPAY, "&as=wechat").await?;
@@ -153,6 +159,32 @@ async fn a_page_is_in_the_language_that_is_wanted() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_page_is_packed_for_those_who_unpack_it() -> Result<()> {
+    let app = TestApp::start().await?;
+    let alice = app.client.login("alice").await?;
+    let code = app.code(&alice, "<小店> & 'Söhne'").await?;
+    for (agent, more) in [
+        (WECHAT, ""),
+        (CHROME, ""),
+        (QQ_BROWSER, "&as=alipay"),
+        (WECHAT, "&as=jd"),
+    ] {
+        let path = format!("/qr?id={}{more}", code.id.to_hex());
+        let plain = app.get_with(&path, &[("user-agent", agent)]).await?;
+        assert_eq!(header(&plain, "content-encoding"), "");
+        let headers = [("user-agent", agent), ("accept-encoding", "gzip, br")];
+        let packed = app.get_with(&path, &headers).await?;
+        assert_eq!(header(&packed, "content-encoding"), "gzip");
+        // About a half: what is between the texts that differ is packed by itself.
+        assert!(packed.bytes.len() * 3 < plain.bytes.len() * 2);
+        let mut page = String::new();
+        GzDecoder::new(&*packed.bytes).read_to_string(&mut page)?;
+        assert_eq!(page, plain.body);
+    }
+    app.finish().await
+}
+
+#[tokio::test]
 async fn a_page_runs_no_scripts_and_tells_nobody_where_it_was_read() -> Result<()> {
     let app = TestApp::start().await?;
     let alice = app.client.login("alice").await?;
@@ -169,7 +201,7 @@ async fn a_page_runs_no_scripts_and_tells_nobody_where_it_was_read() -> Result<(
         ("x-content-type-options", "nosniff"),
         ("content-type", "text/html; charset=utf-8"),
         ("cache-control", "no-store"),
-        ("vary", "user-agent, accept-language"),
+        ("vary", "user-agent, accept-language, accept-encoding"),
         ("set-cookie", ""),
     ] {
         assert_eq!(header(&page, name), value, "{name}");

@@ -41,7 +41,7 @@ pub(crate) fn forged_notify(mchid: &str, number: u32) -> Vec<u8> {
 pub(crate) fn scan(id: &str) -> Vec<u8> {
     format!(
         "GET /qr?id={id} HTTP/1.1\r\nhost: localhost\r\nuser-agent: {WECHAT}\r\n\
-         accept: text/html\r\naccept-language: zh-CN,zh;q=0.9\r\n\r\n"
+         accept: text/html\r\naccept-encoding: gzip, deflate, br\r\naccept-language: zh-CN,zh;q=0.9\r\n\r\n"
     )
     .into_bytes()
 }

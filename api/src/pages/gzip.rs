@@ -1,0 +1,71 @@
+//! Gzip files of which most is packed beforehand.
+//!
+//! A file is one stream of DEFLATE blocks (RFC 1951) between a head and a checksum (RFC 1952). Texts that were packed
+//! by themselves and end on a byte can follow one another; others go between them as they are.
+
+use anyhow::ensure;
+use flate2::{Compress, Compression, Crc, FlushCompress};
+
+/// DEFLATE, no name, no time, an unknown system.
+const HEAD: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
+/// A block that is empty and the last.
+const END: [u8; 5] = [1, 0, 0, 0xff, 0xff];
+/// What a block needs besides, where it does not get smaller, and the empty one behind it.
+const MORE: usize = 64;
+
+/// A text as DEFLATE blocks that end on a byte and need nothing before them.
+pub(super) fn packed(text: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let mut packed = Vec::with_capacity(text.len() + text.len() / 8 + MORE);
+    let mut compress = Compress::new(Compression::best(), false);
+    compress.compress_vec(text, &mut packed, FlushCompress::Sync)?;
+    ensure!(
+        compress.total_in() == text.len() as u64 && packed.len() < packed.capacity(),
+        "a text did not get packed"
+    );
+    Ok(packed)
+}
+
+/// A file that is being written.
+pub(super) struct Gzip {
+    file: Vec<u8>,
+    checksum: Crc,
+}
+
+impl Gzip {
+    pub(super) fn with_capacity(length: usize) -> Self {
+        let mut file = Vec::with_capacity(length);
+        file.extend_from_slice(&HEAD);
+        Self {
+            file,
+            checksum: Crc::new(),
+        }
+    }
+
+    /// Adds a text that was [`packed`] before.
+    pub(super) fn add_packed(&mut self, text: &[u8], packed: &[u8]) {
+        self.checksum.update(text);
+        self.file.extend_from_slice(packed);
+    }
+
+    /// Adds a text as it is.
+    pub(super) fn add(&mut self, text: &[u8]) {
+        self.checksum.update(text);
+        for piece in text.chunks(usize::from(u16::MAX)) {
+            let length = u16::try_from(piece.len()).unwrap_or(u16::MAX);
+            self.file.push(0);
+            self.file.extend_from_slice(&length.to_le_bytes());
+            self.file.extend_from_slice(&(!length).to_le_bytes());
+            self.file.extend_from_slice(piece);
+        }
+    }
+
+    /// The whole file.
+    pub(super) fn finish(mut self) -> Vec<u8> {
+        self.file.extend_from_slice(&END);
+        self.file
+            .extend_from_slice(&self.checksum.sum().to_le_bytes());
+        self.file
+            .extend_from_slice(&self.checksum.amount().to_le_bytes());
+        self.file
+    }
+}
