@@ -216,9 +216,9 @@ impl Store {
                 let found = self
                     .codes
                     .find_one(earlier)
-                    .read_concern(ReadConcern::majority())
-                    .await?;
-                found
+                    .read_concern(ReadConcern::majority());
+                read(found)
+                    .await?
                     .map(Some)
                     .ok_or_else(|| StoreError::NotYetSafe(code.out_trade_no.clone()))
             }
