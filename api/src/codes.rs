@@ -16,6 +16,7 @@ use heyi_common::{
     payload::AllowList,
     store::{Code, Store, StoreError},
 };
+use metrics::{Counter, counter};
 use mongodb::bson::oid::ObjectId;
 use quick_cache::{
     Weighter,
@@ -58,6 +59,8 @@ impl Weighter<ObjectId, Arc<Shown>> for Bytes {
 pub(crate) struct Codes {
     known: AllowList,
     kept: Cache<ObjectId, Arc<Shown>, Bytes>,
+    from_memory: Counter,
+    from_mongodb: Counter,
     /// What was read before this number was raised may have been changed unheard.
     epoch: AtomicU32,
     /// Changes up to this moment were heard, in ms after `start`.
@@ -71,6 +74,8 @@ impl Codes {
         Self {
             known,
             kept: Cache::with_weighter(count, CAPACITY, Bytes),
+            from_memory: counter!("heyi_codes_read_total", "from" => "memory"),
+            from_mongodb: counter!("heyi_codes_read_total", "from" => "mongodb"),
             epoch: AtomicU32::new(0),
             heard: AtomicU64::new(0),
             start: Instant::now(),
@@ -102,7 +107,7 @@ impl Codes {
         if let Some(code) = self.kept.get(&id)
             && is_current(&code)
         {
-            metrics::counter!("heyi_codes_read_total", "from" => "memory").increment(1);
+            self.from_memory.increment(1);
             return Ok(code);
         }
         self.kept.remove_if(&id, |code| !is_current(code));
@@ -139,7 +144,7 @@ impl Codes {
     async fn read(&self, store: &Store, id: ObjectId) -> Result<Arc<Shown>, Error> {
         let epoch = self.epoch.load(Ordering::Acquire);
         let read_at = self.seconds(Instant::now());
-        metrics::counter!("heyi_codes_read_total", "from" => "mongodb").increment(1);
+        self.from_mongodb.increment(1);
         let code = store.code(id).await?;
         let code = code.filter(Code::is_shown).ok_or(Error::Gone)?;
         let shown = Shown::new(&code, &self.known, epoch, read_at);

@@ -13,6 +13,7 @@ use heyi_common::{
     store::Store,
     telemetry, wechat,
 };
+use metrics::{Counter, counter};
 use metrics_exporter_prometheus::PrometheusHandle;
 use url::Url;
 
@@ -74,6 +75,8 @@ pub struct Shared {
     pub(crate) desk: Desk,
     /// Lines about notifies that are not ours.
     pub(crate) refusals: Sparing,
+    /// Notifies that were taken.
+    pub(crate) notifies_queued: Counter,
     pub(crate) metrics: PrometheusHandle,
 }
 
@@ -81,6 +84,8 @@ impl AppState {
     /// Sets everything up. Nothing is connected to before it is used, so that the process starts while a store
     /// is away.
     pub async fn new(config: Config) -> anyhow::Result<Self> {
+        // First of all: a counter that is made before this counts nothing.
+        let metrics = telemetry::metrics();
         let http = http::client()?;
         let redis = Redis::new(&config.redis)?;
         let queue = Queue::new(redis.clone(), &config.redis, &config.queue);
@@ -101,7 +106,8 @@ impl AppState {
             limit: RateLimit::new(&config.http),
             desk: Desk::new(),
             refusals: Sparing::new(),
-            metrics: telemetry::metrics(),
+            notifies_queued: counter!("heyi_notify_total", "outcome" => "queued"),
+            metrics,
             config,
         };
         Ok(Self::with(Arc::new(shared), redis, store))

@@ -59,7 +59,7 @@ enum Refusal {
 pub(super) async fn notify(State(state): State<AppState>, body: Body) -> Response {
     match receive(&state, body).await {
         Ok(out_trade_no) => {
-            counter!("heyi_notify_total", "outcome" => "queued").increment(1);
+            state.notifies_queued.increment(1);
             tracing::debug!(order.out_trade_no = %out_trade_no, "notify queued");
             "success".into_response()
         }
