@@ -2,16 +2,11 @@
 
 use std::cmp::Ordering;
 
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderName, header};
 
 /// Compares how much the client wants HTML with how much it wants JSON.
 pub(crate) fn html_over_json(headers: &HeaderMap) -> Ordering {
-    let ranges = headers
-        .get_all(header::ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(Range::parse);
+    let ranges = list(headers, &header::ACCEPT).filter_map(Range::parse);
     let (mut html, mut json) = (None, None);
     for range in ranges {
         html = html.max(range.wish("text", "html"));
@@ -24,11 +19,7 @@ pub(crate) fn html_over_json(headers: &HeaderMap) -> Ordering {
 /// Whether the client takes gzip files.
 pub(crate) fn gzip(headers: &HeaderMap) -> bool {
     let quality_of = |name: &str| {
-        headers
-            .get_all(header::ACCEPT_ENCODING)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
+        list(headers, &header::ACCEPT_ENCODING)
             .map(|coding| coding.split(';').map(str::trim))
             .find_map(|mut parts| {
                 let own = parts.next()?;
@@ -37,6 +28,18 @@ pub(crate) fn gzip(headers: &HeaderMap) -> bool {
     };
     let named = quality_of("gzip").or_else(|| quality_of("*"));
     named.flatten().is_some_and(|quality| quality > 0)
+}
+
+/// The items of a header that is a list. Several such headers count as one.
+pub(crate) fn list<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+) -> impl Iterator<Item = &'a str> + use<'a> {
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
 }
 
 /// The `q` among the parameters of a range, in thousandths; all of them without one.

@@ -20,12 +20,7 @@ impl Language {
 
     /// Whichever of the languages the client wants more.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let ranges = headers
-            .get_all(header::ACCEPT_LANGUAGE)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .filter_map(range);
+        let ranges = accept::list(headers, &header::ACCEPT_LANGUAGE).filter_map(range);
         let (mut chinese, mut english, mut any) = (None, None, None);
         for (language, quality) in ranges {
             let is = |name: &str| language.eq_ignore_ascii_case(name);
