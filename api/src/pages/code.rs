@@ -192,14 +192,18 @@ impl Pages {
             return Ok(Arc::clone(skeleton));
         }
         drop(known);
-        let context = Context::from_serialize(&kind.told()).context("fill qrcode.html")?;
-        let rendered = self.render("qrcode.html", context, kind.language)?;
-        let skeleton = Arc::new(Skeleton::new(&rendered, &self.style)?);
+        let skeleton = Arc::new(Skeleton::new(&self.marked(kind)?, &self.style)?);
         let mut known = self
             .skeletons
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         Ok(Arc::clone(known.entry(kind).or_insert(skeleton)))
+    }
+
+    /// The page with marks for what is different on each.
+    fn marked(&self, kind: Kind) -> anyhow::Result<String> {
+        let context = Context::from_serialize(&kind.told()).context("fill qrcode.html")?;
+        self.render("qrcode.html", context, kind.language)
     }
 
     pub(super) fn try_codes(&self, language: Language) -> anyhow::Result<()> {
@@ -225,10 +229,10 @@ impl Pages {
                 view,
                 apps: Platform::ALL.into_iter().collect(),
             };
-            self.skeleton(kind)?;
+            self.marked(kind)?;
             kind.is_desktop = true;
             kind.apps = Apps::default();
-            self.skeleton(kind)?;
+            self.marked(kind)?;
         }
         Ok(())
     }
