@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::{sync::Notify as Signal, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
 
@@ -24,6 +24,8 @@ pub(crate) struct Context {
     pub(crate) http: reqwest::Client,
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: TaskTracker,
+    /// Raised whenever the knobs are set.
+    knobs_set: Signal,
     books: Mutex<Books>,
 }
 
@@ -64,12 +66,37 @@ impl Context {
             http,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            knobs_set: Signal::new(),
             books: Mutex::new(books),
         }
     }
 
     pub(crate) fn books(&self) -> MutexGuard<'_, Books> {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets the knobs to what `change` makes of them, and returns them.
+    pub(crate) fn set_knobs<E>(
+        &self,
+        change: impl FnOnce(&Knobs) -> Result<Knobs, E>,
+    ) -> Result<Knobs, E> {
+        let mut books = self.books();
+        let knobs = change(&books.knobs)?;
+        books.knobs = knobs.clone();
+        self.knobs_set.notify_waiters();
+        Ok(knobs)
+    }
+
+    /// The knobs, after the time by which they say that answers come late, or once they are set anew.
+    pub(crate) async fn knobs_of_answer(&self) -> Knobs {
+        let set = self.knobs_set.notified();
+        let knobs = self.books().knobs.clone();
+        let late = self.pause(Duration::from_millis(knobs.answer_delay_ms));
+        tokio::select! {
+            () = late => {}
+            () = set => {}
+        }
+        knobs
     }
 
     /// Waits for `time`, or until the sandbox stops.

@@ -24,12 +24,9 @@ async fn knobs(State(ctx): State<Shared>) -> Response {
 
 /// Sets the knobs that the body names; the others stay.
 async fn set_knobs(State(ctx): State<Shared>, body: Bytes) -> Response {
-    let mut books = ctx.books();
-    match serde_json::from_slice(&body).and_then(|changes| books.knobs.with(changes)) {
-        Ok(knobs) => {
-            books.knobs = knobs.clone();
-            Json(knobs).into_response()
-        }
+    let changes = serde_json::from_slice(&body);
+    match changes.and_then(|changes| ctx.set_knobs(|knobs| knobs.with(changes))) {
+        Ok(knobs) => Json(knobs).into_response(),
         Err(error) => (
             StatusCode::BAD_REQUEST,
             Json(serde_json::json!({"errcode": 400, "errmsg": error.to_string()})),

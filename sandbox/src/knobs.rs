@@ -23,7 +23,7 @@ pub struct Knobs {
     /// How many of the first notifies of each order are lost; in JSON also `"all"`.
     #[serde(deserialize_with = "count_or_all")]
     pub lose_notifies: u32,
-    /// Milliseconds until a REST call is answered.
+    /// Milliseconds until a REST call is answered, or fewer if the knobs are set meanwhile.
     pub answer_delay_ms: u64,
     /// How REST calls fail.
     pub refuse: Refuse,
@@ -100,10 +100,6 @@ impl Knobs {
 
     pub(crate) fn notify_delay(&self) -> Duration {
         Duration::from_millis(self.notify_delay_ms)
-    }
-
-    pub(crate) fn answer_delay(&self) -> Duration {
-        Duration::from_millis(self.answer_delay_ms)
     }
 }
 

@@ -31,9 +31,7 @@ pub(crate) fn routes(ctx: &Shared) -> Router<Shared> {
 
 /// Turns the knobs of the REST interface into its behaviour.
 async fn misbehave(State(ctx): State<Shared>, request: Request, next: Next) -> Response {
-    let knobs = ctx.books().knobs.clone();
-    ctx.pause(knobs.answer_delay()).await;
-    match knobs.refuse {
+    match ctx.knobs_of_answer().await.refuse {
         Refuse::No | Refuse::WrongSign => next.run(request).await,
         Refuse::ReturnCode => Refusal::Knob.into_response(),
         Refuse::Http500 => StatusCode::INTERNAL_SERVER_ERROR.into_response(),

@@ -144,6 +144,11 @@ impl Heyi {
         self.child.wait().await.context("cannot wait for it")
     }
 
+    /// Tells it to end in good order (SIGTERM).
+    pub fn terminate(&self) -> Result<()> {
+        signal(&self.child, Signal::TERM)
+    }
+
     /// Freezes it (SIGSTOP).
     pub fn pause(&self) -> Result<()> {
         signal(&self.child, Signal::STOP)

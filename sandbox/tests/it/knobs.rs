@@ -1,10 +1,11 @@
 //! The knobs: how the two misbehave on demand.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use heyi_common::sign;
 use heyi_sandbox::{Knobs, OrderStatus, Refuse, Series, Wechat};
 use serde_json::json;
+use tokio::time::timeout;
 
 use crate::support::{APPID, Fixture, SECRET, json, key, send, verifies};
 
@@ -204,6 +205,19 @@ async fn rest_calls_are_slow_as_told() {
     let start = std::time::Instant::now();
     fixture.about("check", &id).await;
     assert!(start.elapsed() >= Duration::from_millis(150));
+}
+
+#[tokio::test]
+async fn slow_rest_calls_are_answered_once_the_knobs_are_set() {
+    let fixture = Fixture::new().await;
+    let id = fixture.sandbox.order(&fixture.order("QR1")).unwrap();
+    fixture.knobs(|knobs| knobs.answer_delay_ms = 60_000);
+    let mut check = pin!(fixture.about("check", &id));
+    let early = timeout(Duration::from_millis(150), &mut check).await;
+    assert!(early.is_err(), "{early:?}");
+    fixture.knobs(|knobs| knobs.answer_delay_ms = 0);
+    let late = timeout(Duration::from_secs(30), check).await;
+    assert_eq!(late.unwrap()["return_code"], 1);
 }
 
 #[tokio::test]

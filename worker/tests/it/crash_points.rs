@@ -12,7 +12,10 @@ use heyi_common::{
     order::Order,
     queue::{GROUP, Outcome, dead::Page, settle::Settler},
 };
-use heyi_sandbox::world::{Heyi, eventually};
+use heyi_sandbox::{
+    Knobs,
+    world::{Heyi, eventually},
+};
 use tokio::time::timeout;
 
 use crate::{
@@ -27,8 +30,6 @@ const LIMIT: Duration = Duration::from_secs(60);
 const AT_ONCE: usize = 5;
 /// What `abort` ends a process with.
 const SIGABRT: i32 = 6;
-/// More than a worker finishes before it is looked at.
-const BACKLOG: u32 = 1_200;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn deaths_at_any_point_lose_and_double_nothing() -> Result<()> {
@@ -228,28 +229,40 @@ async fn takeover(point: Point, deaths: u32) -> Result<()> {
     ends_well(shop, &order, point).await
 }
 
+/// A worker of one handler, which PayJS does not answer, is told to stop with another event behind it.
 async fn release(point: Point, deaths: u32) -> Result<()> {
     let mut shop = Shop::new().await?;
     shop.world.set("HEYI_QUEUE__CONCURRENCY", "1");
-    let orders = shop.paid_orders(BACKLOG).await?;
     die_at(&mut shop, point);
-    for _ in 0..deaths {
-        let worker = shop.world.start_worker()?;
-        // Frozen while it is looked at, it does not finish what it holds before it hears that it is to stop.
-        eventually("a worker that holds events", async || {
-            worker.pause()?;
-            let holds = shop.queue.status().await?.pending.values().sum::<u64>() > 1;
-            if !holds {
-                worker.resume()?;
-            }
-            Ok(holds)
+    let mut orders = Vec::new();
+    for payment in 1..=deaths {
+        let mut worker = shop.world.worker().await?;
+        // What the one before gave back must not come between the two.
+        shop.quiet().await?;
+        let (asked, payjs_order_id) = paid_in_silence(&shop).await?;
+        let behind = shop.order("小店").await?;
+        shop.world.sandbox.set_knobs(Knobs {
+            answer_delay_ms: u64::MAX,
+            ..Knobs::default()
+        });
+        let number = &asked.out_trade_no;
+        shop.queue.enqueue_confirm(number, &payjs_order_id).await?;
+        shop.enqueue(&behind, shop.notify(&behind, payment)).await?;
+        eventually("a worker that holds both", async || {
+            Ok(shop.queue.status().await?.pending.values().sum::<u64>() == 2)
         })
         .await?;
-        assert_died(worker.stop().await?, point, "");
+        worker.terminate()?;
+        eventually("a worker that was told to stop", async || {
+            Ok(worker.log().contains("told to stop"))
+        })
+        .await?;
+        shop.world.sandbox.set_knobs(Knobs::default());
+        dies(&mut worker, point).await?;
+        orders.extend([asked, behind]);
     }
     die_no_more(&mut shop);
-    let last = &orders[orders.len() - 1];
-    shop.enqueue(last, shop.notify(last, BACKLOG - 1)).await?;
+    shop.enqueue(&orders[1], shop.notify(&orders[1], 1)).await?;
     let _worker = shop.world.worker().await?;
     shop.quiet().await?;
     for order in &orders {
