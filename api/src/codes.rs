@@ -38,9 +38,9 @@ const OVERHEAD: usize = 96;
 const LONGEST_WAIT: Duration = Duration::from_millis(150);
 /// When nothing was heard for so long, what is kept counts for nothing.
 const LONGEST_SILENCE: Duration = Duration::from_millis(700);
-/// How long a code is kept though nothing is heard of it, in seconds: what was read from a primary that was none any
-/// more.
-const LONGEST_AGE: u32 = 60;
+/// How long a code is kept though nothing is heard of it, in seconds: behind a mongos it may have been read from a
+/// primary that was none any more, of which nobody tells.
+const LONGEST_AGE: u32 = 600;
 
 /// How much of [`CAPACITY`] a code takes.
 #[derive(Clone)]
@@ -61,8 +61,8 @@ pub(crate) struct Codes {
     kept: Cache<ObjectId, Arc<Shown>, Bytes>,
     from_memory: Counter,
     from_mongodb: Counter,
-    /// What was read before this number was raised may have been changed unheard.
-    epoch: AtomicU32,
+    /// How often the listening began.
+    beginnings: AtomicU32,
     /// Changes up to this moment were heard, in ms after `start`.
     heard: AtomicU64,
     start: Instant,
@@ -76,7 +76,7 @@ impl Codes {
             kept: Cache::with_weighter(count, CAPACITY, Bytes),
             from_memory: counter!("heyi_codes_read_total", "from" => "memory"),
             from_mongodb: counter!("heyi_codes_read_total", "from" => "mongodb"),
-            epoch: AtomicU32::new(0),
+            beginnings: AtomicU32::new(0),
             heard: AtomicU64::new(0),
             start: Instant::now(),
         }
@@ -99,7 +99,7 @@ impl Codes {
             return self.read(store, id).await;
         }
         // After the look at what was heard: it is raised before anything is heard again.
-        let epoch = self.epoch.load(Ordering::Acquire);
+        let epoch = self.epoch(store);
         let seconds = self.seconds(now);
         let is_current = |code: &Shown| {
             code.epoch == epoch && seconds.saturating_sub(code.read_at) < LONGEST_AGE
@@ -131,8 +131,14 @@ impl Codes {
 
     fn is_listening(&self, now: Instant) -> bool {
         let heard = self.start + Duration::from_millis(self.heard.load(Ordering::Acquire));
-        self.epoch.load(Ordering::Acquire) > 0
+        self.beginnings.load(Ordering::Acquire) > 0
             && now.saturating_duration_since(heard) < LONGEST_SILENCE
+    }
+
+    /// What was read before this number was raised may have been changed unheard.
+    fn epoch(&self, store: &Store) -> u32 {
+        let beginnings = self.beginnings.load(Ordering::Acquire);
+        beginnings.wrapping_add(store.member_changes())
     }
 
     /// How long it has been there, which fits for 136 years.
@@ -142,7 +148,7 @@ impl Codes {
     }
 
     async fn read(&self, store: &Store, id: ObjectId) -> Result<Arc<Shown>, Error> {
-        let epoch = self.epoch.load(Ordering::Acquire);
+        let epoch = self.epoch(store);
         let read_at = self.seconds(Instant::now());
         self.from_mongodb.increment(1);
         let code = store.code(id).await?;
@@ -164,14 +170,14 @@ impl Codes {
                 tracing::warn!(error = %error, "no news of codes from MongoDB, so each is read again for every page");
             }
             // A server that is no replica set never will.
-            has_failed = self.epoch.load(Ordering::Acquire) == 0;
+            has_failed = self.beginnings.load(Ordering::Acquire) == 0;
             backoff.wait().await;
         }
     }
 
     async fn listen(&self, store: &Store, backoff: &mut Backoff) -> Result<Infallible, StoreError> {
         let mut changes = store.code_changes(LONGEST_WAIT).await?;
-        self.epoch.fetch_add(1, Ordering::AcqRel);
+        self.beginnings.fetch_add(1, Ordering::AcqRel);
         backoff.reset();
         loop {
             let asked = self.start.elapsed().as_millis();

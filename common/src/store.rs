@@ -8,7 +8,13 @@ mod report;
 mod scans;
 mod update;
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use anyhow::Context;
 use futures::TryStreamExt;
@@ -16,6 +22,7 @@ use mongodb::{
     Client, Collection, Database, IndexModel,
     bson::{DateTime, doc, oid::ObjectId},
     error::{ErrorKind, WriteFailure},
+    event::{EventHandler, sdam::SdamEvent},
     options::{
         Acknowledgment, ClientOptions, IndexOptions, ReadConcern, ReadPreference,
         SelectionCriteria, WriteConcern,
@@ -53,6 +60,7 @@ const DUPLICATE_KEY: i32 = 11000;
 #[derive(Debug, Clone)]
 pub struct Store {
     options: ClientOptions,
+    member_changes: Arc<AtomicU32>,
     database: Database,
     codes: Collection<Code>,
     single_codes: Reads,
@@ -83,6 +91,14 @@ pub enum StoreError {
 
 type Result<T> = std::result::Result<T, StoreError>;
 
+fn count_member_changes(count: Arc<AtomicU32>) -> EventHandler<SdamEvent> {
+    EventHandler::callback(move |event| {
+        if matches!(event, SdamEvent::ServerDescriptionChanged(_)) {
+            count.fetch_add(1, Ordering::AcqRel);
+        }
+    })
+}
+
 impl Store {
     /// A handle that connects when it is first used. Every write is acknowledged by a majority and journaled, and
     /// every read asks the primary, whatever the URL says.
@@ -102,19 +118,27 @@ impl Store {
         );
         options.selection_criteria =
             Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
-        Self::connect(options, &config.database).context("set up MongoDB")
+        let member_changes = Arc::new(AtomicU32::new(0));
+        options.sdam_event_handler = Some(count_member_changes(member_changes.clone()));
+        Self::connect(options, member_changes, &config.database).context("set up MongoDB")
     }
 
     /// The same with connections of its own, which belong to the runtime in which this is called: an answer that
     /// arrives in one runtime is slow to reach another.
     pub fn with_own_connections(&self) -> Result<Self> {
-        Ok(Self::connect(self.options.clone(), self.database.name())?)
+        let (options, changes) = (self.options.clone(), self.member_changes.clone());
+        Ok(Self::connect(options, changes, self.database.name())?)
     }
 
-    fn connect(options: ClientOptions, database: &str) -> mongodb::error::Result<Self> {
+    fn connect(
+        options: ClientOptions,
+        member_changes: Arc<AtomicU32>,
+        database: &str,
+    ) -> mongodb::error::Result<Self> {
         let database = Client::with_options(options.clone())?.database(database);
         Ok(Self {
             options,
+            member_changes,
             codes: database.collection("codes"),
             single_codes: Reads::new(database.collection("codes")),
             mappings: database.collection("orders"),
@@ -125,6 +149,13 @@ impl Store {
             scans: database.collection("scans"),
             database,
         })
+    }
+
+    /// How often this handle, or one [with its own connections](Self::with_own_connections), learned that a member of
+    /// MongoDB is not what it was. What was read before that may be of a primary that was none any more, or may be
+    /// rolled back. A failover behind a mongos is not learned of.
+    pub fn member_changes(&self) -> u32 {
+        self.member_changes.load(Ordering::Acquire)
     }
 
     /// Makes the indexes; does nothing when they are there.

@@ -8,6 +8,7 @@ use heyi_sandbox::{
     servers::process::free_port,
     world::{Heyi, World, data, eventually, signed},
 };
+use mongodb::{Client, bson::doc};
 
 use crate::support::TestApp;
 
@@ -31,22 +32,21 @@ async fn page(api: &Heyi, code: &Code) -> Result<(u16, String)> {
     Ok((answer.status().as_u16(), answer.text().await?))
 }
 
-/// How many codes an api took from its memory so far.
-async fn from_memory(api: &Heyi) -> Result<u64> {
+/// How many codes an api took from `memory` or `mongodb` so far.
+async fn taken(api: &Heyi, from: &str) -> Result<u64> {
     let url = format!("{}/metrics", api.url());
     let text = http::client()?.get(url).send().await?.text().await?;
-    let count = text
-        .lines()
-        .find_map(|line| line.strip_prefix("heyi_codes_read_total{from=\"memory\"} "));
+    let name = format!("heyi_codes_read_total{{from=\"{from}\"}} ");
+    let count = text.lines().find_map(|line| line.strip_prefix(&name));
     count.map_or(Ok(0), |count| count.parse().context("no number"))
 }
 
 /// Waits until an api takes a code from its memory.
 async fn is_kept(api: &Heyi, code: &Code) -> Result<()> {
-    let before = from_memory(api).await?;
+    let before = taken(api, "memory").await?;
     eventually("the code is kept", async || {
         assert_eq!(page(api, code).await?.0, 200);
-        Ok(from_memory(api).await? > before)
+        Ok(taken(api, "memory").await? > before)
     })
     .await
 }
@@ -160,5 +160,29 @@ async fn changes_are_heard_again_after_mongodb_was_away() -> Result<()> {
     })
     .await?;
     is_kept(&app.api, &code).await?;
+    app.finish().await
+}
+
+#[tokio::test]
+async fn what_was_read_before_a_failover_is_read_again() -> Result<()> {
+    let app = TestApp::start_in(World::with_own_stores().await?).await?;
+    let alice = app.client.login("alice").await?;
+    let (one, other) = (
+        app.code(&alice, "小店").await?,
+        app.code(&alice, "大店").await?,
+    );
+    is_kept(&app.api, &one).await?;
+    is_kept(&app.api, &other).await?;
+    let mongo = Client::with_uri_str(app.world.setting("HEYI_MONGO__URL")).await?;
+    let step_down = doc! { "replSetStepDown": 1, "secondaryCatchUpPeriodSecs": 0, "force": true };
+    mongo.database("admin").run_command(step_down).await?;
+    eventually("the page is back", async || {
+        Ok(page(&app.api, &one).await?.0 == 200)
+    })
+    .await?;
+    is_kept(&app.api, &one).await?;
+    let before = taken(&app.api, "mongodb").await?;
+    assert_eq!(page(&app.api, &other).await?.0, 200);
+    assert_eq!(taken(&app.api, "mongodb").await?, before + 1);
     app.finish().await
 }
