@@ -14,7 +14,7 @@ use std::{
 use heyi_common::{
     backoff::Backoff,
     payload::AllowList,
-    store::{Code, Store, StoreError},
+    store::{Store, StoreError},
 };
 use metrics::{Counter, counter};
 use mongodb::bson::oid::ObjectId;
@@ -151,13 +151,14 @@ impl Codes {
         let epoch = self.epoch(store);
         let read_at = self.seconds(Instant::now());
         self.from_mongodb.increment(1);
-        let code = store.code(id).await?;
-        let code = code.filter(Code::is_shown).ok_or(Error::Gone)?;
-        let shown = Shown::new(&code, &self.known, epoch, read_at);
-        shown.map(Arc::new).ok_or_else(|| {
-            tracing::warn!(code.id = %id, "none of the code's payloads is a known form any more");
-            Error::Gone
-        })
+        let shown = store.scanned(id, |code| {
+            let shown = Shown::new(code, &self.known, epoch, read_at);
+            if shown.is_none() && code.is_shown() {
+                tracing::warn!(code.id = %id, "none of the code's payloads is a known form any more");
+            }
+            shown.filter(|_| code.is_shown())
+        });
+        shown.await?.flatten().map(Arc::new).ok_or(Error::Gone)
     }
 
     /// Hears of changes for as long as the process lives.

@@ -20,7 +20,7 @@ use anyhow::Context;
 use futures::TryStreamExt;
 use mongodb::{
     Client, Collection, Database, IndexModel,
-    bson::{DateTime, doc, oid::ObjectId},
+    bson::{DateTime, deserialize_from_slice, doc, oid::ObjectId},
     error::{ErrorKind, WriteFailure},
     event::{EventHandler, sdam::SdamEvent},
     options::{
@@ -32,7 +32,7 @@ use secrecy::ExposeSecret;
 use tokio::time::timeout;
 
 pub use changes::CodeChanges;
-pub use code::{Change, Code, Mapping, Payment, RefundRecord};
+pub use code::{Change, Code, Mapping, Payment, RefundRecord, Scanned};
 pub use report::{
     MAX_REPORT_CONTACT, MAX_REPORT_TEXT, MAX_REPORTS_OF_A_CODE, Reason, Report, ReportError,
 };
@@ -63,7 +63,7 @@ pub struct Store {
     member_changes: Arc<AtomicU32>,
     database: Database,
     codes: Collection<Code>,
-    single_codes: Reads,
+    scanned: Reads,
     mappings: Collection<Mapping>,
     new_codes: Inserts,
     new_mappings: Inserts,
@@ -140,7 +140,7 @@ impl Store {
             options,
             member_changes,
             codes: database.collection("codes"),
-            single_codes: Reads::new(database.collection("codes")),
+            scanned: Reads::new(database.collection("codes")),
             mappings: database.collection("orders"),
             new_codes: Inserts::new(database.collection("codes")),
             new_mappings: Inserts::new(database.collection("orders")),
@@ -210,11 +210,25 @@ impl Store {
         read(list).await
     }
 
-    /// The code with this id, deleted or not, without its changes: whoever scans it waits for this.
+    /// The code with this id, deleted or not, without its changes.
     pub async fn code(&self, id: ObjectId) -> Result<Option<Code>> {
-        timeout(READ_WITHIN, self.single_codes.code(id))
-            .await
-            .unwrap_or(Err(StoreError::Slow))
+        let code = self.codes.find_one(doc! { "_id": id });
+        read(code.projection(doc! { "changes": 0 })).await
+    }
+
+    /// What `look` makes of the code with this id, deleted or not. For many who scan at one moment: several codes are
+    /// read by one command, each with its own outcome, and where hundreds a second are, it waits a few ms for others.
+    pub async fn scanned<T>(
+        &self,
+        id: ObjectId,
+        look: impl FnOnce(&Scanned<'_>) -> T,
+    ) -> Result<Option<T>> {
+        let found = timeout(READ_WITHIN, self.scanned.code(id)).await;
+        let Some(document) = found.unwrap_or(Err(StoreError::Slow))? else {
+            return Ok(None);
+        };
+        let scanned = deserialize_from_slice(document.as_bytes());
+        Ok(Some(look(&scanned.map_err(mongodb::error::Error::from)?)))
     }
 
     /// The mapping of an order that became a code, if a majority has it: an event ends because of it, so it must

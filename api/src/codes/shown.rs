@@ -4,7 +4,7 @@ use std::{borrow::Cow, iter};
 
 use heyi_common::{
     payload::{AllowList, Payloads, Platform},
-    store::Code,
+    store::Scanned,
 };
 
 /// How most receive codes of a platform begin. It is kept once, not with each.
@@ -12,7 +12,7 @@ fn beginning(platform: Platform) -> &'static str {
     match platform {
         Platform::Wechat => "wxp://f2f",
         Platform::Alipay => "https://qr.alipay.com/",
-        Platform::Qq => "https://i.qianbao.qq.com/wallet/sqrcode.htm?",
+        Platform::Qq => "https://i.qianbao.qq.com/wallet/sqrcode.htm?m=tenpay&f=wallet&a=1&u=",
         Platform::Unionpay => "https://qr.95516.com/",
         Platform::Jd => "https://h5pay.jd.com/c2cIndex?t=",
     }
@@ -39,10 +39,21 @@ pub(crate) struct Shown {
 
 impl Shown {
     /// None when nothing is left to show.
-    pub(super) fn new(code: &Code, known: &AllowList, epoch: u32, read_at: u32) -> Option<Self> {
+    pub(super) fn new(
+        code: &Scanned<'_>,
+        known: &AllowList,
+        epoch: u32,
+        read_at: u32,
+    ) -> Option<Self> {
         // An order, and so a code, is far shorter.
         let end = |text: &str| u16::try_from(text.len()).ok();
-        let mut text = code.name.clone();
+        let length = code
+            .payloads
+            .values()
+            .map(|payload| payload.len())
+            .sum::<usize>();
+        let mut text = String::with_capacity(code.name.len() + length);
+        text.push_str(code.name);
         let name_end = end(&text)?;
         let mut ends = [0; Platform::ALL.len()];
         let (mut there, mut short) = (0, 0);
@@ -128,36 +139,24 @@ fn bits() -> impl Iterator<Item = (Platform, u8)> {
 
 #[cfg(test)]
 mod tests {
-    use heyi_common::{
-        order::{Fee, Order, OrderData},
-        sign::Params,
-        store::Payment,
-    };
-    use heyi_sandbox::world::{data, payloads};
+    use heyi_sandbox::world::payloads;
 
     use super::*;
 
-    fn code(payloads: Payloads) -> Code {
-        let json = data("oAlice0000000000000000000000", "小店");
-        let data = OrderData {
-            openid: serde_json::from_value(json["openId"].clone()).unwrap(),
-            name: "小店".to_owned(),
-            payloads,
-        };
-        let order = Order::new(data, Fee::new(990).unwrap(), |_| Params::new());
-        let payment = Payment {
-            payjs_order_id: "1".to_owned(),
-            transaction_id: "1".to_owned(),
-            paid_at: String::new(),
-        };
-        Code::new(&order, &payment)
-    }
-
-    fn shown(code: &Code) -> Option<Shown> {
+    fn shown(payloads: &Payloads) -> Option<Shown> {
         let known: toml::Table =
             toml::from_str(include_str!("../../../common/src/config.default.toml")).unwrap();
         let known = known["orders"]["payloads"].clone().try_into().unwrap();
-        Shown::new(code, &known, 1, 0)
+        let payloads = payloads.iter();
+        let code = Scanned {
+            name: "小店",
+            payloads: payloads
+                .map(|(platform, one)| (*platform, one.as_str()))
+                .collect(),
+            deleted_at: None,
+            disabled_at: None,
+        };
+        Shown::new(&code, &known, 1, 0)
     }
 
     #[test]
@@ -169,7 +168,7 @@ mod tests {
             let some: Payloads = some
                 .map(|(platform, _)| (platform, all[&platform].clone()))
                 .collect();
-            let shown = shown(&code(some.clone())).unwrap();
+            let shown = shown(&some).unwrap();
             assert_eq!(shown.name(), "小店");
             assert_eq!(shown.payloads(), some);
             for platform in Platform::ALL {
@@ -184,7 +183,7 @@ mod tests {
     fn a_receive_code_that_begins_as_few_do_is_kept_whole() {
         let alipay = "HTTPS://QR.ALIPAY.COM/FKX00000EXAMPLE000000";
         let rare = Payloads::from([(Platform::Alipay, alipay.to_owned())]);
-        let shown = shown(&code(rare.clone())).unwrap();
+        let shown = shown(&rare).unwrap();
         assert_eq!(shown.payload(Platform::Alipay).as_deref(), Some(alipay));
         assert_eq!(shown.payloads(), rare);
     }
@@ -193,10 +192,10 @@ mod tests {
     fn what_is_no_known_receive_code_is_left_out() {
         let mut some: Payloads = serde_json::from_value(payloads()).unwrap();
         some.insert(Platform::Qq, "https://example.com/".to_owned());
-        let shown_code = shown(&code(some)).unwrap();
+        let shown_code = shown(&some).unwrap();
         assert_eq!(shown_code.payload(Platform::Qq), None);
         assert!(shown_code.payload(Platform::Unionpay).is_some());
         let unknown = Payloads::from([(Platform::Qq, "https://example.com/".to_owned())]);
-        assert!(shown(&code(unknown)).is_none());
+        assert!(shown(&unknown).is_none());
     }
 }

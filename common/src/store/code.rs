@@ -1,11 +1,13 @@
 //! The documents.
 
+use std::collections::BTreeMap;
+
 use mongodb::bson::{DateTime, oid::ObjectId};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     order::{Fee, OpenId, Order, OutTradeNo},
-    payload::Payloads,
+    payload::{Payloads, Platform},
 };
 
 /// The formal record of a paid order. Its page is what the composite code points to.
@@ -89,11 +91,6 @@ impl Code {
         }
     }
 
-    /// Whether its page may be shown.
-    pub fn is_shown(&self) -> bool {
-        self.deleted_at.is_none() && self.disabled_at.is_none()
-    }
-
     /// The mapping from its order.
     pub fn mapping(&self) -> Mapping {
         Mapping {
@@ -102,6 +99,27 @@ impl Code {
             payjs_order_id: self.payjs_order_id.clone(),
             created_at: self.created_at,
         }
+    }
+}
+
+/// What a page needs of a code.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Scanned<'a> {
+    /// What the owner calls it.
+    pub name: &'a str,
+    /// The merged receive codes.
+    #[serde(borrow)]
+    pub payloads: BTreeMap<Platform, &'a str>,
+    /// When its owner deleted it.
+    pub deleted_at: Option<DateTime>,
+    /// When an operator took its page down.
+    pub disabled_at: Option<DateTime>,
+}
+
+impl Scanned<'_> {
+    /// Whether its page may be shown.
+    pub fn is_shown(&self) -> bool {
+        self.deleted_at.is_none() && self.disabled_at.is_none()
     }
 }
 

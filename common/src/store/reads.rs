@@ -1,33 +1,43 @@
-//! Codes that are asked for at one moment, found by one command.
+//! Codes that are scanned at one moment, found by one command.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
-use futures::TryStreamExt;
 use mongodb::{
     Collection,
-    bson::{RawDocumentBuf, deserialize_from_slice, doc, oid::ObjectId},
+    bson::{RawDocumentBuf, doc, oid::ObjectId},
     error::Error,
 };
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::{
+    sync::{Mutex, mpsc, oneshot},
+    time::{Instant, timeout_at},
+};
 
-use super::{Code, Result, StoreError, read};
+use super::{Result, StoreError, read};
 use crate::batch;
 
 /// Commands that may be under way at once; while they are, the next one fills.
 const LANES: usize = 2;
+/// The least time from one command to the next, unless [`ENOUGH`] codes wait. Each command costs MongoDB and the
+/// driver as much as ten codes more in it. Where hundreds of codes a second are read, those of this time go
+/// together; where few are, none waits.
+const PACE: Duration = Duration::from_millis(4);
+/// So many codes wait no longer.
+const ENOUGH: usize = 12;
 /// Codes of one command at most. One command reads them one after the other.
-const LARGEST: usize = 16;
+const LARGEST: usize = 64;
 /// Who waits for a command, before those who ask wait as well.
 const WAITING: usize = 1024;
 
-type Done = oneshot::Sender<Result<Option<Code>>>;
+type Asked = (ObjectId, oneshot::Sender<Result<Option<RawDocumentBuf>>>);
 
-/// Reads codes by their ids. While commands are under way the next one fills, so a code that is asked for alone
-/// waits for nothing, and a command for many costs little more than one for one. Each has its own outcome.
+/// Reads what pages need of codes by their ids, several by one command. Each has its own outcome.
 #[derive(Debug, Clone)]
 pub(super) struct Reads {
     codes: Collection<RawDocumentBuf>,
-    queue: Arc<OnceLock<mpsc::Sender<(ObjectId, Done)>>>,
+    queue: Arc<OnceLock<mpsc::Sender<Asked>>>,
 }
 
 impl Reads {
@@ -38,8 +48,8 @@ impl Reads {
         }
     }
 
-    /// What is there after this was called, without the changes of the code.
-    pub(super) async fn code(&self, id: ObjectId) -> Result<Option<Code>> {
+    /// The fields of [`Scanned`](super::Scanned) that are there after this was called.
+    pub(super) async fn code(&self, id: ObjectId) -> Result<Option<RawDocumentBuf>> {
         let (done, outcome) = oneshot::channel();
         let queue = self.queue.get_or_init(|| self.start());
         // The lanes end with this value, or with the runtime.
@@ -48,50 +58,78 @@ impl Reads {
         outcome.await.map_err(|_| ended())?
     }
 
-    fn start(&self) -> mpsc::Sender<(ObjectId, Done)> {
-        let (sender, receiver) = mpsc::channel(WAITING);
-        let receiver = Arc::new(Mutex::new(receiver));
+    fn start(&self) -> mpsc::Sender<Asked> {
+        let (sender, asked) = mpsc::channel(WAITING);
+        let queue = Arc::new(Mutex::new(Queue {
+            asked,
+            next: Instant::now(),
+        }));
         for _ in 0..LANES {
-            tokio::spawn(run(self.codes.clone(), receiver.clone()));
+            tokio::spawn(run(self.codes.clone(), queue.clone()));
         }
         sender
     }
 }
 
-async fn run(
-    codes: Collection<RawDocumentBuf>,
-    queue: Arc<Mutex<mpsc::Receiver<(ObjectId, Done)>>>,
-) {
+/// Who waits for a command.
+struct Queue {
+    asked: mpsc::Receiver<Asked>,
+    /// When the next command may be sent.
+    next: Instant,
+}
+
+impl Queue {
+    /// Waits until a command is to be sent, for those who are added to `waiting`. False when there will be none any more.
+    async fn fill(&mut self, waiting: &mut Vec<Asked>) -> bool {
+        let Some(first) = self.asked.recv().await else {
+            return false;
+        };
+        waiting.push(first);
+        while waiting.len() < ENOUGH
+            && let Ok(Some(another)) = timeout_at(self.next, self.asked.recv()).await
+        {
+            waiting.push(another);
+        }
+        batch::fill_up(waiting, &mut self.asked, LARGEST).await;
+        self.next = Instant::now() + PACE;
+        true
+    }
+}
+
+async fn run(codes: Collection<RawDocumentBuf>, queue: Arc<Mutex<Queue>>) {
     let mut waiting = Vec::with_capacity(LARGEST);
-    while batch::fill(&mut waiting, &mut *queue.lock().await, LARGEST).await {
+    while queue.lock().await.fill(&mut waiting).await {
         let ids: Vec<ObjectId> = waiting.iter().map(|(id, _)| *id).collect();
         deliver(&find(&codes, &ids).await, waiting.drain(..));
     }
 }
 
 async fn find(codes: &Collection<RawDocumentBuf>, ids: &[ObjectId]) -> Result<Vec<RawDocumentBuf>> {
-    let without = doc! { "changes": 0 };
+    let needed = doc! { "name": 1, "payloads": 1, "deleted_at": 1, "disabled_at": 1 };
     // MongoDB has a shorter way to a single one.
     if let [id] = ids {
-        let code = codes.find_one(doc! { "_id": id }).projection(without);
+        let code = codes.find_one(doc! { "_id": id }).projection(needed);
         return Ok(read(code).await?.into_iter().collect());
     }
     let found = async {
         let codes = codes.find(doc! { "_id": { "$in": ids } });
-        codes.projection(without).await?.try_collect().await
+        let mut cursor = codes.projection(needed).await?;
+        let mut found = Vec::with_capacity(ids.len());
+        while cursor.advance().await? {
+            found.push(cursor.current().to_owned());
+        }
+        Ok(found)
     };
     read(found).await
 }
 
-fn deliver(found: &Result<Vec<RawDocumentBuf>>, waiting: impl Iterator<Item = (ObjectId, Done)>) {
+fn deliver(found: &Result<Vec<RawDocumentBuf>>, waiting: impl Iterator<Item = Asked>) {
     for (id, done) in waiting {
         let outcome = match found {
-            Ok(found) => found
+            Ok(found) => Ok(found
                 .iter()
                 .find(|code| code.get_object_id("_id").is_ok_and(|own| own == id))
-                .map(|code| deserialize_from_slice(code.as_bytes()).map_err(Error::from))
-                .transpose()
-                .map_err(StoreError::from),
+                .cloned()),
             Err(StoreError::Mongo(error)) => Err(error.clone().into()),
             Err(_) => Err(StoreError::Slow),
         };

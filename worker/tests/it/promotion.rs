@@ -14,7 +14,7 @@ async fn a_paid_order_becomes_a_code() -> Result<()> {
     shop.quiet().await?;
     let code = shop.the_code(&order).await?;
     assert_eq!(code.payjs_order_id, payment_id(1));
-    assert!(code.is_shown());
+    assert_eq!((code.deleted_at, code.disabled_at), (None, None));
     assert!(worker.stop().await?.success());
     shop.close().await
 }

@@ -2,7 +2,10 @@
 
 use anyhow::Result;
 use futures::future::join_all;
-use heyi_common::store::{Code, Payment};
+use heyi_common::{
+    payload::Payloads,
+    store::{Code, Payment, Scanned},
+};
 use heyi_sandbox::world::eventually;
 use mongodb::{
     Client, Database,
@@ -73,22 +76,30 @@ async fn codes_that_are_inserted_together_fail_alone() -> Result<()> {
 async fn codes_that_are_read_together_fail_alone() -> Result<()> {
     let shop = Shop::new().await?;
     let codes: Vec<Code> = (0..COUNT)
-        .map(|number| code(&shop, "小店", number))
+        .map(|number| code(&shop, &format!("{number}号店"), number))
         .collect();
     let written = join_all(codes.iter().map(|code| shop.store.insert_code(code))).await;
     written.into_iter().collect::<Result<Vec<_>, _>>()?;
     let raw = database(&shop).await?.collection::<Document>("codes");
     raw.delete_one(doc! { "_id": codes[7].id }).await?;
-    let broken = doc! { "$set": { "total_fee": "9.90" } };
+    let broken = doc! { "$set": { "name": 21 } };
     raw.update_one(doc! { "_id": codes[21].id }, broken).await?;
     // Many ask for the same, and for what is not there.
     let asked: Vec<&Code> = codes.iter().chain(&codes[..30]).collect();
-    let read = join_all(asked.iter().map(|code| shop.store.code(code.id))).await;
+    let look = |code: &Scanned<'_>| {
+        let payloads = code.payloads.iter();
+        let payloads = payloads.map(|(platform, text)| (*platform, (*text).to_owned()));
+        (code.name.to_owned(), payloads.collect::<Payloads>())
+    };
+    let read = join_all(asked.iter().map(|code| shop.store.scanned(code.id, look))).await;
     for (number, (code, read)) in asked.iter().zip(read).enumerate() {
         match number % codes.len() {
             7 => assert_eq!(read?, None, "{number}"),
             21 => assert!(read.is_err(), "{number}"),
-            _ => assert_eq!(read?.as_ref(), Some(*code), "{number}"),
+            _ => {
+                let expected = (code.name.clone(), code.payloads.clone());
+                assert_eq!(read?, Some(expected), "{number}");
+            }
         }
     }
     shop.close().await
