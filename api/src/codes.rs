@@ -1,5 +1,6 @@
 //! The codes that people scan, kept in memory while nobody changes them.
 
+mod packed;
 mod shown;
 
 use std::{

@@ -7,30 +7,16 @@ use heyi_common::{
     store::Scanned,
 };
 
-/// How most receive codes of a platform begin. It is kept once, not with each.
-fn beginning(platform: Platform) -> &'static str {
-    match platform {
-        Platform::Wechat => "wxp://f2f",
-        Platform::Alipay => "https://qr.alipay.com/",
-        Platform::Qq => "https://i.qianbao.qq.com/wallet/sqrcode.htm?m=tenpay&f=wallet&a=1&u=",
-        Platform::Unionpay => "https://qr.95516.com/",
-        Platform::Jd => "https://h5pay.jd.com/c2cIndex?t=",
-    }
-}
+use super::packed::{self, Form};
 
 /// What a payer may see of a code. Small, since many are kept: all texts are one.
 #[derive(Debug)]
 pub(crate) struct Shown {
-    /// The name, then the receive codes in the order of [`Platform::ALL`], never none, each without its
-    /// [`beginning`] where that is left out.
-    text: Box<str>,
+    /// The name, then the receive codes in the order of [`Platform::ALL`], never none.
+    text: Box<[u8]>,
     name_end: u16,
-    /// Where each receive code ends.
-    ends: [u16; Platform::ALL.len()],
-    /// Which receive codes there are: a bit for each of [`Platform::ALL`].
-    there: u8,
-    /// Which of them are without their beginning.
-    short: u8,
+    /// How each receive code is kept, if there is one, and where it ends.
+    payloads: [(Option<Form>, u16); Platform::ALL.len()],
     /// See [`Codes`](super::Codes).
     pub(super) epoch: u32,
     /// In seconds after the start of [`Codes`](super::Codes).
@@ -46,33 +32,27 @@ impl Shown {
         read_at: u32,
     ) -> Option<Self> {
         // An order, and so a code, is far shorter.
-        let end = |text: &str| u16::try_from(text.len()).ok();
+        let end = |text: &[u8]| u16::try_from(text.len()).ok();
         let length = code
             .payloads
             .values()
             .map(|payload| payload.len())
             .sum::<usize>();
-        let mut text = String::with_capacity(code.name.len() + length);
-        text.push_str(code.name);
+        let mut text = Vec::with_capacity(code.name.len() + length);
+        text.extend_from_slice(code.name.as_bytes());
         let name_end = end(&text)?;
-        let mut ends = [0; Platform::ALL.len()];
-        let (mut there, mut short) = (0, 0);
-        for ((platform, bit), its_end) in bits().zip(&mut ends) {
+        let mut payloads = [(None, 0); Platform::ALL.len()];
+        for (platform, kept) in Platform::ALL.into_iter().zip(&mut payloads) {
             let payload = code.payloads.get(&platform);
-            if let Some(payload) = payload.filter(|payload| known.knows(platform, payload)) {
-                let rest = payload.strip_prefix(beginning(platform));
-                text.push_str(rest.unwrap_or(payload));
-                there |= bit;
-                short |= if rest.is_some() { bit } else { 0 };
-            }
-            *its_end = end(&text)?;
+            let payload = payload.filter(|payload| known.knows(platform, payload));
+            let form = payload.map(|payload| packed::pack(platform, payload, &mut text));
+            *kept = (form, end(&text)?);
         }
-        (there != 0).then(|| Self {
-            text: text.into_boxed_str(),
+        let is_any = payloads.iter().any(|(form, _)| form.is_some());
+        is_any.then(|| Self {
+            text: text.into_boxed_slice(),
             name_end,
-            ends,
-            there,
-            short,
+            payloads,
             epoch,
             read_at,
         })
@@ -84,26 +64,21 @@ impl Shown {
     }
 
     /// What its owner calls it.
-    pub(crate) fn name(&self) -> &str {
-        &self.text[..usize::from(self.name_end)]
+    pub(crate) fn name(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.text[..usize::from(self.name_end)])
     }
 
     /// The receive code of a platform.
-    pub(crate) fn payload(&self, platform: Platform) -> Option<Cow<'_, str>> {
+    pub(crate) fn payload(&self, platform: Platform) -> Option<String> {
         let mut all = self.all();
-        let (_, bit, rest) = all.find(|(own, ..)| *own == platform)?;
-        Some(if self.short & bit == 0 {
-            rest.into()
-        } else {
-            [beginning(platform), rest].concat().into()
-        })
+        let (_, form, packed) = all.find(|(own, ..)| *own == platform)?;
+        Some(packed::unpack(platform, form, packed))
     }
 
     /// All of its receive codes.
     pub(crate) fn payloads(&self) -> Payloads {
-        let platforms = self.platforms();
-        platforms
-            .filter_map(|platform| Some((platform, self.payload(platform)?.into_owned())))
+        self.all()
+            .map(|(platform, form, packed)| (platform, packed::unpack(platform, form, packed)))
             .collect()
     }
 
@@ -114,27 +89,18 @@ impl Shown {
 
     /// The platforms of which it has receive codes.
     pub(crate) fn platforms(&self) -> impl Iterator<Item = Platform> + '_ {
-        let there = bits().filter(|(_, bit)| self.there & bit != 0);
-        there.map(|(platform, _)| platform)
+        self.all().map(|(platform, ..)| platform)
     }
 
-    /// What is kept of each receive code.
-    fn all(&self) -> impl Iterator<Item = (Platform, u8, &str)> {
-        let starts = iter::once(self.name_end).chain(self.ends);
-        bits()
-            .zip(starts.zip(self.ends))
-            .filter(|((_, bit), _)| self.there & bit != 0)
-            .map(|((platform, bit), (start, end))| {
-                let rest = &self.text[usize::from(start)..usize::from(end)];
-                (platform, bit, rest)
-            })
+    fn all(&self) -> impl Iterator<Item = (Platform, Form, &[u8])> {
+        let ends = self.payloads.iter().map(|(_, end)| *end);
+        let starts = iter::once(self.name_end).chain(ends);
+        let places = Platform::ALL.into_iter().zip(starts.zip(&self.payloads));
+        places.filter_map(|(platform, (start, (form, end)))| {
+            let packed = &self.text[usize::from(start)..usize::from(*end)];
+            Some((platform, (*form)?, packed))
+        })
     }
-}
-
-fn bits() -> impl Iterator<Item = (Platform, u8)> {
-    Platform::ALL
-        .into_iter()
-        .zip((0..).map(|place: u8| 1 << place))
 }
 
 #[cfg(test)]
@@ -177,15 +143,6 @@ mod tests {
                 assert_eq!(shown.has(platform), payload.is_some());
             }
         }
-    }
-
-    #[test]
-    fn a_receive_code_that_begins_as_few_do_is_kept_whole() {
-        let alipay = "HTTPS://QR.ALIPAY.COM/FKX00000EXAMPLE000000";
-        let rare = Payloads::from([(Platform::Alipay, alipay.to_owned())]);
-        let shown = shown(&rare).unwrap();
-        assert_eq!(shown.payload(Platform::Alipay).as_deref(), Some(alipay));
-        assert_eq!(shown.payloads(), rare);
     }
 
     #[test]

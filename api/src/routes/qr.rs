@@ -113,7 +113,7 @@ fn page(
     let others = code.platforms().filter(|other| shown != Some(*other));
     let page = CodePage {
         id: &id.to_hex(),
-        name: code.name(),
+        name: &code.name(),
         link: link.as_deref().unwrap_or_default(),
         kind: Kind {
             language: Language::of(headers),

@@ -1,7 +1,5 @@
 //! `/qr/<id>.svg` and `/qr/<id>.png`: the composite code, or one of its receive codes, as a picture.
 
-use std::borrow::Cow;
-
 use axum::{
     extract::{Path, State},
     http::header,
@@ -61,7 +59,7 @@ pub(super) async fn qr_picture(
     let (id, code) = state.codes.shown(&state.store, id).await?;
     let text = match request.r#as.as_deref() {
         None => state.page_url(&id.to_hex()),
-        Some(name) => receive_code(&code, name)?.into_owned(),
+        Some(name) => receive_code(&code, name)?,
     };
     let picture = Picture::new(&text).map_err(|error| Error::Internal(error.into()))?;
     if kind == "svg" {
@@ -81,7 +79,7 @@ fn size(request: &Request) -> Result<u32, Error> {
         .ok_or_else(|| Error::Invalid("size must be from 64 to 2048 pixels".to_owned()))
 }
 
-fn receive_code<'a>(code: &'a Shown, name: &str) -> Result<Cow<'a, str>, Error> {
+fn receive_code(code: &Shown, name: &str) -> Result<String, Error> {
     let payload = platform_named(name).and_then(|platform| code.payload(platform));
     payload.ok_or_else(|| {
         Error::Invalid("as must be a platform whose receive code is part of this code".to_owned())

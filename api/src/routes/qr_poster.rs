@@ -115,7 +115,7 @@ async fn what(
     }
     let subject = Subject {
         url: state.page_url(&id.to_hex()),
-        name: code.name().to_owned(),
+        name: code.name().into_owned(),
         payloads: code.payloads(),
         language,
     };

@@ -95,7 +95,7 @@ fn page(
 ) -> Result<Page, Error> {
     let page = ReportPage {
         id: &id.to_hex(),
-        name: code.name(),
+        name: &code.name(),
         is_sent,
     };
     let language = Language::of(headers);
