@@ -37,6 +37,7 @@ async fn reads() -> Result<Vec<Row>> {
     let config = world.config(Process::Api)?;
     let _api = world.api().await?;
     let floor = Floor::start(&world).await?;
+    server::widen_cache(&world).await?;
     println!("growth: {CODES} codes");
     let mut known = codes::add(&world, 0..CODES).await?;
     let few = rates(&config, &floor, &known).await?;

@@ -21,6 +21,7 @@ use crate::{
     memory,
     report::{Row, Target},
     series::Series,
+    server,
 };
 
 const ROUNDS: u32 = 5;
@@ -28,9 +29,9 @@ const ROUNDS: u32 = 5;
 const REQUESTS: u32 = 20_000;
 /// Requests of a warm-up, which are not counted.
 const WARM_UP: u32 = 5_000;
-/// Warm-ups before pages are measured: an api that runs for a while has the codes in memory that are scanned often.
-/// They take less than the minute after which a code is read anew.
-const WARM_UPS_OF_PAGES: u32 = 200;
+/// Pages of each code, on average, before pages are measured: an api that runs for a while has the codes in memory that
+/// are scanned often.
+const PAGES_BEFORE: u32 = 10;
 const CODES: u32 = 100_000;
 /// Of these, the codes that are asked for where all are alike.
 const ALIKE: u32 = 10_000;
@@ -64,8 +65,10 @@ impl Load {
 
     /// Asks until what is measured has settled.
     pub(crate) async fn warm_up(self, config: &Config, known: &[Known]) -> Result<()> {
+        let codes = u32::try_from(known.len())?;
         let times = match self {
-            Self::Popular | Self::Alike => WARM_UPS_OF_PAGES,
+            Self::Popular => codes * PAGES_BEFORE / WARM_UP,
+            Self::Alike => ALIKE.min(codes) * PAGES_BEFORE / WARM_UP,
             Self::CheckOrder | Self::Reflash => 1,
         };
         for _ in 0..times {
@@ -109,6 +112,7 @@ pub(crate) async fn measure() -> Result<Vec<Row>> {
     let config = world.config(Process::Api)?;
     let api = world.api().await?;
     let floor = Floor::start(&world).await?;
+    server::widen_cache(&world).await?;
     println!("read: {CODES} codes");
     let known = codes::add(&world, 0..CODES).await?;
     let mut rows = Vec::new();
