@@ -8,9 +8,10 @@ use heyi_sandbox::world::World;
 use redis::{Cmd, streams::StreamRangeReply};
 
 use crate::{
+    fresh,
     http::{bare, floor::Floor, load, requests},
     orders::Orders,
-    promote,
+    promote, queue,
     read::{Load, codes},
     report::{Row, Target},
     series::Series,
@@ -24,12 +25,30 @@ const WAITING: u32 = 50_000;
 const MORE: u32 = 10;
 /// Of what it was.
 const LEAST: f64 = 0.85;
+/// Of what it was, where it is a time.
+const MOST: f64 = 1.15;
 
 /// Measures.
 pub(crate) async fn measure() -> Result<Vec<Row>> {
     let mut rows = reads().await?;
     rows.extend(waiting().await?);
+    rows.push(queues().await?);
     Ok(rows)
+}
+
+async fn queues() -> Result<Row> {
+    let world = World::with_own_stores().await?;
+    server::keep_file(world.queue()?.redis()).await?;
+    let (mut few, mut many) = (Vec::new(), Vec::new());
+    for round in 1..=ROUNDS {
+        println!("growth: queues, round {round} of {ROUNDS}");
+        few.push(queue::beside_plain(&world, WAITING).await?);
+        many.push(queue::beside_plain(&world, WAITING * MORE).await?);
+    }
+    let what = "a handler that does nothing, 500,000 waiting";
+    Ok(Row::new(what, "of a floor", Series::new(many))
+        .beside("50,000 waiting", Series::new(few))
+        .target(Target::RatioAtLeast(LEAST)))
 }
 
 async fn reads() -> Result<Vec<Row>> {
@@ -41,9 +60,15 @@ async fn reads() -> Result<Vec<Row>> {
     println!("growth: {CODES} codes");
     let mut known = codes::add(&world, 0..CODES).await?;
     let few = rates(&config, &floor, &known).await?;
+    let soon = fresh::times(&world, CODES * MORE).await?;
     println!("growth: {} codes", CODES * MORE);
     known.extend(codes::add(&world, CODES..CODES * MORE).await?);
     let many = rates(&config, &floor, &known).await?;
+    let later = fresh::times(&world, CODES * MORE * 2).await?;
+    let what = "from a notify to the code: p99, a million codes";
+    let fresh = Row::new(what, "of a floor", later.p99.over(&later.bare_p99))
+        .beside("100,000 codes", soon.p99.over(&soon.bare_p99))
+        .target(Target::RatioAtMost(MOST));
     let rows = Load::ALL.into_iter().zip(few).zip(many);
     Ok(rows
         .map(|((load, few), many)| {
@@ -52,6 +77,7 @@ async fn reads() -> Result<Vec<Row>> {
                 .beside("100,000 codes", few)
                 .target(Target::RatioAtLeast(LEAST))
         })
+        .chain([fresh])
         .collect())
 }
 
@@ -76,13 +102,14 @@ async fn waiting() -> Result<Vec<Row>> {
     let world = World::with_own_stores().await?;
     let orders = Orders::new(&world)?;
     server::keep_file(world.queue()?.redis()).await?;
-    let (mut promoted, mut accepted) = (Vec::new(), Vec::new());
+    let (mut promoted, mut accepted, mut ordered) = (Vec::new(), Vec::new(), Vec::new());
     let mut first = 0;
     for count in [WAITING, WAITING * MORE] {
         println!("growth: {count} paid orders wait");
         orders.pay(first..first + count).await?;
         first += count;
         accepted.push(accept(&world).await?);
+        ordered.push(order(&world).await?);
         let drained = promote::drain(&world, count).await?;
         promoted.push(Series::new(vec![drained.per_second]));
     }
@@ -95,6 +122,7 @@ async fn waiting() -> Result<Vec<Row>> {
     let rows = [
         pair(promoted).map(|both| row("promotions, 500,000 waiting", "orders/s", both)),
         pair(accepted).map(|both| row("/notify, 500,000 waiting", "of a floor", both)),
+        pair(ordered).map(|both| row("/newOrder, 500,000 waiting", "of a floor", both)),
     ];
     Ok(rows.into_iter().flatten().collect())
 }
@@ -122,6 +150,20 @@ async fn accept(world: &World) -> Result<Series> {
                 .exec_async(&mut queue.redis().shared())
                 .await?;
         }
+    }
+    api.stop().await?;
+    Ok(Series::new(ratios))
+}
+
+/// Orders that are made beside what waits, in relation to what Redis does by itself.
+async fn order(world: &World) -> Result<Series> {
+    let config = world.config(Process::Api)?;
+    let api = world.api().await?;
+    let mut ratios = Vec::new();
+    for _ in 0..ROUNDS {
+        let orders = (0..REQUESTS).map(|number| requests::new_order(&config, number));
+        let ours = load::rate(config.http.listen, &Arc::new(orders.collect())).await?;
+        ratios.push(ours / bare::rate(world, bare::SET)?);
     }
     api.stop().await?;
     Ok(Series::new(ratios))

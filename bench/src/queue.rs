@@ -58,6 +58,17 @@ pub(crate) async fn measure() -> Result<Vec<Row>> {
     ])
 }
 
+/// Events a second out of a queue of so many, in relation to a plain loop.
+pub(crate) async fn beside_plain(world: &World, events: u32) -> Result<f64> {
+    let queue = world.queue()?;
+    let payjs = world.config(Process::Worker)?.payjs;
+    let ours = heyi::drain(&queue, &payjs, events).await?;
+    clear(queue.redis()).await?;
+    let bare = plain::drain(&queue, &payjs, events).await?;
+    clear(queue.redis()).await?;
+    Ok(ours / bare)
+}
+
 /// Waits until `count` handlers have started.
 pub(crate) async fn all(starts: &mut Starts, count: u32) -> Result<()> {
     for _ in 0..count {
