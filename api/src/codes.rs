@@ -153,11 +153,14 @@ impl Codes {
         let read_at = self.seconds(Instant::now());
         self.from_mongodb.increment(1);
         let shown = store.scanned(id, |code| {
+            if !code.is_shown() {
+                return None;
+            }
             let shown = Shown::new(code, &self.known, epoch, read_at);
-            if shown.is_none() && code.is_shown() {
+            if shown.is_none() {
                 tracing::warn!(code.id = %id, "none of the code's payloads is a known form any more");
             }
-            shown.filter(|_| code.is_shown())
+            shown
         });
         shown.await?.flatten().map(Arc::new).ok_or(Error::Gone)
     }
