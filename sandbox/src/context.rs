@@ -87,6 +87,12 @@ impl Context {
         Ok(knobs)
     }
 
+    /// Forgets everything, knobs included.
+    pub(crate) fn reset(&self) {
+        self.books().reset();
+        self.knobs_set.notify_waiters();
+    }
+
     /// The knobs, after the time by which they say that answers come late, or once they are set anew.
     pub(crate) async fn knobs_of_answer(&self) -> Knobs {
         let set = self.knobs_set.notified();
@@ -141,7 +147,7 @@ impl Books {
     }
 
     /// Forgets everything but the serial number.
-    pub(crate) fn reset(&mut self) {
+    fn reset(&mut self) {
         *self = Self {
             serial: self.serial,
             ..Self::default()

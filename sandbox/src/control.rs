@@ -40,6 +40,6 @@ async fn ledger(State(ctx): State<Shared>) -> Response {
 }
 
 async fn reset(State(ctx): State<Shared>) -> StatusCode {
-    ctx.books().reset();
+    ctx.reset();
     StatusCode::NO_CONTENT
 }

@@ -120,7 +120,7 @@ impl Sandbox {
 
     /// Forgets what happened, ends all notifies and sets the knobs back.
     pub fn reset(&self) {
-        self.context.books().reset();
+        self.context.reset();
     }
 
     /// Ends the notifies and the server, and waits until it has; open connections get 2 s.

@@ -218,6 +218,15 @@ async fn slow_rest_calls_are_answered_once_the_knobs_are_set() {
     fixture.knobs(|knobs| knobs.answer_delay_ms = 0);
     let late = timeout(Duration::from_secs(30), check).await;
     assert_eq!(late.unwrap()["return_code"], 1);
+
+    fixture.knobs(|knobs| knobs.answer_delay_ms = 60_000);
+    let mut check = pin!(fixture.about("check", &id));
+    let early = timeout(Duration::from_millis(150), &mut check).await;
+    assert!(early.is_err(), "{early:?}");
+    fixture.sandbox.reset();
+    // It is answered, though of an order that is forgotten.
+    let late = timeout(Duration::from_secs(30), check).await;
+    assert_eq!(late.unwrap()["return_code"], 0);
 }
 
 #[tokio::test]
