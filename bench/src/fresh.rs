@@ -5,11 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use heyi_common::{config::Process, store::Code};
 use heyi_sandbox::world::World;
-use mongodb::{Client, Collection};
+use mongodb::Collection;
 use tokio::{
     sync::Mutex,
     time::{sleep, sleep_until},
@@ -21,6 +21,7 @@ use crate::{
     promote::bare::durable,
     report::{Row, Target},
     series::{Series, quantile_of},
+    server,
 };
 
 const ROUNDS: u32 = 5;
@@ -147,8 +148,7 @@ async fn bare(world: &World) -> Result<Collection<Code>> {
     let options = mongodb::options::CollectionOptions::builder()
         .write_concern(durable())
         .build();
-    let client = Client::with_uri_str(world.setting("HEYI_MONGO__URL")).await;
-    let client = client.context("connect to MongoDB")?;
+    let client = server::mongo(world).await?;
     Ok(client
         .database("bare")
         .collection_with_options("codes", options))

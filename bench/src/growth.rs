@@ -9,7 +9,7 @@ use redis::{Cmd, streams::StreamRangeReply};
 
 use crate::{
     fresh,
-    http::{bare, floor::Floor, load, requests},
+    http::{self, bare, floor::Floor, load, requests},
     orders::Orders,
     promote, queue,
     read::{Load, codes},
@@ -47,9 +47,8 @@ async fn queues() -> Result<Row> {
         many.push(queue::beside_plain(&world, WAITING * MORE).await?);
     }
     let what = "a handler that does nothing, 500,000 waiting";
-    Ok(Row::new(what, "of a floor", Series::new(many))
-        .beside("50,000 waiting", Series::new(few))
-        .target(Target::RatioAtLeast(LEAST)))
+    let both = [few, many].map(Series::new);
+    Ok(beside_few(what, "of a floor", both))
 }
 
 async fn reads() -> Result<Vec<Row>> {
@@ -124,31 +123,36 @@ async fn waiting() -> Result<Vec<Row>> {
         let drained = promote::drain(&world, count).await?;
         promoted.push(Series::new(vec![drained.per_second]));
     }
-    let row = |what, unit, [few, many]: [Series; 2]| {
-        Row::new(what, unit, many)
-            .beside("50,000 waiting", few)
-            .target(Target::RatioAtLeast(LEAST))
-    };
     let pair = |all: Vec<Series>| <[Series; 2]>::try_from(all).ok();
     let rows = [
-        pair(promoted).map(|both| row("promotions, 500,000 waiting", "orders/s", both)),
-        pair(accepted).map(|both| row("/notify, 500,000 waiting", "of a floor", both)),
-        pair(ordered).map(|both| row("/newOrder, 500,000 waiting", "of a floor", both)),
+        pair(promoted).map(|both| beside_few("promotions, 500,000 waiting", "orders/s", both)),
+        pair(accepted).map(|both| beside_few("/notify, 500,000 waiting", "of a floor", both)),
+        pair(ordered).map(|both| beside_few("/newOrder, 500,000 waiting", "of a floor", both)),
     ];
     Ok(rows.into_iter().flatten().collect())
 }
 
-/// Notifies that are accepted beside what waits, in relation to what Redis does by itself. They are taken out again:
-/// nobody made their orders.
-async fn accept(world: &World) -> Result<Series> {
+fn beside_few(what: &str, unit: &'static str, [few, many]: [Series; 2]) -> Row {
+    Row::new(what, unit, many)
+        .beside("50,000 waiting", few)
+        .target(Target::RatioAtLeast(LEAST))
+}
+
+/// Requests that are taken beside what waits, in relation to what Redis does by itself.
+async fn taken(world: &World, make: http::Make, floor: &[&str]) -> Result<f64> {
     let config = world.config(Process::Api)?;
+    let requests = (0..REQUESTS).map(|number| make(&config, number));
+    let ours = load::rate(config.http.listen, &Arc::new(requests.collect())).await?;
+    Ok(ours / bare::rate(world, floor)?)
+}
+
+/// Notifies that are taken. They are taken out again: nobody made their orders.
+async fn accept(world: &World) -> Result<Series> {
     let queue = world.queue()?;
     let api = world.api().await?;
     let mut ratios = Vec::new();
     for _ in 0..ROUNDS {
-        let notifies = (0..REQUESTS).map(|number| requests::notify(&config, number));
-        let ours = load::rate(config.http.listen, &Arc::new(notifies.collect())).await?;
-        ratios.push(ours / bare::rate(world, bare::XADD)?);
+        ratios.push(taken(world, requests::notify, bare::XADD).await?);
         for partition in queue.keys().partitions() {
             let stream = queue.keys().notify(partition);
             let newest: StreamRangeReply = redis::cmd("XREVRANGE")
@@ -166,15 +170,12 @@ async fn accept(world: &World) -> Result<Series> {
     Ok(Series::new(ratios))
 }
 
-/// Orders that are made beside what waits, in relation to what Redis does by itself.
+/// Orders that are made.
 async fn order(world: &World) -> Result<Series> {
-    let config = world.config(Process::Api)?;
     let api = world.api().await?;
     let mut ratios = Vec::new();
     for _ in 0..ROUNDS {
-        let orders = (0..REQUESTS).map(|number| requests::new_order(&config, number));
-        let ours = load::rate(config.http.listen, &Arc::new(orders.collect())).await?;
-        ratios.push(ours / bare::rate(world, bare::SET)?);
+        ratios.push(taken(world, requests::new_order, bare::SET).await?);
     }
     api.stop().await?;
     Ok(Series::new(ratios))

@@ -40,7 +40,8 @@ const MEMORY: f64 = 80.0;
 /// Of what Redis does by itself where it goes to the disk for every answer: that is what such a request waits for.
 const LEAST_OF_BARE: f64 = 0.7;
 
-type Make = fn(&Config, u32) -> Vec<u8>;
+/// Makes a request of each number.
+pub(crate) type Make = fn(&Config, u32) -> Vec<u8>;
 const ROUTES: [(&str, Make); 2] = [
     ("/newOrder", requests::new_order),
     ("/notify", requests::notify),

@@ -20,11 +20,17 @@ pub(crate) async fn keep_file(redis: &Redis) -> Result<()> {
     set(redis, "auto-aof-rewrite-percentage", "0").await
 }
 
+/// A bare driver on the MongoDB of a world.
+pub(crate) async fn mongo(world: &World) -> Result<Client> {
+    let client = Client::with_uri_str(world.setting("HEYI_MONGO__URL")).await;
+    client.context("connect to MongoDB")
+}
+
 /// Gives MongoDB the memory that it takes by itself on a machine of 9 GiB: half of what is beyond the first. That of
 /// tests has a quarter of a GiB, which is less than a million codes.
 pub(crate) async fn widen_cache(world: &World) -> Result<()> {
-    let mongo = Client::with_uri_str(world.setting("HEYI_MONGO__URL")).await?;
     let wide = doc! { "setParameter": 1, "wiredTigerEngineRuntimeConfig": "cache_size=4G" };
+    let mongo = mongo(world).await?;
     mongo.database("admin").run_command(wide).await?;
     Ok(())
 }

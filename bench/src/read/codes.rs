@@ -5,9 +5,9 @@ use std::ops::Range;
 use anyhow::Result;
 use heyi_common::store::{Code, Mapping};
 use heyi_sandbox::world::World;
-use mongodb::{Client, Collection};
+use mongodb::Collection;
 
-use crate::orders::Orders;
+use crate::{orders::Orders, server};
 
 const BATCH: usize = 1_000;
 
@@ -22,7 +22,7 @@ pub(crate) struct Known {
 pub(crate) async fn add(world: &World, numbers: Range<u32>) -> Result<Vec<Known>> {
     let orders = Orders::new(world)?;
     world.store().await?.ensure_indexes().await?;
-    let database = Client::with_uri_str(world.setting("HEYI_MONGO__URL"))
+    let database = server::mongo(world)
         .await?
         .database(world.setting("HEYI_MONGO__DATABASE"));
     let (codes, mappings): (Collection<Code>, Collection<Mapping>) =
