@@ -5,10 +5,7 @@ mod shown;
 
 use std::{
     convert::Infallible,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU32, AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
@@ -24,16 +21,17 @@ use quick_cache::{
     sync::{Cache, GuardResult},
 };
 
+use shown::Read;
 pub(crate) use shown::Shown;
 
 use crate::error::Error;
 
 /// All codes together, in bytes.
-const CAPACITY: u64 = 40 << 20;
+const CAPACITY: u64 = 48 << 20;
 /// About what a code takes.
-const USUAL_SIZE: usize = 320;
+const USUAL_SIZE: usize = 280;
 /// What the cache and the allocator need for each.
-const OVERHEAD: usize = 96;
+const OVERHEAD: usize = 80;
 /// How long MongoDB may take to say that it knows of no change. A sixth of the second within which a change must
 /// have come through.
 const LONGEST_WAIT: Duration = Duration::from_millis(150);
@@ -47,8 +45,8 @@ const LONGEST_AGE: u32 = 600;
 #[derive(Clone)]
 struct Bytes;
 
-impl Weighter<ObjectId, Arc<Shown>> for Bytes {
-    fn weight(&self, _: &ObjectId, code: &Arc<Shown>) -> u64 {
+impl Weighter<ObjectId, Shown> for Bytes {
+    fn weight(&self, _: &ObjectId, code: &Shown) -> u64 {
         u64::try_from(OVERHEAD + code.size()).unwrap_or(u64::MAX)
     }
 }
@@ -59,7 +57,7 @@ impl Weighter<ObjectId, Arc<Shown>> for Bytes {
 /// that there is nothing more is anything taken from memory, so whatever hangs, a change shows within a second.
 pub(crate) struct Codes {
     known: AllowList,
-    kept: Cache<ObjectId, Arc<Shown>, Bytes>,
+    kept: Cache<ObjectId, Shown, Bytes>,
     from_memory: Counter,
     from_mongodb: Counter,
     /// How often the listening began.
@@ -85,16 +83,12 @@ impl Codes {
 
     /// The code with this id, unless it is deleted or disabled, with the payloads that are still known forms. Else,
     /// or when there are none, it is gone.
-    pub(crate) async fn shown(
-        &self,
-        store: &Store,
-        id: &str,
-    ) -> Result<(ObjectId, Arc<Shown>), Error> {
+    pub(crate) async fn shown(&self, store: &Store, id: &str) -> Result<(ObjectId, Shown), Error> {
         let id = ObjectId::parse_str(id).map_err(|_| Error::Gone)?;
         Ok((id, self.known_or_read(store, id).await?))
     }
 
-    async fn known_or_read(&self, store: &Store, id: ObjectId) -> Result<Arc<Shown>, Error> {
+    async fn known_or_read(&self, store: &Store, id: ObjectId) -> Result<Shown, Error> {
         let now = Instant::now();
         if !self.is_listening(now) {
             return self.read(store, id).await;
@@ -103,7 +97,8 @@ impl Codes {
         let epoch = self.epoch(store);
         let seconds = self.seconds(now);
         let is_current = |code: &Shown| {
-            code.epoch == epoch && seconds.saturating_sub(code.read_at) < LONGEST_AGE
+            let Read { epoch: own, at } = code.read();
+            own == epoch && seconds.saturating_sub(at) < LONGEST_AGE
         };
         if let Some(code) = self.kept.get(&id)
             && is_current(&code)
@@ -117,7 +112,7 @@ impl Codes {
             // is not kept after it.
             GuardResult::Guard(place) => {
                 let code = self.read(store, id).await?;
-                let _ = place.insert(Arc::clone(&code));
+                let _ = place.insert(code.clone());
                 Ok(code)
             }
             // Another request is just reading it.
@@ -148,21 +143,23 @@ impl Codes {
         u32::try_from(seconds).unwrap_or(u32::MAX)
     }
 
-    async fn read(&self, store: &Store, id: ObjectId) -> Result<Arc<Shown>, Error> {
-        let epoch = self.epoch(store);
-        let read_at = self.seconds(Instant::now());
+    async fn read(&self, store: &Store, id: ObjectId) -> Result<Shown, Error> {
+        let read = Read {
+            epoch: self.epoch(store),
+            at: self.seconds(Instant::now()),
+        };
         self.from_mongodb.increment(1);
         let shown = store.scanned(id, |code| {
             if !code.is_shown() {
                 return None;
             }
-            let shown = Shown::new(code, &self.known, epoch, read_at);
+            let shown = Shown::new(code, &self.known, read);
             if shown.is_none() {
                 tracing::warn!(code.id = %id, "none of the code's payloads is a known form any more");
             }
             shown
         });
-        shown.await?.flatten().map(Arc::new).ok_or(Error::Gone)
+        shown.await?.flatten().ok_or(Error::Gone)
     }
 
     /// Hears of changes for as long as the process lives.

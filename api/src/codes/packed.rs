@@ -1,5 +1,7 @@
 //! Receive codes in few bytes.
 
+use std::borrow::Cow;
+
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use heyi_common::payload::Platform;
 
@@ -12,11 +14,15 @@ pub(super) enum Form {
     Rest,
     /// The same as a number in hexadecimal digits.
     Hex,
-    /// The same as base64, to whose last four characters so many were added.
-    Base64 {
-        added: u8,
-    },
+    /// The same with hexadecimal digits somewhere in it: where they begin, how many bytes they are worth, the text
+    /// before them, those bytes, the text after them.
+    Around,
+    /// The same as base64: how many characters were added to its last four, then the bytes.
+    Base64,
 }
+
+/// A run of hexadecimal digits that is worth finding.
+const LONG_RUN: usize = 32;
 
 /// How most receive codes of a platform begin.
 fn beginning(platform: Platform) -> &'static str {
@@ -35,8 +41,11 @@ pub(super) fn pack(platform: Platform, payload: &str, packed: &mut Vec<u8>) -> F
         packed.extend_from_slice(payload.as_bytes());
         return Form::Whole;
     };
-    let short = hexadecimal(rest).or_else(|| base64(rest));
-    let (form, bytes) = short.unwrap_or_else(|| (Form::Rest, rest.into()));
+    let forms = [hexadecimal, base64, around];
+    let (form, bytes) = forms
+        .iter()
+        .find_map(|form| form(rest))
+        .unwrap_or_else(|| (Form::Rest, rest.into()));
     packed.extend_from_slice(&bytes);
     form
 }
@@ -52,24 +61,61 @@ fn base64(text: &str) -> Option<(Form, Vec<u8>)> {
     while !whole.len().is_multiple_of(4) {
         whole.push('A');
     }
-    let bytes = BASE64_URL_SAFE_NO_PAD.decode(&whole).ok()?;
-    let added = u8::try_from(whole.len() - text.len()).ok()?;
-    Some((Form::Base64 { added }, bytes))
+    let mut bytes = vec![u8::try_from(whole.len() - text.len()).ok()?];
+    BASE64_URL_SAFE_NO_PAD.decode_vec(&whole, &mut bytes).ok()?;
+    Some((Form::Base64, bytes))
 }
 
-/// The receive code that was [packed](pack) like this.
-pub(super) fn unpack(platform: Platform, form: Form, packed: &[u8]) -> String {
-    let rest = match form {
-        Form::Whole => return String::from_utf8_lossy(packed).into_owned(),
-        Form::Rest => String::from_utf8_lossy(packed).into_owned(),
-        Form::Hex => hex::encode(packed),
-        Form::Base64 { added } => {
-            let mut text = BASE64_URL_SAFE_NO_PAD.encode(packed);
-            text.truncate(text.len().saturating_sub(usize::from(added)));
-            text
-        }
+fn around(text: &str) -> Option<(Form, Vec<u8>)> {
+    let is_digit = |character: char| matches!(character, '0'..='9' | 'a'..='f');
+    let runs = text.split(|character| !is_digit(character));
+    let run = runs
+        .max_by_key(|run| run.len())
+        .filter(|run| run.len() >= LONG_RUN)?;
+    let digits = hex::decode(&run[..run.len() & !1]).ok()?;
+    let (before, after) = text.split_once(&run[..digits.len() * 2])?;
+    let counts = [before.len(), digits.len()].map(u8::try_from);
+    let [Ok(start), Ok(count)] = counts else {
+        return None;
     };
-    [beginning(platform), &rest].concat()
+    let bytes = [
+        &[start, count],
+        before.as_bytes(),
+        &digits,
+        after.as_bytes(),
+    ]
+    .concat();
+    Some((Form::Around, bytes))
+}
+
+/// The receive code that was [packed](pack) like this, unless these are bytes that [`pack`] never makes.
+pub(super) fn unpack(platform: Platform, form: Form, packed: &[u8]) -> Option<String> {
+    let rest = match form {
+        Form::Whole => return Some(text(packed).into_owned()),
+        Form::Rest => text(packed).into_owned(),
+        Form::Hex => hex::encode(packed),
+        Form::Around => unpack_around(packed)?,
+        Form::Base64 => unpack_base64(packed)?,
+    };
+    Some([beginning(platform), &rest].concat())
+}
+
+fn unpack_around(packed: &[u8]) -> Option<String> {
+    let (&[start, count], packed) = packed.split_first_chunk()?;
+    let (before, packed) = packed.split_at_checked(usize::from(start))?;
+    let (digits, after) = packed.split_at_checked(usize::from(count))?;
+    Some([&text(before), hex::encode(digits).as_str(), &text(after)].concat())
+}
+
+fn unpack_base64(packed: &[u8]) -> Option<String> {
+    let (added, packed) = packed.split_first()?;
+    let mut text = BASE64_URL_SAFE_NO_PAD.encode(packed);
+    text.truncate(text.len().checked_sub(usize::from(*added))?);
+    Some(text)
+}
+
+fn text(packed: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(packed)
 }
 
 #[cfg(test)]
@@ -79,7 +125,10 @@ mod tests {
     fn packed(platform: Platform, payload: &str) -> (Form, usize) {
         let mut bytes = vec![7];
         let form = pack(platform, payload, &mut bytes);
-        assert_eq!(unpack(platform, form, &bytes[1..]), payload);
+        assert_eq!(
+            unpack(platform, form, &bytes[1..]).as_deref(),
+            Some(payload)
+        );
         (form, bytes.len() - 1)
     }
 
@@ -87,11 +136,25 @@ mod tests {
     fn digits_take_half_and_base64_three_quarters() {
         let jd = format!("https://h5pay.jd.com/c2cIndex?t={}", "00ff".repeat(16));
         assert_eq!(packed(Platform::Jd, &jd), (Form::Hex, 32));
-        for (length, added, bytes) in [(48, 0, 36), (47, 1, 36), (46, 2, 36), (45, 3, 36)] {
+        for length in 45..=48 {
             let wechat = format!("wxp://f2f{}", &"EXAMPLE_".repeat(6)[..length]);
-            let form = Form::Base64 { added };
-            assert_eq!(packed(Platform::Wechat, &wechat), (form, bytes));
+            assert_eq!(packed(Platform::Wechat, &wechat), (Form::Base64, 1 + 36));
         }
+    }
+
+    #[test]
+    fn digits_in_the_middle_take_half_too() {
+        let (before, after) = ("10001&ac=", "&n=小店");
+        for (digits, bytes) in [(64, 32), (63, 31 + 1), (32, 16)] {
+            let ac = &"0123456789abcdef".repeat(4)[..digits];
+            let qq = [beginning(Platform::Qq), before, ac, after].concat();
+            let length = 2 + before.len() + bytes + after.len();
+            assert_eq!(packed(Platform::Qq, &qq), (Form::Around, length));
+        }
+        let few = [beginning(Platform::Qq), before, &"0f".repeat(15), after].concat();
+        assert_eq!(packed(Platform::Qq, &few).0, Form::Rest);
+        let far = [beginning(Platform::Qq), &"~".repeat(256), &"0f".repeat(32)].concat();
+        assert_eq!(packed(Platform::Qq, &far).0, Form::Rest);
     }
 
     #[test]
@@ -99,12 +162,9 @@ mod tests {
         let whole = "HTTPS://QR.ALIPAY.COM/FKX00000EXAMPLE000000";
         assert_eq!(packed(Platform::Alipay, whole), (Form::Whole, whole.len()));
         let capitals = "https://h5pay.jd.com/c2cIndex?t=00FF";
-        assert_eq!(
-            packed(Platform::Jd, capitals),
-            (Form::Base64 { added: 0 }, 3)
-        );
+        assert_eq!(packed(Platform::Jd, capitals), (Form::Base64, 1 + 3));
         let odd = "https://h5pay.jd.com/c2cIndex?t=0ff";
-        assert_eq!(packed(Platform::Jd, odd), (Form::Base64 { added: 1 }, 3));
+        assert_eq!(packed(Platform::Jd, odd), (Form::Base64, 1 + 3));
         for rest in [
             "",
             "A",
@@ -114,6 +174,7 @@ mod tests {
             "10001&ac=00ff&n=小店",
             "+/",
             "ff\0",
+            "&ac=0123456789abcdef0123456789abcdef&n=0123456789abcdef0123456789abcdef",
         ] {
             for platform in Platform::ALL {
                 packed(platform, &format!("{}{rest}", beginning(platform)));

@@ -1,84 +1,102 @@
 //! What payers see of a code.
 
-use std::{borrow::Cow, iter};
+use std::borrow::Cow;
 
 use heyi_common::{
     payload::{AllowList, Payloads, Platform},
     store::Scanned,
 };
+use triomphe::ThinArc;
 
 use super::packed::{self, Form};
 
-/// What a payer may see of a code. Small, since many are kept: all texts are one.
-#[derive(Debug)]
-pub(crate) struct Shown {
-    /// The name, then the receive codes in the order of [`Platform::ALL`], never none.
-    text: Box<[u8]>,
-    name_end: u16,
-    /// How each receive code is kept, if there is one, and where it ends.
-    payloads: [(Option<Form>, u16); Platform::ALL.len()],
+/// The texts of most codes are shorter, in bytes.
+const MUCH_TEXT: usize = 256;
+
+/// What a payer may see of a code. Small, since many are kept: it is one piece of memory, and a pointer to that.
+#[derive(Debug, Clone)]
+pub(crate) struct Shown(ThinArc<Head, u8>);
+
+/// Before the text: the name, then the receive codes in the order of [`Platform::ALL`], never none.
+#[derive(Debug, Clone, Copy)]
+struct Head {
+    read: Read,
+    /// How each receive code is kept, if there is one.
+    forms: [Option<Form>; Platform::ALL.len()],
+    /// Where each begins, or would, in the text.
+    starts: [u16; Platform::ALL.len()],
+}
+
+/// When a code was read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Read {
     /// See [`Codes`](super::Codes).
     pub(super) epoch: u32,
     /// In seconds after the start of [`Codes`](super::Codes).
-    pub(super) read_at: u32,
+    pub(super) at: u32,
 }
 
 impl Shown {
     /// None when nothing is left to show.
-    pub(super) fn new(
-        code: &Scanned<'_>,
-        known: &AllowList,
-        epoch: u32,
-        read_at: u32,
-    ) -> Option<Self> {
-        // An order, and so a code, is far shorter.
-        let end = |text: &[u8]| u16::try_from(text.len()).ok();
-        let length = code
-            .payloads
-            .values()
-            .map(|payload| payload.len())
-            .sum::<usize>();
-        let mut text = Vec::with_capacity(code.name.len() + length);
+    pub(super) fn new(code: &Scanned<'_>, known: &AllowList, read: Read) -> Option<Self> {
+        let mut text = Vec::with_capacity(MUCH_TEXT);
         text.extend_from_slice(code.name.as_bytes());
-        let name_end = end(&text)?;
-        let mut payloads = [(None, 0); Platform::ALL.len()];
-        for (platform, kept) in Platform::ALL.into_iter().zip(&mut payloads) {
+        let mut head = Head {
+            read,
+            forms: [None; Platform::ALL.len()],
+            starts: [0; Platform::ALL.len()],
+        };
+        let places = head.forms.iter_mut().zip(&mut head.starts);
+        for (platform, (form, start)) in Platform::ALL.into_iter().zip(places) {
+            // An order, and so a code, is far shorter.
+            *start = u16::try_from(text.len()).ok()?;
             let payload = code.payloads.get(&platform);
             let payload = payload.filter(|payload| known.knows(platform, payload));
-            let form = payload.map(|payload| packed::pack(platform, payload, &mut text));
-            *kept = (form, end(&text)?);
+            *form = payload.map(|payload| packed::pack(platform, payload, &mut text));
         }
-        let is_any = payloads.iter().any(|(form, _)| form.is_some());
-        is_any.then(|| Self {
-            text: text.into_boxed_slice(),
-            name_end,
-            payloads,
-            epoch,
-            read_at,
-        })
+        let is_any = head.forms.iter().any(Option::is_some);
+        is_any.then(|| Self(ThinArc::from_header_and_slice(head, &text)))
     }
 
     /// What it takes in memory, in bytes.
     pub(super) fn size(&self) -> usize {
-        size_of::<Self>() + self.text.len()
+        /// Before the head and after it: how many point to it, and how long the text is.
+        const COUNTS: usize = 2 * size_of::<usize>();
+        COUNTS + size_of::<Head>() + self.text().len()
+    }
+
+    /// When it was read.
+    pub(super) fn read(&self) -> Read {
+        self.head().read
+    }
+
+    fn head(&self) -> &Head {
+        &self.0.header.header
+    }
+
+    fn text(&self) -> &[u8] {
+        &self.0.slice
     }
 
     /// What its owner calls it.
     pub(crate) fn name(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(&self.text[..usize::from(self.name_end)])
+        let [end, ..] = self.head().starts;
+        String::from_utf8_lossy(&self.text()[..usize::from(end)])
     }
 
     /// The receive code of a platform.
     pub(crate) fn payload(&self, platform: Platform) -> Option<String> {
         let mut all = self.all();
         let (_, form, packed) = all.find(|(own, ..)| *own == platform)?;
-        Some(packed::unpack(platform, form, packed))
+        packed::unpack(platform, form, packed)
     }
 
     /// All of its receive codes.
     pub(crate) fn payloads(&self) -> Payloads {
         self.all()
-            .map(|(platform, form, packed)| (platform, packed::unpack(platform, form, packed)))
+            .filter_map(|(platform, form, packed)| {
+                Some((platform, packed::unpack(platform, form, packed)?))
+            })
             .collect()
     }
 
@@ -93,12 +111,13 @@ impl Shown {
     }
 
     fn all(&self) -> impl Iterator<Item = (Platform, Form, &[u8])> {
-        let ends = self.payloads.iter().map(|(_, end)| *end);
-        let starts = iter::once(self.name_end).chain(ends);
-        let places = Platform::ALL.into_iter().zip(starts.zip(&self.payloads));
-        places.filter_map(|(platform, (start, (form, end)))| {
-            let packed = &self.text[usize::from(start)..usize::from(*end)];
-            Some((platform, (*form)?, packed))
+        let Head { forms, starts, .. } = self.head();
+        let starts = starts.iter().map(|start| usize::from(*start));
+        let ends = starts.clone().skip(1).chain([self.text().len()]);
+        let places = starts.zip(ends).zip(forms);
+        let all = Platform::ALL.into_iter().zip(places);
+        all.filter_map(|(platform, ((start, end), form))| {
+            Some((platform, (*form)?, &self.text()[start..end]))
         })
     }
 }
@@ -122,7 +141,7 @@ mod tests {
             deleted_at: None,
             disabled_at: None,
         };
-        Shown::new(&code, &known, 1, 0)
+        Shown::new(&code, &known, Read { epoch: 1, at: 0 })
     }
 
     #[test]
