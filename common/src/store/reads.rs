@@ -31,7 +31,9 @@ const LARGEST: usize = 64;
 /// Who waits for a command, before those who ask wait as well.
 const WAITING: usize = 1024;
 
-type Asked = (ObjectId, oneshot::Sender<Result<Option<RawDocumentBuf>>>);
+/// Shared by those who asked for the same code.
+pub(super) type Found = Arc<RawDocumentBuf>;
+type Asked = (ObjectId, oneshot::Sender<Result<Option<Found>>>);
 
 /// Reads what pages need of codes by their ids, several by one command. Each has its own outcome.
 #[derive(Debug, Clone)]
@@ -49,7 +51,7 @@ impl Reads {
     }
 
     /// The fields of [`Scanned`](super::Scanned) that are there after this was called.
-    pub(super) async fn code(&self, id: ObjectId) -> Result<Option<RawDocumentBuf>> {
+    pub(super) async fn code(&self, id: ObjectId) -> Result<Option<Found>> {
         let (done, outcome) = oneshot::channel();
         let queue = self.queue.get_or_init(|| self.start());
         // The lanes end with this value, or with the runtime.
@@ -104,26 +106,26 @@ async fn run(codes: Collection<RawDocumentBuf>, queue: Arc<Mutex<Queue>>) {
     }
 }
 
-async fn find(codes: &Collection<RawDocumentBuf>, ids: &[ObjectId]) -> Result<Vec<RawDocumentBuf>> {
+async fn find(codes: &Collection<RawDocumentBuf>, ids: &[ObjectId]) -> Result<Vec<Found>> {
     let needed = doc! { "name": 1, "payloads": 1, "deleted_at": 1, "disabled_at": 1 };
     // MongoDB has a shorter way to a single one.
     if let [id] = ids {
         let code = codes.find_one(doc! { "_id": id }).projection(needed);
-        return Ok(read(code).await?.into_iter().collect());
+        return Ok(read(code).await?.into_iter().map(Arc::new).collect());
     }
     let found = async {
         let codes = codes.find(doc! { "_id": { "$in": ids } });
         let mut cursor = codes.projection(needed).await?;
         let mut found = Vec::with_capacity(ids.len());
         while cursor.advance().await? {
-            found.push(cursor.current().to_owned());
+            found.push(Arc::new(cursor.current().to_owned()));
         }
         Ok(found)
     };
     read(found).await
 }
 
-fn deliver(found: &Result<Vec<RawDocumentBuf>>, waiting: impl Iterator<Item = Asked>) {
+fn deliver(found: &Result<Vec<Found>>, waiting: impl Iterator<Item = Asked>) {
     for (id, done) in waiting {
         let outcome = match found {
             Ok(found) => Ok(found
