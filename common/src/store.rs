@@ -36,6 +36,7 @@ pub use code::{Change, Code, Mapping, Payment, RefundRecord, Scanned};
 pub use report::{
     MAX_REPORT_CONTACT, MAX_REPORT_TEXT, MAX_REPORTS_OF_A_CODE, Reason, Report, ReportError,
 };
+pub(crate) use scans::batches;
 pub use scans::{KeptScans, ScanCount};
 pub use update::CHANGES_KEPT;
 

@@ -10,6 +10,8 @@ use crate::Context;
 
 /// How often to fold.
 const EVERY: Duration = Duration::from_secs(5);
+/// Counts in memory at a time: some 10 MiB.
+const AT_ONCE: u64 = 100_000;
 /// The longest pause after failures.
 const LONGEST: Duration = Duration::from_secs(60);
 
@@ -21,7 +23,7 @@ pub(crate) async fn watch(context: Context, stop: CancellationToken) {
 async fn keep_folding(context: &Context) {
     let mut backoff = Backoff::new(EVERY, LONGEST);
     loop {
-        match context.scans.fold(&context.store).await {
+        match context.scans.fold(&context.store, AT_ONCE).await {
             Ok(scans) => {
                 metrics::counter!("heyi_scans_folded_total").increment(scans);
                 backoff.reset();

@@ -1,17 +1,18 @@
 //! From Redis into MongoDB.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::{Duration, Instant};
 
 use redis::{AsyncCommands, RedisResult, Script, Value, from_redis_value};
+use tokio::time::sleep;
 
 use super::Scans;
 use crate::{
     crash::{self, Point},
     redis::WriteError,
-    store::{ScanCount, Store},
+    store::{ScanCount, Store, batches},
 };
 
-/// After this a fold that was begun is taken up by another worker.
+/// After this a fold that nobody works on is taken up by another worker.
 const LEASE: Duration = Duration::from_secs(10);
 /// The most counts that are read at once.
 const SLICE: usize = 1000;
@@ -28,17 +29,35 @@ pub struct Fold {
 
 impl Scans {
     /// Folds what was counted into MongoDB, unless another worker is at it. Says how many scans that were.
-    pub async fn fold(&self, store: &Store) -> anyhow::Result<u64> {
+    ///
+    /// Has about `at_once` counts in memory at a time. Where more wait, since no worker was there for long, they are read
+    /// several times, and each time some of the codes are folded.
+    pub async fn fold(&self, store: &Store, at_once: u64) -> anyhow::Result<u64> {
         let Some(fold) = self.begin_fold().await? else {
             return Ok(0);
         };
         crash::point(Point::FoldBegun);
-        let Some(counts) = self.folding(fold).await? else {
-            return Ok(0);
-        };
-        store.add_scans(&self.source, fold.number, &counts).await?;
+        let waiting: u64 = self.redis.shared().hlen(self.keys.scans_folding()).await?;
+        let parts = u32::try_from(waiting.div_ceil(at_once.max(1)))?;
+        let mut scans = 0;
+        let mut pause = Duration::ZERO;
+        for part in 0..parts {
+            let mut counts = self.folding(|count| count.part(parts) == part).await?;
+            for batch in batches(&mut counts) {
+                // Orders are promoted meanwhile, and come first.
+                sleep(pause).await;
+                // Else some of what was read may be of the next.
+                if !self.is_under_way(fold).await? {
+                    return Ok(0);
+                }
+                let start = Instant::now();
+                store.add_scans(&self.source, fold.number, batch).await?;
+                pause = start.elapsed();
+                scans += batch.iter().map(|count| count.scans).sum::<u64>();
+            }
+        }
         self.finish_fold(fold).await?;
-        Ok(counts.iter().map(|count| count.scans).sum())
+        Ok(scans)
     }
 
     /// Begins a fold, or takes up one whose worker died. Replicas are waited for: a former master could give what is
@@ -58,12 +77,11 @@ impl Scans {
         Ok(number.map(|number| Fold { number }))
     }
 
-    /// What a fold is to fold, read in slices: nothing is added to it any more. None when it was finished meanwhile; then
-    /// some of what was read may be of the next.
-    async fn folding(&self, fold: Fold) -> RedisResult<Option<Vec<ScanCount>>> {
+    /// Some of what is being folded, read in slices: nothing is added to it any more. A count may come twice.
+    async fn folding(&self, is_wanted: impl Fn(&ScanCount) -> bool) -> RedisResult<Vec<ScanCount>> {
         let key = self.keys.scans_folding();
         let mut connection = self.redis.shared();
-        let mut fields = HashMap::new();
+        let mut counts = Vec::new();
         let mut cursor = 0;
         loop {
             let slice: (u64, Vec<(String, String)>) = redis::cmd("HSCAN")
@@ -73,28 +91,30 @@ impl Scans {
                 .arg(SLICE)
                 .query_async(&mut connection)
                 .await?;
+            for (field, count) in slice.1 {
+                if field == FOLD || field == SINCE {
+                    continue;
+                }
+                match ScanCount::read(&field, &count) {
+                    Some(count) if is_wanted(&count) => counts.push(count),
+                    Some(_) => {}
+                    None => tracing::warn!(field, "what is counted here is no scan"),
+                }
+            }
             cursor = slice.0;
-            // A field may come twice.
-            fields.extend(slice.1);
             if cursor == 0 {
-                break;
+                return Ok(counts);
             }
         }
-        let number: Option<i64> = connection.hget(&key, FOLD).await?;
-        if number != Some(fold.number) {
-            return Ok(None);
-        }
-        let counts = fields.iter().filter_map(|(field, count)| {
-            if field == FOLD || field == SINCE {
-                return None;
-            }
-            let count = ScanCount::read(field, count);
-            if count.is_none() {
-                tracing::warn!(field, "what is counted here is no scan");
-            }
-            count
-        });
-        Ok(Some(counts.collect()))
+    }
+
+    /// Says that a fold is worked on, so that nobody takes it up, unless it was finished.
+    async fn is_under_way(&self, fold: Fold) -> RedisResult<bool> {
+        Script::new(include_str!("lua/go_on.lua"))
+            .key(self.keys.scans_folding())
+            .arg(fold.number)
+            .invoke_async(&mut self.redis.shared())
+            .await
     }
 
     async fn finish_fold(&self, fold: Fold) -> RedisResult<()> {

@@ -1,6 +1,6 @@
 //! Scans: a document per code and day.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, iter};
 
 use anyhow::anyhow;
 use futures::TryStreamExt;
@@ -12,10 +12,10 @@ use super::{DUPLICATE_KEY, Result, Store, StoreError};
 use crate::crash::{self, Point};
 
 /// Documents that one command changes.
-const CHUNK: usize = 500;
+const CHUNK: usize = 100;
 
 /// Scans of one code, day and platform.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ScanCount {
     code: ObjectId,
     day: Date,
@@ -60,6 +60,31 @@ impl ScanCount {
             scans: count.parse().ok()?,
         })
     }
+
+    /// Which of so many parts it belongs to. Those of a code are in one part.
+    pub(crate) fn part(&self, parts: u32) -> u32 {
+        let [.., a, b, c, d] = self.code.bytes();
+        u32::from_be_bytes([a, b, c, d]) % parts.max(1)
+    }
+
+    fn is_of_document(&self, other: &Self) -> bool {
+        (self.code, self.day) == (other.code, other.day)
+    }
+}
+
+/// Counts for one [`Store::add_scans`] after the other, none of them twice: each batch is a command, and no document is
+/// in two of them.
+pub(crate) fn batches(counts: &mut Vec<ScanCount>) -> impl Iterator<Item = &[ScanCount]> {
+    counts.sort_unstable();
+    counts.dedup();
+    let mut rest = counts.as_slice();
+    iter::from_fn(move || {
+        let documents = rest.chunk_by(ScanCount::is_of_document);
+        let length = documents.take(CHUNK).map(<[_]>::len).sum();
+        let (batch, others) = rest.split_at(length);
+        rest = others;
+        (!batch.is_empty()).then_some(batch)
+    })
 }
 
 impl Store {
@@ -154,6 +179,39 @@ mod tests {
             ("6b02ee7ff52aad4ee8ee84d8:2026-11-22:jd", "-1"),
         ] {
             assert_eq!(ScanCount::read(field, value), None, "{field}");
+        }
+    }
+
+    #[test]
+    fn batches_have_each_count_once_and_no_document_in_two() {
+        let platforms = ["qq", "alipay", "wechat"];
+        let mut counts = Vec::new();
+        for _ in 0..CHUNK + 7 {
+            let code = ObjectId::new();
+            for platform in platforms {
+                let field = format!("{code}:2026-11-22:{platform}");
+                counts.push(ScanCount::read(&field, "2").unwrap());
+            }
+        }
+        let expected = counts.len();
+        counts.extend_from_within(5..9);
+        let lengths: Vec<usize> = batches(&mut counts).map(<[_]>::len).collect();
+        assert_eq!(lengths, [CHUNK * 3, 7 * 3]);
+        counts.dedup();
+        assert_eq!(counts.len(), expected);
+        assert_eq!(batches(&mut Vec::new()).count(), 0);
+    }
+
+    #[test]
+    fn every_code_belongs_to_one_part() {
+        let field = format!("{}:2026-11-22:jd", ObjectId::new());
+        let count = ScanCount::read(&field, "1").unwrap();
+        assert_eq!(count.part(1), 0);
+        for parts in [2, 3, 100] {
+            assert!(count.part(parts) < parts);
+            let others = field.replace("jd", "qq").replace("22", "23");
+            let other = ScanCount::read(&others, "1").map(|other| other.part(parts));
+            assert_eq!(other, Some(count.part(parts)));
         }
     }
 }

@@ -132,6 +132,46 @@ async fn a_fold_that_comes_late_or_again_adds_nothing() -> Result<()> {
 }
 
 #[tokio::test]
+async fn what_does_not_fit_into_memory_is_folded_in_parts() -> Result<()> {
+    let shop = Shop::new().await?;
+    let codes = codes(CODES);
+    shop.scan(&codes).await?;
+    let folded = shop.scans().fold(&shop.store, 100).await?;
+    assert_eq!(folded, u64::try_from(CODES * 2)?);
+    shop.are_folded(&codes, 2).await?;
+    shop.close().await
+}
+
+#[tokio::test]
+async fn a_fold_that_is_worked_on_is_not_taken_up() -> Result<()> {
+    let shop = Shop::new().await?;
+    let keys = shop.queue.keys();
+    let mut connection = shop.queue.redis().shared();
+    let long_ago = [("fold", "7"), ("since", "7")];
+    let _: () = connection
+        .hset_multiple(keys.scans_folding(), &long_ago)
+        .await?;
+    let go_on = Script::new(include_str!("../../../common/src/scans/lua/go_on.lua"));
+    for (fold, expected) in [(6, false), (7, true)] {
+        let before: u64 = connection.hget(keys.scans_folding(), "since").await?;
+        assert_eq!(before, 7);
+        let is_under_way: bool = go_on
+            .key(keys.scans_folding())
+            .arg(fold)
+            .invoke_async(&mut connection)
+            .await?;
+        assert_eq!(is_under_way, expected);
+    }
+    assert_eq!(shop.scans().fold(&shop.store, 100).await?, 0);
+    let fold: u64 = connection.hget(keys.scans_folding(), "fold").await?;
+    assert_eq!(fold, 7, "it is still that of who works on it");
+    connection
+        .hdel::<_, _, ()>(keys.scans_folding(), "since")
+        .await?;
+    shop.close().await
+}
+
+#[tokio::test]
 async fn a_fold_is_taken_up_only_after_its_worker_had_time() -> Result<()> {
     let shop = Shop::new().await?;
     let code = codes(1);

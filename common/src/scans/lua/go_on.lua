@@ -1,0 +1,7 @@
+-- Says that a fold is worked on, unless it is finished or another by now. KEYS: the scans being folded. ARGV: the fold's number.
+if redis.call('HGET', KEYS[1], 'fold') ~= ARGV[1] then
+  return 0
+end
+local time = redis.call('TIME')
+redis.call('HSET', KEYS[1], 'since', string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000)))
+return 1
