@@ -7,9 +7,14 @@ use std::{
 
 use anyhow::{Result, ensure};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use heyi_common::{config::Process, store::Code};
+use heyi_common::{
+    config::Process,
+    scans::{Scans, Tally},
+    store::Code,
+};
 use heyi_sandbox::world::World;
-use mongodb::Collection;
+use mongodb::{Collection, bson::oid::ObjectId};
+use redis::AsyncCommands as _;
 use tokio::{
     sync::Mutex,
     time::{sleep, sleep_until},
@@ -17,6 +22,7 @@ use tokio::{
 
 use crate::{
     http::{client, client::OK, requests},
+    memory,
     orders::{Orders, Paid},
     promote::bare::durable,
     report::{Row, Target},
@@ -33,6 +39,9 @@ const ORDERS: u32 = 1_000;
 const AT_ONCE: usize = 1_000;
 const POLL_EVERY: Duration = Duration::from_millis(1);
 const LIMIT: Duration = Duration::from_secs(10);
+const SCANS: u32 = 1_000_000;
+const TALLY: u32 = 50_000;
+const BARE: &str = "one bare insert_one";
 
 /// Measures.
 pub(crate) async fn measure() -> Result<Vec<Row>> {
@@ -40,13 +49,58 @@ pub(crate) async fn measure() -> Result<Vec<Row>> {
     let _api = world.api().await?;
     let times = times(&world, 0).await?;
     let what = "from a notify to the code in /checkOrder, 200 orders a second";
-    let beside = "one bare insert_one";
-    Ok(vec![
-        Row::new(format!("{what}: median"), "ms", times.median).beside(beside, times.bare_median),
-        Row::new(format!("{what}: p99"), "ms", times.p99)
-            .beside(beside, times.bare_p99)
-            .target(Target::RatioAtMost(3.0)),
+    let mut rows = vec![
+        Row::new(format!("{what}: median"), "ms", times.median).beside(BARE, times.bare_median),
+        worst(format!("{what}: p99"), times.p99, times.bare_p99),
+    ];
+    rows.extend(after_long().await?);
+    Ok(rows)
+}
+
+/// The same by a worker that was away while a million codes were scanned: it folds those scans meanwhile.
+async fn after_long() -> Result<[Row; 2]> {
+    let world = World::with_own_stores().await?;
+    let _api = world.api().await?;
+    println!("fresh: a million scans wait to be folded");
+    scan(&world, SCANS).await?;
+    let times = times(&world, 0).await?;
+    let waiting: u64 = world
+        .queue()?
+        .redis()
+        .shared()
+        .hlen(world.queue()?.keys().scans_folding())
+        .await?;
+    ensure!(waiting > 0, "all was folded before the end");
+    let what = "the same while a million scans are folded";
+    let peak = Series::new(vec![times.peak_mib]);
+    Ok([
+        worst(format!("{what}: p99"), times.p99, times.bare_p99),
+        Row::new(format!("{what}: peak memory of the worker"), "MiB", peak)
+            .target(Target::Below(80.0)),
     ])
+}
+
+fn worst(what: String, ours: Series, bare: Series) -> Row {
+    Row::new(what, "ms", ours)
+        .beside(BARE, bare)
+        .target(Target::RatioAtMost(3.0))
+}
+
+/// Counts a scan of each of so many codes.
+async fn scan(world: &World, codes: u32) -> Result<()> {
+    let scans = Scans::new(
+        world.queue()?.redis().clone(),
+        world.queue()?.keys().clone(),
+    );
+    let tally = Tally::new(scans);
+    for code in 1..=codes {
+        tally.count(ObjectId::new(), None);
+        // More than it keeps would be lost.
+        if code.is_multiple_of(TALLY) || code == codes {
+            tally.flush().await?;
+        }
+    }
+    Ok(())
 }
 
 /// What it took, in ms.
@@ -55,6 +109,8 @@ pub(crate) struct Times {
     pub(crate) p99: Series,
     bare_median: Series,
     pub(crate) bare_p99: Series,
+    /// The most memory that the worker had.
+    peak_mib: f64,
 }
 
 /// What orders from this number on take in a world that has an api.
@@ -88,8 +144,10 @@ pub(crate) async fn times(world: &World, first: u32) -> Result<Times> {
             bare_worst.push(quantile_of(&plain, 0.99));
         }
     }
+    let peak_mib = memory::peak_mib(&worker)?;
     worker.stop().await?;
     Ok(Times {
+        peak_mib,
         median: Series::new(medians),
         p99: Series::new(worst),
         bare_median: Series::new(bare_medians),
