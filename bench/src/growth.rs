@@ -10,6 +10,7 @@ use redis::{Cmd, streams::StreamRangeReply};
 use crate::{
     fresh,
     http::{self, bare, floor::Floor, load, requests},
+    memory,
     orders::Orders,
     promote, queue,
     read::{Load, codes},
@@ -19,6 +20,8 @@ use crate::{
 };
 
 const ROUNDS: u32 = 3;
+/// Of reads, each of which takes less than a second.
+const ROUNDS_OF_READS: u32 = 9;
 const REQUESTS: u32 = 20_000;
 const CODES: u32 = 100_000;
 const WAITING: u32 = 50_000;
@@ -54,7 +57,7 @@ async fn queues() -> Result<Row> {
 async fn reads() -> Result<Vec<Row>> {
     let world = World::with_own_stores().await?;
     let config = world.config(Process::Api)?;
-    let _api = world.api().await?;
+    let api = world.api().await?;
     let floor = Floor::start(&world).await?;
     server::widen_cache(&world).await?;
     println!("growth: {CODES} codes");
@@ -64,14 +67,15 @@ async fn reads() -> Result<Vec<Row>> {
     known.extend(codes::add(&world, CODES..CODES * MORE).await?);
     let many = rates(&config, &floor, &known).await?;
     let rows = Load::ALL.into_iter().zip(few).zip(many);
-    Ok(rows
-        .map(|((load, few), many)| {
-            let what = format!("{}, a million codes", load.name());
-            Row::new(what, "of a floor", many)
-                .beside("100,000 codes", few)
-                .target(Target::RatioAtLeast(LEAST))
-        })
-        .collect())
+    let rows = rows.map(|((load, few), many)| {
+        let what = format!("{}, a million codes", load.name());
+        Row::new(what, "of a floor", many)
+            .beside("100,000 codes", few)
+            .target(Target::RatioAtLeast(LEAST))
+    });
+    let peak = Series::new(vec![memory::peak_mib(&api)?]);
+    let peak = Row::new("peak memory of the api, a million codes", "MiB", peak);
+    Ok(rows.chain([peak.target(Target::Below(80.0))]).collect())
 }
 
 /// In a world of its own: a worker that starts after millions of pages first folds their scans.
@@ -81,9 +85,11 @@ async fn soon() -> Result<Row> {
     server::widen_cache(&world).await?;
     println!("growth: from a notify to the code, {CODES} codes");
     codes::add(&world, 0..CODES).await?;
+    server::checkpoint(&world).await?;
     let few = fresh::times(&world, CODES * MORE).await?;
     println!("growth: from a notify to the code, {} codes", CODES * MORE);
     codes::add(&world, CODES..CODES * MORE).await?;
+    server::checkpoint(&world).await?;
     let many = fresh::times(&world, CODES * MORE * 2).await?;
     let what = "from a notify to the code: p99, a million codes";
     Ok(Row::new(what, "of a floor", many.p99.over(&many.bare_p99))
@@ -97,7 +103,7 @@ async fn rates(config: &Config, floor: &Floor, known: &[codes::Known]) -> Result
     for load in Load::ALL {
         let mut ratios = Vec::new();
         load.warm_up(config, known).await?;
-        for _ in 0..ROUNDS {
+        for _ in 0..ROUNDS_OF_READS {
             let requests = load.requests(config, known, REQUESTS);
             let ours = load::rate(config.http.listen, &requests).await?;
             let theirs = load::rate(floor.address(), &requests).await?;
@@ -112,24 +118,29 @@ async fn waiting() -> Result<Vec<Row>> {
     let world = World::with_own_stores().await?;
     let orders = Orders::new(&world)?;
     server::keep_file(world.queue()?.redis()).await?;
-    let (mut promoted, mut accepted, mut ordered) = (Vec::new(), Vec::new(), Vec::new());
+    server::widen_cache(&world).await?;
+    let counts = [WAITING, WAITING * MORE];
+    let mut promoted = counts.map(|_| Vec::new());
+    let (mut accepted, mut ordered) = (promoted.clone(), promoted.clone());
     let mut first = 0;
-    for count in [WAITING, WAITING * MORE] {
-        println!("growth: {count} paid orders wait");
-        orders.pay(first..first + count).await?;
-        first += count;
-        accepted.push(accept(&world).await?);
-        ordered.push(order(&world).await?);
-        let drained = promote::drain(&world, count).await?;
-        promoted.push(Series::new(vec![drained.per_second]));
+    for round in 1..=ROUNDS {
+        for (place, count) in counts.into_iter().enumerate() {
+            println!("growth: {count} paid orders wait, round {round} of {ROUNDS}");
+            orders.pay(first..first + count).await?;
+            first += count;
+            accepted[place].push(accept(&world).await?);
+            ordered[place].push(order(&world).await?);
+            // What was written before is not to be written out meanwhile.
+            server::checkpoint(&world).await?;
+            promoted[place].push(promote::drain(&world, count).await?.per_second);
+        }
     }
-    let pair = |all: Vec<Series>| <[Series; 2]>::try_from(all).ok();
-    let rows = [
-        pair(promoted).map(|both| beside_few("promotions, 500,000 waiting", "orders/s", both)),
-        pair(accepted).map(|both| beside_few("/notify, 500,000 waiting", "of a floor", both)),
-        pair(ordered).map(|both| beside_few("/newOrder, 500,000 waiting", "of a floor", both)),
-    ];
-    Ok(rows.into_iter().flatten().collect())
+    let row = |what, unit, both: [Vec<f64>; 2]| beside_few(what, unit, both.map(Series::new));
+    Ok(vec![
+        row("promotions, 500,000 waiting", "orders/s", promoted),
+        row("/notify, 500,000 waiting", "of a floor", accepted),
+        row("/newOrder, 500,000 waiting", "of a floor", ordered),
+    ])
 }
 
 fn beside_few(what: &str, unit: &'static str, [few, many]: [Series; 2]) -> Row {
@@ -147,36 +158,30 @@ async fn taken(world: &World, make: http::Make, floor: &[&str]) -> Result<f64> {
 }
 
 /// Notifies that are taken. They are taken out again: nobody made their orders.
-async fn accept(world: &World) -> Result<Series> {
+async fn accept(world: &World) -> Result<f64> {
     let queue = world.queue()?;
     let api = world.api().await?;
-    let mut ratios = Vec::new();
-    for _ in 0..ROUNDS {
-        ratios.push(taken(world, requests::notify, bare::XADD).await?);
-        for partition in queue.keys().partitions() {
-            let stream = queue.keys().notify(partition);
-            let newest: StreamRangeReply = redis::cmd("XREVRANGE")
-                .arg(&[&stream, "+", "-", "COUNT"])
-                .arg(REQUESTS)
-                .query_async(&mut queue.redis().shared())
-                .await?;
-            let ids: Vec<&str> = newest.ids.iter().map(|entry| entry.id.as_str()).collect();
-            Cmd::xdel(&stream, &ids)
-                .exec_async(&mut queue.redis().shared())
-                .await?;
-        }
+    let ratio = taken(world, requests::notify, bare::XADD).await?;
+    for partition in queue.keys().partitions() {
+        let stream = queue.keys().notify(partition);
+        let newest: StreamRangeReply = redis::cmd("XREVRANGE")
+            .arg(&[&stream, "+", "-", "COUNT"])
+            .arg(REQUESTS)
+            .query_async(&mut queue.redis().shared())
+            .await?;
+        let ids: Vec<&str> = newest.ids.iter().map(|entry| entry.id.as_str()).collect();
+        Cmd::xdel(&stream, &ids)
+            .exec_async(&mut queue.redis().shared())
+            .await?;
     }
     api.stop().await?;
-    Ok(Series::new(ratios))
+    Ok(ratio)
 }
 
 /// Orders that are made.
-async fn order(world: &World) -> Result<Series> {
+async fn order(world: &World) -> Result<f64> {
     let api = world.api().await?;
-    let mut ratios = Vec::new();
-    for _ in 0..ROUNDS {
-        ratios.push(taken(world, requests::new_order, bare::SET).await?);
-    }
+    let ratio = taken(world, requests::new_order, bare::SET).await?;
     api.stop().await?;
-    Ok(Series::new(ratios))
+    Ok(ratio)
 }

@@ -35,6 +35,13 @@ pub(crate) async fn widen_cache(world: &World) -> Result<()> {
     Ok(())
 }
 
+/// Has MongoDB write out what it would write out within the next minute.
+pub(crate) async fn checkpoint(world: &World) -> Result<()> {
+    let admin = mongo(world).await?.database("admin");
+    admin.run_command(doc! { "fsync": 1 }).await?;
+    Ok(())
+}
+
 /// What it tells of itself.
 pub(crate) struct Info(HashMap<String, String>);
 
