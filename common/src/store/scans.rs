@@ -88,8 +88,8 @@ pub(crate) fn batches(counts: &mut Vec<ScanCount>) -> impl Iterator<Item = &[Sca
 }
 
 impl Store {
-    /// Adds the counts of a fold. Folds from one source come one after another with growing numbers, so a document whose
-    /// last fold is this or a later one has them already.
+    /// Adds a batch of the counts of a fold by one command. Folds from one source come one after another with growing
+    /// numbers, so a document whose last fold is this or a later one has them already.
     pub async fn add_scans(&self, source: &str, fold: i64, counts: &[ScanCount]) -> Result<()> {
         let last = format!("folds.{source}");
         let mut days: BTreeMap<(ObjectId, Date), Document> = BTreeMap::new();
@@ -114,10 +114,8 @@ impl Store {
                 }
             })
             .collect();
-        for chunk in updates.chunks(CHUNK) {
-            self.update_scans(chunk).await?;
-            crash::point(Point::FoldWritten);
-        }
+        self.update_scans(&updates).await?;
+        crash::point(Point::FoldWritten);
         Ok(())
     }
 
