@@ -17,8 +17,8 @@ use heyi_common::{
 use metrics::{Counter, counter};
 use mongodb::bson::oid::ObjectId;
 use quick_cache::{
-    Weighter,
-    sync::{Cache, GuardResult},
+    DefaultHashBuilder, OptionsBuilder, Weighter,
+    sync::{Cache, DefaultLifecycle, GuardResult},
 };
 
 use shown::Read;
@@ -26,12 +26,15 @@ pub(crate) use shown::Shown;
 
 use crate::error::Error;
 
-/// All codes together, in bytes.
-const CAPACITY: u64 = 48 << 20;
+/// Of codes that were dropped, so many are remembered for each that is kept: one that is scanned again stays longer. The
+/// cache's tables grow by doubling; with the default size of the cache, a few more would double them.
+const REMEMBERED: f64 = 0.22;
 /// About what a code takes.
-const USUAL_SIZE: usize = 280;
-/// What the cache and the allocator need for each.
-const OVERHEAD: usize = 80;
+const USUAL_SIZE: usize = 272;
+/// What the cache needs for each.
+const OVERHEAD: usize = 64;
+/// The allocator rounds sizes like those of most codes up to this.
+const STEP: usize = 32;
 /// How long MongoDB may take to say that it knows of no change. A sixth of the second within which a change must
 /// have come through.
 const LONGEST_WAIT: Duration = Duration::from_millis(150);
@@ -41,14 +44,29 @@ const LONGEST_SILENCE: Duration = Duration::from_millis(700);
 /// primary that was none any more, of which nobody tells.
 const LONGEST_AGE: u32 = 600;
 
-/// How much of [`CAPACITY`] a code takes.
+/// How much of the cache a code takes.
 #[derive(Clone)]
 struct Bytes;
 
 impl Weighter<ObjectId, Shown> for Bytes {
     fn weight(&self, _: &ObjectId, code: &Shown) -> u64 {
-        u64::try_from(OVERHEAD + code.size()).unwrap_or(u64::MAX)
+        let size = OVERHEAD + code.size().next_multiple_of(STEP);
+        u64::try_from(size).unwrap_or(u64::MAX)
     }
+}
+
+fn empty(mib: u32) -> Cache<ObjectId, Shown, Bytes> {
+    let capacity = u64::from(mib) << 20;
+    let count = usize::try_from(capacity).unwrap_or(usize::MAX) / USUAL_SIZE;
+    #[expect(clippy::expect_used, reason = "all that it needs is given")]
+    let options = OptionsBuilder::new()
+        .estimated_items_capacity(count)
+        .weight_capacity(capacity)
+        .ghost_allocation(REMEMBERED)
+        .build()
+        .expect("options of the cache");
+    let hasher = DefaultHashBuilder::default();
+    Cache::with_options(options, Bytes, hasher, DefaultLifecycle::default())
 }
 
 /// Reads codes, from memory where that is known to be what MongoDB has.
@@ -68,11 +86,11 @@ pub(crate) struct Codes {
 }
 
 impl Codes {
-    pub(crate) fn new(known: AllowList) -> Self {
-        let count = usize::try_from(CAPACITY).unwrap_or(usize::MAX) / USUAL_SIZE;
+    /// Keeps so many MiB of codes.
+    pub(crate) fn new(known: AllowList, mib: u32) -> Self {
         Self {
             known,
-            kept: Cache::with_weighter(count, CAPACITY, Bytes),
+            kept: empty(mib),
             from_memory: counter!("heyi_codes_read_total", "from" => "memory"),
             from_mongodb: counter!("heyi_codes_read_total", "from" => "mongodb"),
             beginnings: AtomicU32::new(0),
@@ -100,13 +118,13 @@ impl Codes {
             let Read { epoch: own, at } = code.read();
             own == epoch && seconds.saturating_sub(at) < LONGEST_AGE
         };
-        if let Some(code) = self.kept.get(&id)
-            && is_current(&code)
-        {
-            self.from_memory.increment(1);
-            return Ok(code);
+        if let Some(code) = self.kept.get(&id) {
+            if is_current(&code) {
+                self.from_memory.increment(1);
+                return Ok(code);
+            }
+            self.kept.remove_if(&id, |code| !is_current(code));
         }
-        self.kept.remove_if(&id, |code| !is_current(code));
         match self.kept.get_value_or_guard(&id, Some(Duration::ZERO)) {
             // Forgetting the code takes its place away from under the guard, so that what was read before a change
             // is not kept after it.
@@ -132,9 +150,12 @@ impl Codes {
     }
 
     /// What was read before this number was raised may have been changed unheard.
-    fn epoch(&self, store: &Store) -> u32 {
+    ///
+    /// Its last sixteen bits: nothing is kept until it comes back to the same ([`LONGEST_AGE`]).
+    fn epoch(&self, store: &Store) -> u16 {
         let beginnings = self.beginnings.load(Ordering::Acquire);
-        beginnings.wrapping_add(store.member_changes())
+        let epoch = beginnings.wrapping_add(store.member_changes());
+        u16::try_from(epoch & u32::from(u16::MAX)).unwrap_or_default()
     }
 
     /// How long it has been there, which fits for 136 years.

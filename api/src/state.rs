@@ -96,7 +96,7 @@ impl AppState {
                 .notify_url
                 .clone()
                 .context("payjs.notify_url is not set")?,
-            codes: Codes::new(config.orders.payloads.clone()),
+            codes: Codes::new(config.orders.payloads.clone(), config.http.code_cache_mib),
             tally: Tally::new(Scans::new(redis.clone(), queue.keys().clone())),
             wechat: wechat::Client::new(http.clone(), &config.wechat),
             payjs: payjs::Client::new(http, &config.payjs),

@@ -86,6 +86,7 @@ pub struct Http {
     pub header_timeout: Duration,
     #[serde(with = "humantime_serde")]
     pub request_timeout: Duration,
+    pub code_cache_mib: u32,
 }
 
 /// `[redis]`

@@ -8,7 +8,7 @@ use heyi_common::{
 };
 use triomphe::ThinArc;
 
-use super::packed::{self, Form};
+use super::packed::{self, Form, Place};
 
 /// The texts of most codes are shorter, in bytes.
 const MUCH_TEXT: usize = 256;
@@ -17,44 +17,38 @@ const MUCH_TEXT: usize = 256;
 #[derive(Debug, Clone)]
 pub(crate) struct Shown(ThinArc<Head, u8>);
 
-/// Before the text: the name, then the receive codes in the order of [`Platform::ALL`], never none.
+/// Before the text: the receive codes in the order of [`Platform::ALL`], never none, then the name.
 #[derive(Debug, Clone, Copy)]
 struct Head {
     read: Read,
-    /// How each receive code is kept, if there is one.
-    forms: [Option<Form>; Platform::ALL.len()],
-    /// Where each begins, or would, in the text.
-    starts: [u16; Platform::ALL.len()],
+    places: [Place; Platform::ALL.len()],
 }
 
 /// When a code was read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Read {
-    /// See [`Codes`](super::Codes).
-    pub(super) epoch: u32,
     /// In seconds after the start of [`Codes`](super::Codes).
     pub(super) at: u32,
+    /// See [`Codes`](super::Codes).
+    pub(super) epoch: u16,
 }
 
 impl Shown {
     /// None when nothing is left to show.
     pub(super) fn new(code: &Scanned<'_>, known: &AllowList, read: Read) -> Option<Self> {
         let mut text = Vec::with_capacity(MUCH_TEXT);
-        text.extend_from_slice(code.name.as_bytes());
-        let mut head = Head {
-            read,
-            forms: [None; Platform::ALL.len()],
-            starts: [0; Platform::ALL.len()],
-        };
-        let places = head.forms.iter_mut().zip(&mut head.starts);
-        for (platform, (form, start)) in Platform::ALL.into_iter().zip(places) {
-            // An order, and so a code, is far shorter.
-            *start = u16::try_from(text.len()).ok()?;
+        let mut places = [Place::NONE; Platform::ALL.len()];
+        for (platform, place) in Platform::ALL.into_iter().zip(&mut places) {
             let payload = code.payloads.get(&platform);
-            let payload = payload.filter(|payload| known.knows(platform, payload));
-            *form = payload.map(|payload| packed::pack(platform, payload, &mut text));
+            if let Some(payload) = payload.filter(|payload| known.knows(platform, payload)) {
+                let start = text.len();
+                let form = packed::pack(platform, payload, &mut text);
+                *place = Place::new(form, text.len() - start)?;
+            }
         }
-        let is_any = head.forms.iter().any(Option::is_some);
+        let is_any = places.iter().any(|place| place.form().is_some());
+        text.extend_from_slice(code.name.as_bytes());
+        let head = Head { read, places };
         is_any.then(|| Self(ThinArc::from_header_and_slice(head, &text)))
     }
 
@@ -80,8 +74,9 @@ impl Shown {
 
     /// What its owner calls it.
     pub(crate) fn name(&self) -> Cow<'_, str> {
-        let [end, ..] = self.head().starts;
-        String::from_utf8_lossy(&self.text()[..usize::from(end)])
+        let places = self.head().places.iter();
+        let start: usize = places.map(|place| place.length()).sum();
+        String::from_utf8_lossy(&self.text()[start..])
     }
 
     /// The receive code of a platform.
@@ -111,13 +106,12 @@ impl Shown {
     }
 
     fn all(&self) -> impl Iterator<Item = (Platform, Form, &[u8])> {
-        let Head { forms, starts, .. } = self.head();
-        let starts = starts.iter().map(|start| usize::from(*start));
-        let ends = starts.clone().skip(1).chain([self.text().len()]);
-        let places = starts.zip(ends).zip(forms);
-        let all = Platform::ALL.into_iter().zip(places);
-        all.filter_map(|(platform, ((start, end), form))| {
-            Some((platform, (*form)?, &self.text()[start..end]))
+        let mut rest = self.text();
+        let all = Platform::ALL.into_iter().zip(self.head().places);
+        all.filter_map(move |(platform, place)| {
+            let packed;
+            (packed, rest) = rest.split_at(place.length());
+            Some((platform, place.form()?, packed))
         })
     }
 }

@@ -17,10 +17,15 @@ const LIMIT: Duration = Duration::from_secs(1);
 
 /// Another api beside that of the app.
 async fn another(app: &TestApp) -> Result<Heyi> {
+    another_with(app, &[]).await
+}
+
+/// The same with some settings of its own.
+async fn another_with(app: &TestApp, settings: &[(&str, String)]) -> Result<Heyi> {
     let port = free_port()?;
     let listen = ("HEYI_HTTP__LISTEN", format!("127.0.0.1:{port}"));
     app.world
-        .start_with("heyi-api", port, &[listen])?
+        .start_with("heyi-api", port, &[&[listen], settings].concat())?
         .ready()
         .await
 }
@@ -121,6 +126,22 @@ async fn a_change_shows_in_every_process_within_a_second() -> Result<()> {
     );
     all_know(apis, &code, |status, _| status == 410).await?;
     other.stop().await?;
+    app.finish().await
+}
+
+#[tokio::test]
+async fn an_operator_says_how_much_is_kept() -> Result<()> {
+    let app = TestApp::start_with(&[("HTTP__CODE_CACHE_MIB", "0")]).await?;
+    let alice = app.client.login("alice").await?;
+    let code = app.code(&alice, "小店").await?;
+    let some = [("HEYI_HTTP__CODE_CACHE_MIB", "1".to_owned())];
+    is_kept(&another_with(&app, &some).await?, &code).await?;
+    let before = taken(&app.api, "mongodb").await?;
+    for _ in 0..5 {
+        assert_eq!(page(&app.api, &code).await?.0, 200);
+    }
+    assert_eq!(taken(&app.api, "mongodb").await?, before + 5);
+    assert_eq!(taken(&app.api, "memory").await?, 0);
     app.finish().await
 }
 
