@@ -1,10 +1,16 @@
 //! The same with ten times the data: nothing may cost much more for it.
 
-use std::sync::Arc;
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use heyi_common::config::{Config, Process};
-use heyi_sandbox::world::World;
+use heyi_sandbox::{
+    servers::process::free_port,
+    world::{Heyi, World},
+};
 use redis::{Cmd, streams::StreamRangeReply};
 
 use crate::{
@@ -13,7 +19,10 @@ use crate::{
     memory,
     orders::Orders,
     promote, queue,
-    read::{Load, codes},
+    read::{
+        Load,
+        codes::{self, Known},
+    },
     report::{Row, Target},
     series::Series,
     server,
@@ -21,7 +30,10 @@ use crate::{
 
 const ROUNDS: u32 = 3;
 /// Of reads, each of which takes less than a second.
-const ROUNDS_OF_READS: u32 = 9;
+const ROUNDS_OF_READS: u32 = 25;
+/// Memory for a million codes, in MiB.
+const ROOM_FOR_ALL: u32 = 300;
+const ROUNDS_OF_WAYS: u32 = 9;
 const REQUESTS: u32 = 20_000;
 const CODES: u32 = 100_000;
 const WAITING: u32 = 50_000;
@@ -54,64 +66,138 @@ async fn queues() -> Result<Row> {
     Ok(beside_few(what, "of a floor", both))
 }
 
-async fn reads() -> Result<Vec<Row>> {
-    let world = World::with_own_stores().await?;
-    let config = world.config(Process::Api)?;
-    let api = world.api().await?;
-    let floor = Floor::start(&world).await?;
-    server::widen_cache(&world).await?;
-    println!("growth: {CODES} codes");
-    let mut known = codes::add(&world, 0..CODES).await?;
-    let few = rates(&config, &floor, &known).await?;
-    println!("growth: {} codes", CODES * MORE);
-    known.extend(codes::add(&world, CODES..CODES * MORE).await?);
-    let many = rates(&config, &floor, &known).await?;
-    let rows = Load::ALL.into_iter().zip(few).zip(many);
-    let rows = rows.map(|((load, few), many)| {
-        let what = format!("{}, a million codes", load.name());
-        Row::new(what, "of a floor", many)
-            .beside("100,000 codes", few)
-            .target(Target::RatioAtLeast(LEAST))
-    });
-    let peak = Series::new(vec![memory::peak_mib(&api)?]);
-    let peak = Row::new("peak memory of the api, a million codes", "MiB", peak);
-    Ok(rows.chain([peak.target(Target::Below(80.0))]).collect())
+/// An api, how much it has to answer from, and what it is measured against.
+struct Side<'w> {
+    api: Heyi,
+    address: SocketAddr,
+    config: Config,
+    floor: &'w Floor,
+    known: &'w [Known],
 }
 
-/// In a world of its own: a worker that starts after millions of pages first folds their scans.
-async fn soon() -> Result<Row> {
-    let world = World::with_own_stores().await?;
-    let _api = world.api().await?;
-    server::widen_cache(&world).await?;
-    println!("growth: from a notify to the code, {CODES} codes");
-    codes::add(&world, 0..CODES).await?;
-    server::checkpoint(&world).await?;
-    let few = fresh::times(&world, CODES * MORE).await?;
-    println!("growth: from a notify to the code, {} codes", CODES * MORE);
-    codes::add(&world, CODES..CODES * MORE).await?;
-    server::checkpoint(&world).await?;
-    let many = fresh::times(&world, CODES * MORE * 2).await?;
-    let what = "from a notify to the code: p99, a million codes";
-    Ok(Row::new(what, "of a floor", many.p99.over(&many.bare_p99))
-        .beside("100,000 codes", few.p99.over(&few.bare_p99))
-        .target(Target::RatioAtMost(MOST)))
-}
-
-/// Of each load, in relation to its floor, since the machine may be slower by then.
-async fn rates(config: &Config, floor: &Floor, known: &[codes::Known]) -> Result<Vec<Series>> {
-    let mut all = Vec::new();
-    for load in Load::ALL {
-        let mut ratios = Vec::new();
-        load.warm_up(config, known).await?;
-        for _ in 0..ROUNDS_OF_READS {
-            let requests = load.requests(config, known, REQUESTS);
-            let ours = load::rate(config.http.listen, &requests).await?;
-            let theirs = load::rate(floor.address(), &requests).await?;
-            ratios.push(ours / theirs);
-        }
-        all.push(Series::new(ratios));
+impl<'w> Side<'w> {
+    /// Starts an api that may have so many MiB of codes in memory, or as many as it has by default.
+    async fn start(
+        world: &World,
+        code_cache_mib: Option<u32>,
+        floor: &'w Floor,
+        known: &'w [Known],
+    ) -> Result<Self> {
+        let port = free_port()?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let mut settings = vec![("HEYI_HTTP__LISTEN", address.to_string())];
+        settings.extend(code_cache_mib.map(|mib| ("HEYI_HTTP__CODE_CACHE_MIB", mib.to_string())));
+        let api = world.start_with("heyi-api", port, &settings)?;
+        Ok(Self {
+            api: api.ready().await?,
+            address,
+            config: world.config(Process::Api)?,
+            floor,
+            known,
+        })
     }
-    Ok(all)
+
+    async fn warm_up(&self, load: Load) -> Result<()> {
+        load.warm_up(self.address, &self.config, self.known).await
+    }
+
+    /// In relation to its floor, since the machine may be slower by then.
+    async fn rate(&self, load: Load) -> Result<f64> {
+        let requests = load.requests(&self.config, self.known, REQUESTS);
+        let ours = load::rate(self.address, &requests).await?;
+        let theirs = load::rate(self.floor.address(), &requests).await?;
+        Ok(ours / theirs)
+    }
+}
+
+/// How much slower is each load, with ten times the codes; pages also where there is memory for all of them.
+async fn reads() -> Result<Vec<Row>> {
+    let counts = [CODES, CODES * MORE];
+    let worlds = worlds().await?;
+    let floors = [
+        Floor::start(&worlds[0]).await?,
+        Floor::start(&worlds[1]).await?,
+    ];
+    let mut known = Vec::new();
+    for (world, count) in worlds.iter().zip(counts) {
+        println!("growth: {count} codes");
+        server::widen_cache(world).await?;
+        known.push(codes::add(world, 0..count).await?);
+    }
+    let few = Side::start(&worlds[0], None, &floors[0], &known[0]).await?;
+    let many = Side::start(&worlds[1], None, &floors[1], &known[1]).await?;
+    let roomy = Side::start(&worlds[1], Some(ROOM_FOR_ALL), &floors[1], &known[1]).await?;
+    let mut rows = Vec::new();
+    for load in Load::ALL {
+        println!("growth: {}", load.name());
+        let is_paged = matches!(load, Load::Popular);
+        let mut sides = vec![&few, &many];
+        sides.extend(is_paged.then_some(&roomy));
+        let mut ratios = vec![Vec::new(); sides.len()];
+        for side in &sides {
+            side.warm_up(load).await?;
+        }
+        for _ in 0..ROUNDS_OF_READS {
+            for (side, ratios) in sides.iter().zip(&mut ratios) {
+                ratios.push(side.rate(load).await?);
+            }
+        }
+        let mut ratios = ratios.into_iter().map(Series::new);
+        let few = ratios.next().context("no side")?;
+        let room = ["", " in memory"];
+        for (many, room) in ratios.zip(room) {
+            let what = format!("{}, a million codes{room}", load.name());
+            rows.push(
+                Row::new(what, "of a floor", many)
+                    .beside("100,000 codes", few.clone())
+                    .target(Target::RatioAtLeast(LEAST)),
+            );
+        }
+    }
+    let peak = |side: &Side<'_>| anyhow::Ok(Series::new(vec![memory::peak_mib(&side.api)?]));
+    let what = "peak memory of the api, a million codes";
+    rows.push(Row::new(what, "MiB", peak(&many)?).target(Target::Below(memory::LIMIT_MIB)));
+    rows.push(Row::new(format!("{what} in memory"), "MiB", peak(&roomy)?));
+    Ok(rows)
+}
+
+/// One for each number of codes, so that they are measured in turn.
+async fn worlds() -> Result<[World; 2]> {
+    Ok([
+        World::with_own_stores().await?,
+        World::with_own_stores().await?,
+    ])
+}
+
+/// In worlds of their own, in turn: a worker that starts after millions of pages first folds their scans.
+async fn soon() -> Result<Row> {
+    let worlds = worlds().await?;
+    let counts = [CODES, CODES * MORE];
+    let mut ways = Vec::new();
+    let mut apis = Vec::new();
+    for (world, count) in worlds.iter().zip(counts) {
+        apis.push(world.api().await?);
+        server::widen_cache(world).await?;
+        println!("growth: from a notify to the code, {count} codes");
+        codes::add(world, 0..count).await?;
+        server::checkpoint(world).await?;
+        ways.push(fresh::Way::start(world, count).await?);
+    }
+    let mut worst = counts.map(|_| Vec::new());
+    for round in 1..=ROUNDS_OF_WAYS {
+        println!("growth: from a notify to the code, round {round} of {ROUNDS_OF_WAYS}");
+        for (way, worst) in ways.iter_mut().zip(&mut worst) {
+            worst.push(way.round().await?.p99_over_bare());
+        }
+    }
+    for way in ways {
+        way.stop().await?;
+    }
+    let [few, many] = worst.map(Series::new);
+    let what = "from a notify to the code: p99, a million codes";
+    Ok(Row::new(what, "of a floor", many)
+        .beside("100,000 codes", few)
+        .target(Target::RatioAtMost(MOST)))
 }
 
 async fn waiting() -> Result<Vec<Row>> {

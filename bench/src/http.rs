@@ -35,8 +35,6 @@ const WARM_UP: u32 = 1_000;
 const LEAST: f64 = 0.6;
 /// Requests a second of the open loop, and how many.
 const RATES: [(f64, u32); 2] = [(500.0, 2_500), (4_000.0, 20_000)];
-/// As much as a process may have in memory under load, in MiB.
-const MEMORY: f64 = 80.0;
 /// Of what Redis does by itself where it goes to the disk for every answer: that is what such a request waits for.
 const LEAST_OF_BARE: f64 = 0.7;
 
@@ -86,7 +84,9 @@ pub(crate) async fn measure() -> Result<Vec<Row>> {
         }
     }
     let peak = Series::new(vec![memory::peak_mib(&api)?]);
-    rows.push(Row::new("peak memory of the api", "MiB", peak).target(Target::Below(MEMORY)));
+    rows.push(
+        Row::new("peak memory of the api", "MiB", peak).target(Target::Below(memory::LIMIT_MIB)),
+    );
     Ok(rows)
 }
 

@@ -8,6 +8,8 @@ use heyi_sandbox::world::Heyi;
 
 use crate::server::Info;
 
+/// As much as a process may have under load.
+pub(crate) const LIMIT_MIB: f64 = 80.0;
 const MIB: f64 = 1024.0 * 1024.0;
 
 /// What a process has in memory now.

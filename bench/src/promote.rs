@@ -58,7 +58,8 @@ pub(crate) async fn measure() -> Result<Vec<Row>> {
         )
         .beside("bare insert_many", Series::new(plain))
         .target(Target::RatioAtLeast(0.5)),
-        told("peak memory of the worker", "MiB", |seen| seen.peak_mib).target(Target::Below(80.0)),
+        told("peak memory of the worker", "MiB", |seen| seen.peak_mib)
+            .target(Target::Below(memory::LIMIT_MIB)),
         told("CPU of an order in the worker", "µs", |seen| {
             seen.worker_us
         }),

@@ -4,7 +4,7 @@
 pub(crate) mod codes;
 mod zipf;
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Result;
 use heyi_common::config::{Config, Process};
@@ -35,8 +35,6 @@ const PAGES_BEFORE: u32 = 10;
 const CODES: u32 = 100_000;
 /// Of these, the codes that are asked for where all are alike.
 const ALIKE: u32 = 10_000;
-/// As much as a process may have in memory under load, in MiB.
-const MEMORY: f64 = 80.0;
 
 /// What is asked for.
 #[derive(Clone, Copy)]
@@ -64,7 +62,12 @@ impl Load {
     }
 
     /// Asks until what is measured has settled.
-    pub(crate) async fn warm_up(self, config: &Config, known: &[Known]) -> Result<()> {
+    pub(crate) async fn warm_up(
+        self,
+        api: SocketAddr,
+        config: &Config,
+        known: &[Known],
+    ) -> Result<()> {
         let codes = u32::try_from(known.len())?;
         let times = match self {
             Self::Popular => codes * PAGES_BEFORE / WARM_UP,
@@ -73,7 +76,7 @@ impl Load {
         };
         for _ in 0..times {
             let requests = self.requests(config, known, WARM_UP);
-            load::rate(config.http.listen, &requests).await?;
+            load::rate(api, &requests).await?;
         }
         Ok(())
     }
@@ -121,7 +124,9 @@ pub(crate) async fn measure() -> Result<Vec<Row>> {
         rows.extend(in_turn(&config, &api, &floor, load, &known).await?);
     }
     let peak = Series::new(vec![memory::peak_mib(&api)?]);
-    rows.push(Row::new("peak memory of the api", "MiB", peak).target(Target::Below(MEMORY)));
+    rows.push(
+        Row::new("peak memory of the api", "MiB", peak).target(Target::Below(memory::LIMIT_MIB)),
+    );
     Ok(rows)
 }
 
@@ -135,7 +140,7 @@ async fn in_turn(
     let address = config.http.listen;
     let mut in_api = Meter::new(api.id())?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    load.warm_up(config, known).await?;
+    load.warm_up(address, config, known).await?;
     for _ in 0..ROUNDS {
         let requests = load.requests(config, known, REQUESTS);
         let meters = &mut [&mut in_api];
