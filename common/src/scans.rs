@@ -10,7 +10,7 @@
 //! 4. It adds the hash to MongoDB, a document per code and day. Each document remembers the number of its last fold, for
 //!    each Redis that there was, and takes none a second time, so whoever dies, and however many workers do the same, nothing counts twice.
 //!    A worker that was away for long finds a million counts: it reads them in parts, writes a hundred documents at a time,
-//!    and pauses after each for as long as that took, since orders come first.
+//!    and after each step pauses for three times as long as it took, since orders come first.
 //! 5. The hash is dropped, if it still is that of this fold. Until then any worker may take it up again, and nothing of
 //!    the next fold begins: so nothing is lost between the stores, and the last number is all that a document needs.
 //!

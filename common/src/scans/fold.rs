@@ -16,6 +16,10 @@ use crate::{
 const LEASE: Duration = Duration::from_secs(10);
 /// The most counts that are read at once.
 const SLICE: usize = 1000;
+/// After each step of a fold, so many times as long as it took belong to orders, which come first.
+const REST: u32 = 3;
+/// Far less than [`LEASE`].
+const LONGEST_REST: Duration = Duration::from_secs(1);
 /// Fields of the hash that are no counts.
 const FOLD: &str = "fold";
 const SINCE: &str = "since";
@@ -40,19 +44,19 @@ impl Scans {
         let waiting: u64 = self.redis.shared().hlen(self.keys.scans_folding()).await?;
         let parts = u32::try_from(waiting.div_ceil(at_once.max(1)))?;
         let mut scans = 0;
-        let mut pause = Duration::ZERO;
         for part in 0..parts {
-            let mut counts = self.folding(|count| count.part(parts) == part).await?;
+            let is_wanted = |count: &ScanCount| count.part(parts) == part;
+            let Some(mut counts) = self.folding(fold, is_wanted).await? else {
+                return Ok(0);
+            };
             for batch in batches(&mut counts) {
-                // Orders are promoted meanwhile, and come first.
-                sleep(pause).await;
                 // Else some of what was read may be of the next.
                 if !self.is_under_way(fold).await? {
                     return Ok(0);
                 }
                 let start = Instant::now();
                 store.add_scans(&self.source, fold.number, batch).await?;
-                pause = start.elapsed();
+                rest(start).await;
                 scans += batch.iter().map(|count| count.scans).sum::<u64>();
             }
         }
@@ -77,13 +81,19 @@ impl Scans {
         Ok(number.map(|number| Fold { number }))
     }
 
-    /// Some of what is being folded, read in slices: nothing is added to it any more. A count may come twice.
-    async fn folding(&self, is_wanted: impl Fn(&ScanCount) -> bool) -> RedisResult<Vec<ScanCount>> {
+    /// Some of what is being folded, read in slices: nothing is added to it any more. A count may come twice. None when
+    /// the fold was finished meanwhile.
+    async fn folding(
+        &self,
+        fold: Fold,
+        is_wanted: impl Fn(&ScanCount) -> bool,
+    ) -> RedisResult<Option<Vec<ScanCount>>> {
         let key = self.keys.scans_folding();
         let mut connection = self.redis.shared();
         let mut counts = Vec::new();
         let mut cursor = 0;
-        loop {
+        while self.is_under_way(fold).await? {
+            let start = Instant::now();
             let slice: (u64, Vec<(String, String)>) = redis::cmd("HSCAN")
                 .arg(&key)
                 .arg(cursor)
@@ -103,9 +113,11 @@ impl Scans {
             }
             cursor = slice.0;
             if cursor == 0 {
-                return Ok(counts);
+                return Ok(Some(counts));
             }
+            rest(start).await;
         }
+        Ok(None)
     }
 
     /// Says that a fold is worked on, so that nobody takes it up, unless it was finished.
@@ -124,4 +136,9 @@ impl Scans {
             .invoke_async(&mut self.redis.shared())
             .await
     }
+}
+
+/// Pauses after what began then.
+async fn rest(start: Instant) {
+    sleep((start.elapsed() * REST).min(LONGEST_REST)).await;
 }
