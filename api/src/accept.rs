@@ -42,12 +42,15 @@ pub(crate) fn list<'a>(
         .flat_map(|value| value.split(','))
 }
 
-/// The `q` among the parameters of a range, in thousandths; all of them without one.
+/// The highest quality, in thousandths.
+pub(crate) const MOST: u16 = 1000;
+
+/// The `q` among the parameters of a range, in thousandths; [`MOST`] without one.
 pub(crate) fn quality<'a>(parameters: impl Iterator<Item = &'a str>) -> Option<u16> {
     parameters
         .filter_map(|part| part.split_once('='))
         .find(|(name, _)| name.trim().eq_ignore_ascii_case("q"))
-        .map_or(Some(1000), |(_, value)| thousandths(value.trim()))
+        .map_or(Some(MOST), |(_, value)| thousandths(value.trim()))
 }
 
 /// A media range, and its quality in thousandths.
@@ -96,7 +99,7 @@ fn thousandths(text: &str) -> Option<u16> {
         return None;
     }
     let value: u16 = format!("{whole}{decimals:0<3}").parse().ok()?;
-    Some(value.min(1000))
+    Some(value.min(MOST))
 }
 
 #[cfg(test)]

@@ -25,6 +25,10 @@ impl Language {
         for (language, quality) in ranges {
             let is = |name: &str| language.eq_ignore_ascii_case(name);
             let best = if is("zh") {
+                // As most payers do. English cannot be wanted more.
+                if quality == accept::MOST {
+                    return Self::Chinese;
+                }
                 &mut chinese
             } else if is("en") {
                 &mut english
@@ -106,6 +110,8 @@ mod tests {
             ("en;q=nonsense, zh;q=0.1", Chinese),
             ("english", Chinese),
             ("\"><script>;en", Chinese),
+            ("en, zh;q=1", Chinese),
+            ("zh;q=0.9, en;q=1", English),
         ] {
             assert_eq!(language(value.as_bytes()), Some(expected), "{value}");
         }
