@@ -158,7 +158,8 @@ impl Codes {
     fn epoch(&self, store: &Store) -> u16 {
         let beginnings = self.beginnings.load(Ordering::Acquire);
         let epoch = beginnings.wrapping_add(store.member_changes());
-        u16::try_from(epoch & u32::from(u16::MAX)).unwrap_or_default()
+        let [.., high, low] = epoch.to_be_bytes();
+        u16::from_be_bytes([high, low])
     }
 
     /// How long it has been there, which fits for 136 years.
