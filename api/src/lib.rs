@@ -12,7 +12,6 @@ mod address;
 mod codes;
 mod desk;
 mod error;
-mod health;
 mod language;
 mod limit;
 mod openapi;
@@ -31,7 +30,6 @@ mod turns;
 mod upload;
 mod user;
 
-pub use health::check;
 pub use routes::router;
 pub use serve::serve;
 pub use state::AppState;

@@ -3,7 +3,7 @@
 use anyhow::bail;
 use heyi_common::{
     config::{Config, Process},
-    shutdown, telemetry,
+    healthcheck, shutdown, telemetry,
 };
 
 /// Handlers free what other threads allocated; glibc takes a lock for each such piece.
@@ -19,7 +19,7 @@ async fn main() -> anyhow::Result<()> {
             telemetry::start(&config.log)?;
             heyi_api::serve(config, shutdown::on_signal()?).await
         }
-        Some("healthcheck") => heyi_api::check(config.http.listen).await,
+        Some("healthcheck") => healthcheck::check(config.http.listen, "/readyz").await,
         Some(other) => {
             bail!("there is no command {other:?}: say `heyi-api` or `heyi-api healthcheck`")
         }

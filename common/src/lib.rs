@@ -7,6 +7,7 @@ pub mod backoff;
 mod batch;
 pub mod config;
 pub mod crash;
+pub mod healthcheck;
 pub mod shutdown;
 pub mod telemetry;
 

@@ -2,11 +2,10 @@
 
 use std::process::ExitCode;
 
-use anyhow::bail;
 use clap::{Parser, Subcommand};
 use heyi_common::{
     config::{Config, Process},
-    http, shutdown, telemetry,
+    healthcheck, shutdown, telemetry,
 };
 use heyi_worker::operator;
 
@@ -41,7 +40,7 @@ async fn main() -> anyhow::Result<ExitCode> {
             telemetry::start(&config.log)?;
             Box::pin(heyi_worker::run(config, shutdown::on_signal()?)).await?;
         }
-        Command::Healthcheck => healthcheck(&config?).await?,
+        Command::Healthcheck => healthcheck::check(config?.worker.listen, "/readyz").await?,
         Command::Operate(command) => {
             let fine = operator::run(command, config, arguments.json).await?;
             return Ok(if fine {
@@ -52,13 +51,4 @@ async fn main() -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-async fn healthcheck(config: &Config) -> anyhow::Result<()> {
-    let url = format!("http://{}/readyz", config.worker.listen);
-    let answer = http::client()?.get(url).send().await?;
-    if !answer.status().is_success() {
-        bail!("not ready: {}", answer.text().await?);
-    }
-    Ok(())
 }

@@ -1,4 +1,4 @@
-//! The `healthcheck` command, for container engines.
+//! The `healthcheck` command of both processes, for container engines.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -13,12 +13,12 @@ use tokio::{
 };
 
 const LIMIT: Duration = Duration::from_secs(8);
-/// Enough for any answer of `/readyz`, in bytes.
+/// Enough for any answer, in bytes.
 const LONGEST_ANSWER: u64 = 16 * 1024;
 
-/// Asks the process that listens on `address` whether it is ready.
-pub async fn check(address: SocketAddr) -> anyhow::Result<()> {
-    let answer = timeout(LIMIT, ask(reachable(address)))
+/// Asks `path` of the process that listens on `address`, and fails unless it answers 200.
+pub async fn check(address: SocketAddr, path: &str) -> anyhow::Result<()> {
+    let answer = timeout(LIMIT, ask(reachable(address), path))
         .await
         .context("no answer in time")?
         .with_context(|| format!("ask {address}"))?;
@@ -29,9 +29,9 @@ pub async fn check(address: SocketAddr) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn ask(address: SocketAddr) -> std::io::Result<String> {
+async fn ask(address: SocketAddr, path: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(address).await?;
-    let request = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
     stream.take(LONGEST_ANSWER).read_to_end(&mut answer).await?;
