@@ -18,5 +18,5 @@ COPY --from=build /usr/local/bin/heyi-api /usr/local/bin/heyi-worker /usr/local/
 # The licence of the font within heyi-api.
 COPY api/fonts/OFL.txt /usr/share/doc/heyi/OFL.txt
 USER 10001:10001
-EXPOSE 8080 9091
+EXPOSE 8080 9090 9091
 CMD ["heyi-api"]

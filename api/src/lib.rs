@@ -14,6 +14,7 @@ mod desk;
 mod error;
 mod language;
 mod limit;
+mod monitor;
 mod openapi;
 mod pages;
 mod params;

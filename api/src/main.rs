@@ -19,7 +19,10 @@ async fn main() -> anyhow::Result<()> {
             telemetry::start(&config.log)?;
             heyi_api::serve(config, shutdown::on_signal()?).await
         }
-        Some("healthcheck") => healthcheck::check(config.http.listen, "/readyz").await,
+        Some("healthcheck") => match config.http.monitor {
+            Some(monitor) => healthcheck::check(monitor, "/readyz").await,
+            None => healthcheck::check(config.http.listen, "/healthz").await,
+        },
         Some(other) => {
             bail!("there is no command {other:?}: say `heyi-api` or `heyi-api healthcheck`")
         }

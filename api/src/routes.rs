@@ -6,7 +6,6 @@ mod del;
 mod login;
 mod new_order;
 mod notify;
-mod ops;
 mod qr;
 mod qr_picture;
 mod qr_poster;
@@ -28,7 +27,7 @@ use futures::FutureExt;
 use tokio::time::timeout;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{error::Error, openapi, present, state::AppState, track::Track};
+use crate::{error::Error, monitor, openapi, present, state::AppState, track::Track};
 
 /// The whole API as one value. It wants to be told the peer's address (`ConnectInfo<SocketAddr>`).
 pub fn router(state: AppState) -> Router {
@@ -47,14 +46,11 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(notify::notify))
         .routes(routes!(check_order::check_order))
         .routes(routes!(decode::decode))
-        .routes(routes!(ops::healthz))
-        .routes(routes!(ops::readyz))
-        .routes(routes!(ops::metrics))
         .split_for_parts();
     let document = openapi::finish(document)
         .to_pretty_json()
         .unwrap_or_default();
-    let routes = routes.route(
+    let routes = routes.route("/healthz", get(monitor::healthz)).route(
         "/openapi.json",
         get(async move || openapi::answer(document.clone())),
     );

@@ -14,7 +14,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use self::thread::{Thread, end};
-use crate::{state::AppState, turns::processors};
+use crate::{monitor::Monitor, state::AppState, turns::processors};
 
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 /// What the scans of the last moment may take to be counted.
@@ -28,11 +28,16 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
         tracing::warn!("{warning}");
     }
     let listen = config.http.listen;
+    let monitor = Monitor::bind(&config.http).await?;
     let state = AppState::new(config).await?;
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("listen on {listen}"))?;
     tracing::info!(http.address = %listener.local_addr()?, "listening");
+    let ended = CancellationToken::new();
+    // Until nothing is served any more, so that a slow end can be watched.
+    tokio::spawn(monitor.serve(state.clone(), ended.clone()));
+    let _ended = ended.drop_guard();
     start_side_tasks(&state, &stop);
     let threads = start_threads(&state, &stop)?;
     shutdown::announce_ready(stop.clone());

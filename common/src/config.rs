@@ -78,6 +78,8 @@ pub struct Mistakes(pub Vec<String>);
 #[expect(missing_docs, reason = "config.default.toml documents every setting")]
 pub struct Http {
     pub listen: SocketAddr,
+    #[serde(deserialize_with = "layers::optional_address")]
+    pub monitor: Option<SocketAddr>,
     #[serde(deserialize_with = "layers::optional_url")]
     pub public_url: Option<Url>,
     pub trusted_proxies: Vec<IpNet>,

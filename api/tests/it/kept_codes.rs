@@ -39,7 +39,7 @@ async fn page(api: &Heyi, code: &Code) -> Result<(u16, String)> {
 
 /// How many codes an api took from `memory` or `mongodb` so far.
 async fn taken(api: &Heyi, from: &str) -> Result<u64> {
-    let url = format!("{}/metrics", api.url());
+    let url = format!("{}/metrics", api.monitor_url());
     let text = http::client()?.get(url).send().await?.text().await?;
     let name = format!("heyi_codes_read_total{{from=\"{from}\"}} ");
     let count = text.lines().find_map(|line| line.strip_prefix(&name));

@@ -75,7 +75,7 @@ async fn a_notify_is_queued_as_it_came_and_its_order_lives_longer() -> Result<()
     let key = app.world.queue()?.keys().order(&number);
     let seconds: i64 = app.redis()?.ttl(key).await?;
     assert!(seconds > 6 * 24 * 3600, "{seconds}");
-    let metrics = app.get_with("/metrics", &[]).await?.body;
+    let metrics = app.monitor("/metrics").await?.body;
     let queued = r#"heyi_notify_total{outcome="queued"} 3"#;
     assert!(metrics.contains(queued), "{metrics}");
     let log = app.api.log();
@@ -154,7 +154,7 @@ async fn many_forged_notifies_are_all_counted_and_few_logged() -> Result<()> {
     let lines = log.matches("notify refused").count();
     let most = 10 * (2 + usize::try_from(start.elapsed().as_secs())?);
     assert!(lines > 0 && lines <= most, "{lines} lines, {most} allowed");
-    let metrics = app.get_with("/metrics", &[]).await?.body;
+    let metrics = app.monitor("/metrics").await?.body;
     let refused = format!(r#"heyi_notify_total{{outcome="refused"}} {FORGED}"#);
     assert!(metrics.contains(&refused), "{metrics}");
     app.finish().await

@@ -16,11 +16,7 @@ async fn without_redis_what_needs_it_is_503_and_comes_back() -> Result<()> {
     let answer = app.client.post_form("/newOrder", &order).await?;
     assert_fails(&answer, 503, "cannot reach Redis:");
     assert_fails(&app.client.check("UNKNOWN1").await?, 503, "Redis");
-    assert_fails(
-        &app.get_with("/readyz", &[]).await?,
-        503,
-        "cannot reach Redis:",
-    );
+    assert_fails(&app.monitor("/readyz").await?, 503, "cannot reach Redis:");
     assert_eq!(app.get_with("/healthz", &[]).await?.status, 200);
     // What needs only MongoDB goes on.
     let page = app
@@ -37,7 +33,7 @@ async fn without_redis_what_needs_it_is_503_and_comes_back() -> Result<()> {
         redis.restart().await?;
     }
     eventually("the api is ready again", async || {
-        Ok(app.get_with("/readyz", &[]).await?.status == 200)
+        Ok(app.monitor("/readyz").await?.status == 200)
     })
     .await?;
     assert_eq!(app.client.post_form("/newOrder", &order).await?.status, 200);
@@ -62,11 +58,7 @@ async fn without_mongodb_what_needs_it_is_503_and_comes_back() -> Result<()> {
     );
     assert_fails(&app.client.get("/del", &delete).await?, 503, "MongoDB");
     assert_fails(&app.client.check("UNKNOWN1").await?, 503, "MongoDB");
-    assert_fails(
-        &app.get_with("/readyz", &[]).await?,
-        503,
-        "cannot reach MongoDB:",
-    );
+    assert_fails(&app.monitor("/readyz").await?, 503, "cannot reach MongoDB:");
     let page = app.client.get("/qr", &params(&[("id", &id)])).await?;
     assert_eq!(page.status, 503);
     assert!(page.body.contains("服务暂时不可用"), "{}", page.body);
@@ -77,7 +69,7 @@ async fn without_mongodb_what_needs_it_is_503_and_comes_back() -> Result<()> {
         mongo.restart().await?;
     }
     eventually("the api is ready again", async || {
-        Ok(app.get_with("/readyz", &[]).await?.status == 200)
+        Ok(app.monitor("/readyz").await?.status == 200)
     })
     .await?;
     assert_eq!(app.client.get("/reflash", &list).await?.status, 200);
@@ -93,8 +85,8 @@ async fn an_api_that_starts_without_stores_makes_the_indexes_when_they_come() ->
     }
     let mut api = world.start_api()?;
     api.answers("healthz").await?;
-    let client = world.client()?;
-    let answer = client.get("/readyz", &params(&[])).await?;
+    let monitor = world.client()?.at(&api.monitor_url());
+    let answer = monitor.get("/readyz", &params(&[])).await?;
     assert_fails(&answer, 503, "cannot reach Redis and MongoDB:");
     if let (Some(redis), Some(mongo)) = (&mut world.redis, &mut world.mongo) {
         redis.restart().await?;

@@ -1,12 +1,15 @@
 use anyhow::{Context, Result};
-use heyi_sandbox::world::{World, binary, eventually};
+use heyi_sandbox::{
+    servers::process::free_port,
+    world::{World, binary, eventually, params},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     process::Command,
 };
 
-use crate::support::TestApp;
+use crate::support::{TestApp, assert_fails};
 
 const GO_ON: &[u8; 25] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -60,35 +63,76 @@ async fn every_mistake_of_the_settings_is_told_at_once() -> Result<()> {
     Ok(())
 }
 
+/// Runs `heyi-api healthcheck` with the settings of the api, but this monitor.
+async fn healthcheck(app: &TestApp, monitor: &str) -> Result<(Option<i32>, String)> {
+    let mut command = Command::new(binary("heyi-api")?);
+    command
+        .arg("healthcheck")
+        .env("HEYI_HTTP__MONITOR", monitor);
+    for name in [
+        "HTTP__LISTEN",
+        "HTTP__PUBLIC_URL",
+        "PAYJS__MCHID",
+        "PAYJS__KEY",
+        "PAYJS__NOTIFY_URL",
+        "WECHAT__APPID",
+        "WECHAT__SECRET",
+        "SIGN__APP_KEY",
+        "SIGN__SESSION_SECRET",
+    ] {
+        let name = format!("HEYI_{name}");
+        command.env(&name, app.world.setting(&name));
+    }
+    let output = command.output().await?;
+    Ok((output.status.code(), String::from_utf8(output.stderr)?))
+}
+
 #[tokio::test]
 async fn a_healthcheck_asks_the_process_that_runs() -> Result<()> {
-    let app = TestApp::start().await?;
-    let check = async |world: &World| -> Result<_> {
-        let mut command = Command::new(binary("heyi-api")?);
-        command.arg("healthcheck");
-        for name in [
-            "HTTP__LISTEN",
-            "HTTP__PUBLIC_URL",
-            "PAYJS__MCHID",
-            "PAYJS__KEY",
-            "PAYJS__NOTIFY_URL",
-            "WECHAT__APPID",
-            "WECHAT__SECRET",
-            "SIGN__APP_KEY",
-            "SIGN__SESSION_SECRET",
-        ] {
-            let name = format!("HEYI_{name}");
-            command.env(&name, world.setting(&name));
-        }
-        let output = command.output().await?;
-        Ok((output.status.code(), String::from_utf8(output.stderr)?))
-    };
-    assert_eq!(check(&app.world).await?, (Some(0), String::new()));
-    app.api.stop().await?;
-    let (code, error) = check(&app.world).await?;
-    assert_eq!(code, Some(1));
-    assert!(error.contains("ask 127.0.0.1:"), "{error}");
+    let mut app = TestApp::start().await?;
+    let monitor = app.api.monitor_url().replace("http://", "");
+    // Without a monitor it asks the public address.
+    for monitor in [monitor.as_str(), ""] {
+        let answer = healthcheck(&app, monitor).await?;
+        assert_eq!(answer, (Some(0), String::new()));
+    }
+    app.api.end().await?;
+    for monitor in [monitor.as_str(), ""] {
+        let (code, error) = healthcheck(&app, monitor).await?;
+        assert_eq!(code, Some(1));
+        assert!(error.contains("ask 127.0.0.1:"), "{error}");
+    }
     app.world.finish().await
+}
+
+#[tokio::test]
+async fn readiness_and_metrics_are_not_on_the_public_address() -> Result<()> {
+    let app = TestApp::start().await?;
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        let (public, monitor) = (app.get_with(path, &[]).await?, app.monitor(path).await?);
+        let expected = if path == "/healthz" { 200 } else { 404 };
+        assert_eq!((public.status.as_u16(), path), (expected, path));
+        assert_eq!(monitor.status, 200, "{path}");
+    }
+    for path in ["/qr", "/notify", "/openapi.json"] {
+        assert_fails(&app.monitor(path).await?, 404, "");
+    }
+    app.finish().await
+}
+
+#[tokio::test]
+async fn an_empty_monitor_is_none() -> Result<()> {
+    let world = World::new().await?;
+    let settings = [("HEYI_HTTP__MONITOR", String::new())];
+    let api = world.start_with("heyi-api", free_port()?, &settings)?;
+    eventually("the api serves", async || {
+        let client = world.client()?.at(&api.url());
+        Ok(client.get("/healthz", &params(&[])).await?.status == 200)
+    })
+    .await?;
+    assert!(!api.log().contains("monitor listening"), "{}", api.log());
+    api.stop().await?;
+    world.finish().await
 }
 
 #[tokio::test]
@@ -97,7 +141,7 @@ async fn metrics_count_requests_by_route_and_never_by_path() -> Result<()> {
     app.get_with("/qr?id=1", &[]).await?;
     app.get_with("/made/up/by/strangers", &[]).await?;
     app.post("/notify", "", "nonsense").await?;
-    let metrics = app.get_with("/metrics", &[]).await?.body;
+    let metrics = app.monitor("/metrics").await?.body;
     for line in [
         r#"heyi_http_requests_total{route="/qr",method="GET",status="410"} 1"#,
         r#"heyi_http_requests_total{route="none",method="GET",status="404"} 1"#,

@@ -172,7 +172,7 @@ async fn without_redis_pages_are_shown_and_their_scans_counted_later() -> Result
         redis.restart().await?;
     }
     eventually("the api is ready again", async || {
-        Ok(app.get_with("/readyz", &[]).await?.status == 200)
+        Ok(app.monitor("/readyz").await?.status == 200)
     })
     .await?;
     until_told(&app, &alice, &code, 12).await?;

@@ -124,6 +124,14 @@ impl TestApp {
         self.client.send(request).await
     }
 
+    /// GET from the monitoring address.
+    pub(crate) async fn monitor(&self, path: &str) -> Result<Answer> {
+        let client = self.client.at(&self.api.monitor_url());
+        client
+            .send(client.request(reqwest::Method::GET, path))
+            .await
+    }
+
     /// POST of a body of any type.
     pub(crate) async fn post(
         &self,

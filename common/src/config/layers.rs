@@ -1,6 +1,6 @@
 //! Laying the sources over each other, with every mistake kept.
 
-use std::fs;
+use std::{fs, net::SocketAddr};
 
 use serde::{Deserialize, Deserializer};
 use toml::{Table, Value};
@@ -47,6 +47,17 @@ pub(super) fn optional_url<'de, D: Deserializer<'de>>(text: D) -> Result<Option<
     Url::parse(&text)
         .map(Some)
         .map_err(serde::de::Error::custom)
+}
+
+/// An empty text is no address; anything else must be one.
+pub(super) fn optional_address<'de, D: Deserializer<'de>>(
+    text: D,
+) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(text)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(serde::de::Error::custom)
 }
 
 fn parse(source: &str, text: &str) -> Result<Table, Mistakes> {

@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::binary;
-use crate::servers::process::{signal, stop, tail, tethered};
+use crate::servers::process::{free_port, signal, stop, tail, tethered};
 
 const READY_LIMIT: Duration = Duration::from_secs(30);
 /// More lines than a backtrace has, above which an error stands.
@@ -30,6 +30,7 @@ pub struct Heyi {
     settings: BTreeMap<String, String>,
     child: Child,
     port: u16,
+    monitor_port: u16,
     log: PathBuf,
 }
 
@@ -42,12 +43,21 @@ impl Heyi {
         dir: &Path,
     ) -> Result<Self> {
         let log = dir.join(format!("{program}-{port}.log"));
-        let listen = if program == "heyi-worker" {
-            "HEYI_WORKER__LISTEN"
-        } else {
-            "HEYI_HTTP__LISTEN"
+        let has_monitor = settings.contains_key("HEYI_HTTP__MONITOR");
+        let mut listen = |name: &str, port| {
+            settings.insert(name.to_owned(), format!("127.0.0.1:{port}"));
         };
-        settings.insert(listen.to_owned(), format!("127.0.0.1:{port}"));
+        let monitor_port = if program == "heyi-worker" {
+            listen("HEYI_WORKER__LISTEN", port);
+            port
+        } else {
+            let monitor_port = free_port()?;
+            listen("HEYI_HTTP__LISTEN", port);
+            if !has_monitor {
+                listen("HEYI_HTTP__MONITOR", monitor_port);
+            }
+            monitor_port
+        };
         let arguments: Vec<String> = arguments.iter().copied().map(str::to_owned).collect();
         Ok(Self {
             child: spawn(program, &arguments, &settings, &log)?,
@@ -55,6 +65,7 @@ impl Heyi {
             arguments,
             settings,
             port,
+            monitor_port,
             log,
         })
     }
@@ -76,9 +87,9 @@ impl Heyi {
         Ok(self)
     }
 
-    /// Waits until it answers a path with success.
+    /// Waits until its monitor answers a path with success.
     pub async fn answers(&mut self, path: &str) -> Result<()> {
-        let url = format!("{}/{path}", self.url());
+        let url = format!("{}/{path}", self.monitor_url());
         let client = super::client::http()?;
         let limit = Instant::now() + READY_LIMIT;
         loop {
@@ -111,6 +122,11 @@ impl Heyi {
     /// Where it answers.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Where it answers `/readyz` and `/metrics`.
+    pub fn monitor_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.monitor_port)
     }
 
     /// Its process id.

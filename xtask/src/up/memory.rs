@@ -16,6 +16,9 @@ pub(super) struct Memory {
     pub(super) mongo_port: u16,
     pub(super) sandbox_port: u16,
     pub(super) worker_port: u16,
+    /// 0 in the memory of an older version, and then replaced.
+    #[serde(default)]
+    pub(super) monitor_port: u16,
     pub(super) payjs_mchid: String,
     pub(super) payjs_key: String,
     pub(super) wechat_appid: String,
@@ -38,8 +41,9 @@ impl Memory {
             &mut memory.redis_port,
             &mut memory.sandbox_port,
             &mut memory.worker_port,
+            &mut memory.monitor_port,
         ] {
-            if !is_free(*port) {
+            if *port == 0 || !is_free(*port) {
                 *port = free_port()?;
             }
         }
@@ -60,6 +64,7 @@ impl Memory {
             mongo_port: free_port()?,
             sandbox_port: free_port()?,
             worker_port: free_port()?,
+            monitor_port: free_port()?,
             payjs_mchid: random(b"123456789", 10),
             payjs_key: random(b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789", 16),
             wechat_appid: format!("wx{}", random(HEX, 16)),

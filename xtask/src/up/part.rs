@@ -118,7 +118,7 @@ pub(super) async fn program(
     let part = parts.last_mut().context("no part")?;
     let ready = tokio::select! {
         failure = part.ended() => return Err(failure),
-        ready = ready(plan.port, plan.ready) => ready,
+        ready = ready(plan.ready) => ready,
     };
     ready.map_err(|error| {
         let limit = START_LIMIT.as_secs();
@@ -152,7 +152,7 @@ fn add_server(
     Ok(address)
 }
 
-async fn ready(port: u16, path: &str) -> Result<()> {
+async fn ready((port, path): (u16, &str)) -> Result<()> {
     let limit = Instant::now() + START_LIMIT;
     loop {
         let answer = timeout(ANSWER_LIMIT, status_line(port, path)).await;

@@ -15,8 +15,8 @@ pub(super) struct Plan {
     pub(super) name: &'static str,
     pub(super) binary: &'static str,
     pub(super) port: u16,
-    /// Answers with 200 once the program serves.
-    pub(super) ready: &'static str,
+    /// Port and path that answer with 200 once the program serves.
+    pub(super) ready: (u16, &'static str),
     pub(super) environment: Vec<(&'static str, String)>,
 }
 
@@ -26,6 +26,7 @@ pub(super) fn plans(memory: &Memory, api_port: u16, redis: &str, mongo: &str) ->
     let sandbox = url(memory.sandbox_port);
     let shared = vec![
         ("HEYI_HTTP__LISTEN", address(api_port)),
+        ("HEYI_HTTP__MONITOR", address(memory.monitor_port)),
         ("HEYI_HTTP__PUBLIC_URL", api.clone()),
         ("HEYI_REDIS__URL", redis.to_owned()),
         ("HEYI_MONGO__URL", mongo.to_owned()),
@@ -54,21 +55,21 @@ pub(super) fn plans(memory: &Memory, api_port: u16, redis: &str, mongo: &str) ->
             name: "sandbox",
             binary: "heyi-sandbox",
             port: memory.sandbox_port,
-            ready: "/healthz",
+            ready: (memory.sandbox_port, "/healthz"),
             environment: stand_ins,
         },
         Plan {
             name: "api",
             binary: "heyi-api",
             port: api_port,
-            ready: "/readyz",
+            ready: (memory.monitor_port, "/readyz"),
             environment: shared.clone(),
         },
         Plan {
             name: "worker",
             binary: "heyi-worker",
             port: memory.worker_port,
-            ready: "/readyz",
+            ready: (memory.worker_port, "/readyz"),
             environment: shared,
         },
     ]
