@@ -9,7 +9,7 @@ use axum::{
 };
 use heyi_common::{
     config::Config,
-    form,
+    form::{self, FormError, MOST_FIELDS},
     sign::{self, SIGN},
 };
 use http_body_util::LengthLimitError;
@@ -190,6 +190,9 @@ impl<'de> Visitor<'de> for Flat {
             if params.contains_key(&name) {
                 return Err(A::Error::custom(format_args!("{name:?} stands twice")));
             }
+            if params.len() == MOST_FIELDS {
+                return Err(A::Error::custom(FormError::TooMany));
+            }
             params.insert(name, text);
         }
         Ok(Params(params))
@@ -245,6 +248,17 @@ mod tests {
         }
     }
 
+    #[test]
+    fn more_than_64_fields_are_refused() {
+        let object = |fields: usize| {
+            let fields: Vec<String> = (0..fields).map(|field| format!("\"{field}\":1")).collect();
+            format!("{{{}}}", fields.join(","))
+        };
+        assert!(from_json(object(MOST_FIELDS).as_bytes()).is_ok());
+        let error = from_json(object(MOST_FIELDS + 1).as_bytes()).unwrap_err();
+        assert!(error.to_string().contains("more than 64 fields"), "{error}");
+    }
+
     proptest! {
         #[test]
         fn no_body_panics(body in "[\\[\\]{}:,\"a-c0-9.e\\\\u-]{0,60}", bytes: Vec<u8>) {
@@ -253,7 +267,10 @@ mod tests {
         }
 
         #[test]
-        fn an_object_of_texts_is_read_as_it_is_and_none_stands_twice(given: sign::Params, name: String) {
+        fn an_object_of_texts_is_read_as_it_is_and_none_stands_twice(
+            given in proptest::collection::btree_map(any::<String>(), any::<String>(), 0..MOST_FIELDS - 1),
+            name: String,
+        ) {
             let mut given = given;
             given.insert(name.clone(), "1".to_owned());
             let json = serde_json::to_string(&given).unwrap();

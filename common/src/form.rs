@@ -8,10 +8,15 @@ use crate::sign::{Params, Sorted};
 
 /// As many as a notify has.
 const USUAL_FIELDS: usize = 10;
+/// The most fields of a form. A notify has about 10, and no request has more than that.
+pub const MOST_FIELDS: usize = 64;
 
 /// Why a body is not a form that can be signed.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum FormError {
+    /// There are more than [`MOST_FIELDS`], whose decoding and sorting would cost many times a usual form.
+    #[error("there are more than 64 fields: send fewer")]
+    TooMany,
     /// The decoded text is not UTF-8, so its signature would be over something else.
     #[error("the form is not UTF-8 after decoding")]
     NotUtf8,
@@ -27,11 +32,11 @@ pub struct Form<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 impl<'a> Form<'a> {
     /// Reads `application/x-www-form-urlencoded`.
     pub fn parse(body: &'a [u8]) -> Result<Self, FormError> {
+        if pairs(body).nth(MOST_FIELDS).is_some() {
+            return Err(FormError::TooMany);
+        }
         let mut fields = Vec::with_capacity(USUAL_FIELDS);
-        for pair in body
-            .split(|byte| *byte == b'&')
-            .filter(|pair| !pair.is_empty())
-        {
+        for pair in pairs(body) {
             let split = pair
                 .iter()
                 .position(|byte| *byte == b'=')
@@ -78,6 +83,11 @@ pub fn write(params: &Params) -> String {
         .finish()
 }
 
+fn pairs(body: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let pairs = body.split(|byte| *byte == b'&');
+    pairs.filter(|pair| !pair.is_empty())
+}
+
 fn decode(text: &[u8]) -> Result<Cow<'_, str>, FormError> {
     // Without a branch for each byte, which is what most texts cost.
     let has = |wanted: u8| {
@@ -113,6 +123,22 @@ mod tests {
     }
 
     #[test]
+    fn more_than_64_fields_are_refused_before_any_is_decoded() {
+        let form = |fields: usize| {
+            let fields: Vec<String> = (0..fields).map(|field| format!("{field}=")).collect();
+            fields.join("&")
+        };
+        assert_eq!(parse(form(MOST_FIELDS).as_bytes()).unwrap().len(), 64);
+        let one_more = form(MOST_FIELDS + 1);
+        // Decoding would fail first at the name, which is not UTF-8.
+        for body in [one_more.clone(), format!("%FF&{one_more}&%FF&{one_more}")] {
+            assert_eq!(parse(body.as_bytes()), Err(FormError::TooMany));
+        }
+        // Separators without fields between them are no fields.
+        assert_eq!(parse("&".repeat(8191).as_bytes()), Ok(Params::new()));
+    }
+
+    #[test]
     fn plus_is_a_space_and_what_is_missing_is_empty() {
         let params = parse(b"a=x+y%2Bz&b&=c&&").unwrap();
         assert_eq!(params["a"], "x y+z");
@@ -122,7 +148,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_written_is_read(params: Params) {
+        fn what_was_written_is_read(params in a_few_fields()) {
             prop_assert_eq!(parse(write(&params).as_bytes()), Ok(params));
         }
 
@@ -143,7 +169,7 @@ mod tests {
         }
 
         #[test]
-        fn a_field_that_stands_twice_is_refused_however_it_is_written(params: Params, name: String, at: usize) {
+        fn a_field_that_stands_twice_is_refused_however_it_is_written(params in a_few_fields(), name: String, at: usize) {
             let mut params = params;
             params.insert(name.clone(), "1".to_owned());
             let written = write(&params);
@@ -153,6 +179,10 @@ mod tests {
             pairs.insert(at % (pairs.len() + 1), &again);
             prop_assert_eq!(parse(pairs.join("&").as_bytes()), Err(FormError::Twice(name)));
         }
+    }
+
+    fn a_few_fields() -> impl Strategy<Value = Params> {
+        proptest::collection::btree_map(any::<String>(), any::<String>(), 0..MOST_FIELDS - 1)
     }
 
     /// Bytes of which forms are made, good and bad.

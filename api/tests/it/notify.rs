@@ -134,6 +134,8 @@ async fn bodies_that_readers_could_differ_on_are_refused() -> Result<()> {
     let mut half_encoded = format!("{sound}&attach=").into_bytes();
     half_encoded.extend(b"\xE4%B8%AD");
     assert_refused(&app, half_encoded).await?;
+    assert_refused(&app, format!("{sound}{}", "&x".repeat(8000))).await?;
+    assert!(app.api.log().contains("more than 64 fields"));
     assert_refused(&app, "").await?;
     assert_refused(&app, "{}").await?;
     assert_refused(&app, sound.split("&sign").next().unwrap_or_default()).await?;
