@@ -25,7 +25,8 @@ pub const PAID_TTL: Duration = Duration::from_secs(7 * 24 * 3600);
 pub struct Order {
     /// The merchant's number of the order.
     pub out_trade_no: OutTradeNo,
-    /// The id its code will have. Chosen now, so that every promotion of this order writes the same code.
+    /// The id its code will have. Chosen now, so that every promotion of this order writes the same code. 96 random
+    /// bits: the driver's own ids are a time, a value of the process and a counter, so one leads to its neighbours.
     #[serde(with = "hex_id")]
     pub code_id: ObjectId,
     /// The owner.
@@ -50,7 +51,7 @@ impl Order {
         Self {
             params: sign(&out_trade_no),
             out_trade_no,
-            code_id: ObjectId::new(),
+            code_id: ObjectId::from_bytes(rand::random()),
             openid: data.openid,
             name: data.name,
             payloads: data.payloads,
@@ -59,6 +60,9 @@ impl Order {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
 
 /// An `ObjectId` as 24 hex digits.
 mod hex_id {

@@ -167,10 +167,10 @@ impl Store {
             .options(unique)
             .build();
         let by_owner = IndexModel::builder()
-            .keys(doc! { "openid": 1, "_id": -1 })
+            .keys(doc! { "openid": 1, "created_at": -1, "_id": -1 })
             .build();
         let by_code = IndexModel::builder()
-            .keys(doc! { "code_id": 1, "_id": -1 })
+            .keys(doc! { "code_id": 1, "created_at": -1, "_id": -1 })
             .build();
         self.codes.create_indexes([by_order, by_owner]).await?;
         self.reports.create_index(by_code).await?;
@@ -203,7 +203,7 @@ impl Store {
             let cursor = self
                 .codes
                 .find(doc! { "openid": openid, "deleted_at": null })
-                .sort(doc! { "_id": -1 })
+                .sort(doc! { "created_at": -1, "_id": -1 })
                 .limit(LIST_LIMIT)
                 .await?;
             cursor.try_collect().await

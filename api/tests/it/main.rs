@@ -8,6 +8,7 @@ mod support;
 mod channels;
 mod check_order;
 mod client;
+mod code_ids;
 mod code_page;
 mod code_page_access;
 mod decode;

@@ -43,7 +43,7 @@ impl Bare {
             .options(unique)
             .build();
         let by_owner = IndexModel::builder()
-            .keys(doc! { "openid": 1, "_id": -1 })
+            .keys(doc! { "openid": 1, "created_at": -1, "_id": -1 })
             .build();
         codes.create_indexes([by_order, by_owner]).await?;
         Ok(Self {

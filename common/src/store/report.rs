@@ -30,7 +30,7 @@ pub enum Reason {
 /// What somebody who saw a code's page told its operator.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// Its own id; newer ones are greater.
+    /// Its own id, random.
     #[serde(rename = "_id")]
     pub id: ObjectId,
     /// The code.
@@ -87,7 +87,7 @@ impl Report {
             return Err(ReportError::Contact);
         }
         Ok(Self {
-            id: ObjectId::new(),
+            id: ObjectId::from_bytes(rand::random()),
             code_id,
             reason,
             text,
@@ -126,7 +126,7 @@ impl Store {
         let cursor = self
             .reports
             .find(filter)
-            .sort(doc! { "_id": -1 })
+            .sort(doc! { "created_at": -1, "_id": -1 })
             .limit(i64::try_from(most).unwrap_or(i64::MAX))
             .await?;
         Ok(cursor.try_collect().await?)

@@ -1,0 +1,38 @@
+use std::collections::HashSet;
+
+use super::*;
+use crate::payload::Platform;
+
+fn data() -> OrderData {
+    OrderData {
+        openid: "oAlice".parse().unwrap(),
+        name: "小店".to_owned(),
+        payloads: Payloads::from([(Platform::Jd, "https://h5pay.jd.com/".to_owned())]),
+    }
+}
+
+#[test]
+fn code_ids_of_one_process_have_nothing_in_common() {
+    const ORDERS: usize = 1_000;
+    let order = || Order::new(data(), Fee::new(990).unwrap(), |_| Params::new());
+    let ids: Vec<[u8; 12]> = (0..ORDERS).map(|_| order().code_id.bytes()).collect();
+    // The parts of an id of the driver, with one byte of its neighbour so that chance plays no role.
+    for part in [0..5, 4..9, 8..12] {
+        let different: HashSet<&[u8]> = ids.iter().map(|id| &id[part.clone()]).collect();
+        assert!(
+            different.len() >= ORDERS - 2,
+            "{part:?}: {}",
+            different.len()
+        );
+    }
+    let all_bits = ids
+        .iter()
+        .fold(([0; 12], [0xFF; 12]), |(mut or, mut and), id| {
+            for at in 0..12 {
+                or[at] |= id[at];
+                and[at] &= id[at];
+            }
+            (or, and)
+        });
+    assert_eq!(all_bits, ([0xFF; 12], [0; 12]), "a bit is always the same");
+}
