@@ -42,8 +42,16 @@ impl Config {
             clippy::disallowed_methods,
             reason = "this is the one place that reads the environment"
         )]
-        let file = std::env::var("HEYI_CONFIG").ok();
-        Self::from_sources(process, file.as_deref(), std::env::vars())
+        let (file, variables) = (std::env::var("HEYI_CONFIG").ok(), std::env::vars_os());
+        let (settings, mut mistakes) = layers::environment(variables);
+        match Self::from_sources(process, file.as_deref(), settings) {
+            Ok(config) if mistakes.is_empty() => Ok(config),
+            Ok(_) => Err(Mistakes(mistakes)),
+            Err(Mistakes(others)) => {
+                mistakes.extend(others);
+                Err(Mistakes(mistakes))
+            }
+        }
     }
 
     /// Loads the configuration from an optional file and given environment variables.

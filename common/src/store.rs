@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use futures::TryStreamExt;
 use mongodb::{
     Client, Collection, Database, IndexModel,
@@ -24,7 +24,7 @@ use mongodb::{
     error::{ErrorKind, WriteFailure},
     event::{EventHandler, sdam::SdamEvent},
     options::{
-        Acknowledgment, ClientOptions, IndexOptions, ReadConcern, ReadPreference,
+        Acknowledgment, ClientOptions, ConnectionString, IndexOptions, ReadConcern, ReadPreference,
         SelectionCriteria, WriteConcern,
     },
 };
@@ -105,9 +105,10 @@ impl Store {
     /// every read asks the primary, whatever the URL says.
     pub async fn new(config: &config::Mongo) -> anyhow::Result<Self> {
         http::install_tls();
-        let mut options = ClientOptions::parse(config.url.expose_secret())
-            .await
-            .context("read mongo.url")?;
+        // The error of this step may quote the password; that of the next one cannot.
+        let url = ConnectionString::parse(config.url.expose_secret())
+            .map_err(|_| anyhow!("mongo.url is not a valid MongoDB URL"))?;
+        let mut options = ClientOptions::parse(url).await.context("read mongo.url")?;
         options.app_name = Some("heyi".to_owned());
         options.server_selection_timeout = Some(SELECT_TIMEOUT);
         options.connect_timeout = Some(CONNECT_TIMEOUT);

@@ -1,6 +1,9 @@
-//! Laying the sources over each other, with every mistake kept.
+//! Merges the configuration sources and collects every mistake.
+//!
+//! A value may be a secret, and so may a line of a file. So errors name the key, or the file and the line. Types are
+//! checked here because serde's message for a wrong type quotes the value, and toml's Display quotes the line.
 
-use std::{fs, net::SocketAddr};
+use std::{ffi::OsString, fs, net::SocketAddr};
 
 use serde::{Deserialize, Deserializer};
 use toml::{Table, Value};
@@ -27,8 +30,7 @@ pub(super) fn merge(
     let mut variables: Vec<_> = environment.into_iter().collect();
     variables.sort();
     for (name, value) in variables {
-        if let Some(path) = name.strip_prefix(PREFIX)
-            && path.contains("__")
+        if let Some(path) = path_of(&name)
             && let Err(mistake) = set(&mut merged, path, &value)
         {
             mistakes.push(format!("{name}: {mistake}"));
@@ -36,6 +38,33 @@ pub(super) fn merge(
     }
     let config = read(&defaults, merged, &mut mistakes)?;
     Ok((config, mistakes))
+}
+
+/// The variables of this process that may be settings, and a mistake for each setting that is not valid UTF-8.
+pub(super) fn environment(
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+) -> (Vec<(String, String)>, Vec<String>) {
+    let (mut settings, mut mistakes) = (Vec::new(), Vec::new());
+    for (name, value) in variables {
+        let Some(name) = name
+            .into_string()
+            .ok()
+            .filter(|name| path_of(name).is_some())
+        else {
+            continue;
+        };
+        match value.into_string() {
+            Ok(value) => settings.push((name, value)),
+            Err(_) => mistakes.push(format!("{name}: must be valid UTF-8")),
+        }
+    }
+    (settings, mistakes)
+}
+
+/// `SECTION__KEY` of `HEYI_SECTION__KEY`.
+fn path_of(name: &str) -> Option<&str> {
+    let path = name.strip_prefix(PREFIX)?;
+    path.contains("__").then_some(path)
 }
 
 /// An empty text is no URL; anything else must be one.
@@ -61,8 +90,16 @@ pub(super) fn optional_address<'de, D: Deserializer<'de>>(
 }
 
 fn parse(source: &str, text: &str) -> Result<Table, Mistakes> {
-    text.parse()
-        .map_err(|error| Mistakes(vec![format!("{source} is not TOML: {error}")]))
+    text.parse().map_err(|error: toml::de::Error| {
+        let line = error.span().and_then(|span| text.get(..span.start));
+        let line = line.map_or_else(String::new, |before| {
+            format!(", line {}", before.matches('\n').count() + 1)
+        });
+        Mistakes(vec![format!(
+            "{source}{line}: not TOML: {}",
+            error.message()
+        )])
+    })
 }
 
 /// Lays `over` over `base`; a key that `base` does not have is a mistake.
@@ -74,8 +111,34 @@ fn overlay(base: &mut Table, over: Table, path: &str, mistakes: &mut Vec<String>
             (Some(Value::Table(inner)), Value::Table(value)) => {
                 overlay(inner, value, &format!("{name}."), mistakes);
             }
-            (Some(slot), value) => *slot = value,
+            (Some(slot), value) => {
+                if let Err(mistake) = put(slot, value) {
+                    mistakes.push(format!("{name}: {mistake}"));
+                }
+            }
         }
+    }
+}
+
+/// Replaces a value by another of the same type.
+fn put(slot: &mut Value, value: Value) -> Result<(), String> {
+    if !slot.same_type(&value) {
+        return Err(format!("must be {}, not {}", kind(slot), kind(&value)));
+    }
+    *slot = value;
+    Ok(())
+}
+
+/// The type of a value.
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::String(_) => "a string in quotes",
+        Value::Integer(_) => "an integer",
+        Value::Float(_) => "a float",
+        Value::Boolean(_) => "a boolean",
+        Value::Datetime(_) => "a date or time",
+        Value::Array(_) => "an array",
+        Value::Table(_) => "a table",
     }
 }
 
@@ -89,8 +152,9 @@ fn set(base: &mut Table, path: &str, value: &str) -> Result<(), String> {
         .strip_suffix(FILE_SUFFIX)
         .and_then(|path| slot_named(base, path))
     {
-        let text =
-            fs::read_to_string(value).map_err(|error| format!("cannot read {value}: {error}"))?;
+        // The path is not quoted either: somebody may have written the secret itself here.
+        let text = fs::read_to_string(value)
+            .map_err(|error| format!("cannot read the file that it names: {error}"))?;
         return assign(slot, text.trim_end_matches(['\r', '\n']));
     }
     Err("there is no such setting".to_owned())
@@ -111,15 +175,13 @@ fn slot<'a>(base: &'a mut Table, path: &str) -> Option<&'a mut Value> {
 
 /// Texts are taken as they are; everything else is written as in TOML.
 fn assign(slot: &mut Value, text: &str) -> Result<(), String> {
-    *slot = if slot.is_str() {
-        Value::String(text.to_owned())
-    } else {
-        let line: Table = format!("value = {text}")
-            .parse()
-            .map_err(|_| "write the value as in TOML, e.g. true, 20 or [990, 1990]".to_owned())?;
-        line.get("value").cloned().ok_or("the value is missing")?
-    };
-    Ok(())
+    if slot.is_str() {
+        return put(slot, Value::String(text.to_owned()));
+    }
+    let mut line: Table = format!("value = {text}")
+        .parse()
+        .map_err(|_| "write the value as in TOML, e.g. true, 20 or [990, 1990]".to_owned())?;
+    put(slot, line.remove("value").ok_or("the value is missing")?)
 }
 
 /// Reads the merged tables. Each value that does not fit is listed, set back to its default, and the rest read

@@ -1,3 +1,5 @@
+mod secrets;
+
 use std::io::Write;
 
 use secrecy::ExposeSecret;

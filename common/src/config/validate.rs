@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mongodb::options::ConnectionString;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -76,7 +77,7 @@ fn both(config: &Config, check: &mut impl FnMut(bool, &str, &str)) {
     check(
         mongo_url(&config.mongo.url),
         "mongo.url",
-        "must be a mongodb:// or mongodb+srv:// URL",
+        "must be a mongodb:// or mongodb+srv:// URL, with user and password percent-encoded",
     );
     check(
         !config.mongo.database.is_empty(),
@@ -236,6 +237,6 @@ fn ends_with_slash(url: &Url) -> bool {
 }
 
 fn mongo_url(url: &SecretString) -> bool {
-    let url = url.expose_secret();
-    url.starts_with("mongodb://") || url.starts_with("mongodb+srv://")
+    // The error may quote the password, so it is not shown.
+    ConnectionString::parse(url.expose_secret()).is_ok()
 }

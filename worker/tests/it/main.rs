@@ -18,3 +18,4 @@ mod outage;
 mod promotion;
 mod retry;
 mod scans;
+mod secrets;
