@@ -1,8 +1,14 @@
 //! The one font, which ships inside the program: no machine has to have it.
 
 use anyhow::Context as _;
+use skrifa::{
+    FontRef, GlyphId, MetadataProvider as _,
+    charmap::Charmap,
+    instance::{LocationRef, Size},
+    metrics::GlyphMetrics,
+    outline::{DrawSettings, OutlineGlyphCollection, OutlinePen},
+};
 use tiny_skia::{Path, PathBuilder};
-use ttf_parser::{Face, GlyphId, OutlineBuilder};
 
 static FILE: &[u8] = include_bytes!("../../fonts/NotoSansSC-Medium.ttf");
 
@@ -11,17 +17,22 @@ const MIDDLE: f32 = 0.372;
 
 /// Noto Sans SC Medium, cut down to what names are made of.
 pub(super) struct Font {
-    face: Face<'static>,
+    characters: Charmap<'static>,
+    metrics: GlyphMetrics<'static>,
+    outlines: OutlineGlyphCollection<'static>,
     units: f32,
 }
 
 impl Font {
     /// Reads it.
     pub(super) fn new() -> anyhow::Result<Self> {
-        let face = Face::parse(FILE, 0).context("read the font of the posters")?;
+        let font = FontRef::new(FILE).context("read the font of the posters")?;
+        let (size, location) = (Size::unscaled(), LocationRef::default());
         Ok(Self {
-            units: f32::from(face.units_per_em()),
-            face,
+            characters: font.charmap(),
+            metrics: font.glyph_metrics(size, location),
+            outlines: font.outline_glyphs(),
+            units: f32::from(font.metrics(size, location).units_per_em),
         })
     }
 
@@ -40,9 +51,7 @@ impl Font {
         };
         for c in shown(text) {
             match self.glyph(c) {
-                Some(glyph) => {
-                    self.face.outline_glyph(glyph, &mut pen);
-                }
+                Some(glyph) => self.draw(glyph, &mut pen),
                 None => pen.missing(self.units),
             }
             pen.x += self.advance(c) * size;
@@ -51,14 +60,22 @@ impl Font {
         pen.path.finish()
     }
 
+    fn draw(&self, glyph: GlyphId, pen: &mut Pen) {
+        if let Some(outline) = self.outlines.get(glyph) {
+            let settings = DrawSettings::unhinted(Size::unscaled(), LocationRef::default());
+            // Fails on a broken font only; a test draws every glyph of ours.
+            let _ = outline.draw(settings, pen);
+        }
+    }
+
     fn glyph(&self, c: char) -> Option<GlyphId> {
-        self.face.glyph_index(c)
+        self.characters.map(c)
     }
 
     fn advance(&self, c: char) -> f32 {
         let glyph = self.glyph(c);
-        let units = glyph.and_then(|glyph| self.face.glyph_hor_advance(glyph));
-        units.map_or(1.0, |units| f32::from(units) / self.units)
+        let units = glyph.and_then(|glyph| self.metrics.advance_width(glyph));
+        units.map_or(1.0, |units| units / self.units)
     }
 }
 
@@ -113,7 +130,7 @@ impl Pen {
     }
 }
 
-impl OutlineBuilder for Pen {
+impl OutlinePen for Pen {
     fn move_to(&mut self, x: f32, y: f32) {
         let (x, y) = self.at(x, y);
         self.path.move_to(x, y);
@@ -154,7 +171,7 @@ mod tests {
             assert!(font.glyph(c).is_some(), "{c}");
         }
         // GB 2312 alone has 6,763.
-        assert!(font.face.number_of_glyphs() > 7_600);
+        assert!(font.metrics.glyph_count() > 7_600);
     }
 
     #[test]
@@ -172,6 +189,22 @@ mod tests {
         }
         assert!((font.width("🇨🇳🇺🇸") - 2.0).abs() < 1e-6);
         assert!((font.width("e\u{301}") - font.width("e")).abs() < 1e-6);
+    }
+
+    #[test]
+    fn every_glyph_can_be_drawn() {
+        let font = Font::new().unwrap();
+        for glyph in 0..font.metrics.glyph_count() {
+            let outline = font.outlines.get(GlyphId::new(glyph)).unwrap();
+            let settings = DrawSettings::unhinted(Size::unscaled(), LocationRef::default());
+            let mut pen = Pen {
+                path: PathBuilder::new(),
+                x: 0.0,
+                baseline: 0.0,
+                scale: 1.0,
+            };
+            assert!(outline.draw(settings, &mut pen).is_ok(), "{glyph}");
+        }
     }
 
     #[test]
