@@ -1,6 +1,6 @@
 //! Who asks: the client's address behind proxies.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use axum::http::HeaderMap;
 use ipnet::IpNet;
@@ -11,13 +11,16 @@ const FORWARDED_FOR: &str = "x-forwarded-for";
 /// `X-Forwarded-For` that is not. Everything left of it may be made up.
 pub(crate) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let mut address = peer.to_canonical();
+    if !is_in(address, trusted) {
+        return address;
+    }
     let hops = headers
         .get_all(FORWARDED_FOR)
         .iter()
         .rev()
         .flat_map(|value| value.to_str().unwrap_or_default().rsplit(','));
     for hop in hops {
-        if !trusted.iter().any(|network| network.contains(&address)) {
+        if !is_in(address, trusted) {
             break;
         }
         let Some(named) = parse(hop.trim()) else {
@@ -26,6 +29,23 @@ pub(crate) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Ip
         address = named.to_canonical();
     }
     address
+}
+
+/// Whether one of `networks` holds `address`.
+pub(crate) fn is_in(address: IpAddr, networks: &[IpNet]) -> bool {
+    let address = address.to_canonical();
+    networks.iter().any(|network| network.contains(&address))
+}
+
+/// What counts as one client: an IPv4 address, or an IPv6 network of a household (/64).
+pub(crate) fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+        address @ IpAddr::V4(_) => address,
+    }
 }
 
 /// An address, which some proxies write with a port.

@@ -75,6 +75,11 @@ pub(crate) enum Error {
         /// Seconds until it is worth to ask again.
         retry_after: u64,
     },
+    /// 503: too many bytes of answers wait for clients to read them.
+    #[error(
+        "too many large answers are being sent: read those you have asked for, and ask again in 1 s"
+    )]
+    Congested,
     /// 503: a store is out of reach.
     #[error("cannot reach {what}: try again later")]
     Unavailable {
@@ -136,7 +141,9 @@ impl Error {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
             Self::WeChat(_) | Self::PayJs(_) => StatusCode::BAD_GATEWAY,
-            Self::Busy { .. } | Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy { .. } | Self::Congested | Self::Unavailable { .. } => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 
@@ -146,6 +153,7 @@ impl Error {
             Self::TooManyRequests { retry_after } | Self::Busy { retry_after } => {
                 Some(*retry_after)
             }
+            Self::Congested => Some(1),
             _ => None,
         }
     }

@@ -16,6 +16,7 @@ mod language;
 mod limit;
 mod monitor;
 mod openapi;
+mod outbound;
 mod pages;
 mod params;
 mod payment;

@@ -1,9 +1,6 @@
 //! So many requests a second for each client address.
 
-use std::{
-    net::{IpAddr, Ipv6Addr},
-    num::NonZeroU32,
-};
+use std::{net::IpAddr, num::NonZeroU32};
 
 use axum::extract::{MatchedPath, Request};
 use governor::{
@@ -12,7 +9,7 @@ use governor::{
 };
 use heyi_common::config;
 
-use crate::{address, error::Error};
+use crate::error::Error;
 
 /// How many seconds' worth of requests may come at once.
 const BURST: u32 = 4;
@@ -44,18 +41,12 @@ impl RateLimit {
     }
 
     /// Refuses a client that asks too often.
-    pub(crate) fn admit(
-        &self,
-        peer: IpAddr,
-        request: &Request,
-        config: &config::Http,
-    ) -> Result<(), Error> {
+    pub(crate) fn admit(&self, client: IpAddr, request: &Request) -> Result<(), Error> {
         let path = request.extensions().get::<MatchedPath>();
         let path = path.map_or("", MatchedPath::as_str);
         if EXEMPT.contains(&path) || self.limiter.is_none() {
             return Ok(());
         }
-        let client = address::client(peer, request.headers(), &config.trusted_proxies);
         let count = if path == PICTURE.0 { PICTURE.1 } else { 1 };
         self.check(client, count)
     }
@@ -66,7 +57,7 @@ impl RateLimit {
             return Ok(());
         };
         let count = NonZeroU32::new(count).map_or(NonZeroU32::MIN, |count| count.min(*burst));
-        let checked = limiter.check_key_n(&network(client), count);
+        let checked = limiter.check_key_n(&client, count);
         // More than a whole burst is never asked for.
         let checked = checked.unwrap_or(Ok(()));
         checked.map_err(|until| {
@@ -86,21 +77,12 @@ impl RateLimit {
     }
 }
 
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use heyi_common::config::DEFAULTS;
 
     use super::*;
+    use crate::address::network;
 
     fn limit(rate: u32) -> RateLimit {
         let table: toml::Table = DEFAULTS.parse().unwrap();
@@ -110,7 +92,7 @@ mod tests {
     }
 
     fn passed(limit: &RateLimit, client: &str) -> bool {
-        limit.check(client.parse().unwrap(), 1).is_ok()
+        limit.check(network(client.parse().unwrap()), 1).is_ok()
     }
 
     #[test]
@@ -123,7 +105,7 @@ mod tests {
         assert!(passed(&limit, "2001:db8:0:1::1"));
         assert!(passed(&limit, "198.51.100.1"));
         assert!(matches!(
-            limit.check("2001:db8::1".parse().unwrap(), 1),
+            limit.check("2001:db8::".parse().unwrap(), 1),
             Err(Error::TooManyRequests { retry_after: 1 | 2 })
         ));
     }

@@ -1,6 +1,7 @@
 //! The OpenAPI document: its head, and what all routes share.
 
 use axum::{
+    body::Bytes,
     http::header,
     response::{IntoResponse, Response},
 };
@@ -58,7 +59,7 @@ pub(crate) fn finish(mut document: OpenApi) -> OpenApi {
 }
 
 /// Answers the document.
-pub(crate) fn answer(json: String) -> Response {
+pub(crate) fn answer(json: Bytes) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], json).into_response()
 }
 

@@ -18,6 +18,7 @@ use std::{net::SocketAddr, panic::AssertUnwindSafe};
 
 use axum::{
     Router,
+    body::Bytes,
     extract::{ConnectInfo, Request, State},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
@@ -27,7 +28,7 @@ use futures::FutureExt;
 use tokio::time::timeout;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{error::Error, monitor, openapi, present, state::AppState, track::Track};
+use crate::{address, error::Error, monitor, openapi, present, state::AppState, track::Track};
 
 /// The whole API as one value. It wants to be told the peer's address (`ConnectInfo<SocketAddr>`).
 pub fn router(state: AppState) -> Router {
@@ -47,9 +48,8 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(check_order::check_order))
         .routes(routes!(decode::decode))
         .split_for_parts();
-    let document = openapi::finish(document)
-        .to_pretty_json()
-        .unwrap_or_default();
+    let document = openapi::finish(document).to_pretty_json();
+    let document = Bytes::from(document.unwrap_or_default());
     let routes = routes.route("/healthz", get(monitor::healthz)).route(
         "/openapi.json",
         get(async move || openapi::answer(document.clone())),
@@ -65,7 +65,7 @@ fn around(routes: Router<AppState>, state: &AppState) -> Router<AppState> {
         .layer(from_fn_with_state(state.clone(), attend))
 }
 
-/// From the outside in: counting, format of failures, panics, time limit, rate limit.
+/// From the outside in: counting, format of failures, panics, rate limit, bytes of answers, time limit.
 async fn attend(
     State(state): State<AppState>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -74,12 +74,15 @@ async fn attend(
 ) -> Response {
     let track = Track::start(&request);
     let wants_page = present::wants_page(&request);
+    let trusted = &state.config.http.trusted_proxies;
+    let client = address::network(address::client(peer.ip(), request.headers(), trusted));
     let answer = async {
-        state.limit.admit(peer.ip(), &request, &state.config.http)?;
+        state.limit.admit(client, &request)?;
         let limit = state.config.http.request_timeout;
-        timeout(limit, next.run(request))
+        let answer = timeout(limit, next.run(request))
             .await
-            .map_err(|_| Error::TimedOut)
+            .map_err(|_| Error::TimedOut)?;
+        state.outbound.admit(client, answer)
     };
     let answer = AssertUnwindSafe(answer)
         .catch_unwind()

@@ -21,6 +21,7 @@ use crate::{
     codes::Codes,
     desk::Desk,
     limit::RateLimit,
+    outbound::Outbound,
     pages::Pages,
     poster::{self, Posters},
     sparing::Sparing,
@@ -72,6 +73,7 @@ pub struct Shared {
     /// For drawing posters.
     pub(crate) turns: Turns,
     pub(crate) limit: RateLimit,
+    pub(crate) outbound: Arc<Outbound>,
     pub(crate) desk: Desk,
     /// Lines about notifies that are not ours.
     pub(crate) refusals: Sparing,
@@ -104,6 +106,7 @@ impl AppState {
             posters: Arc::new(Posters::new()?),
             turns: poster::turns(),
             limit: RateLimit::new(&config.http),
+            outbound: Arc::default(),
             desk: Desk::new(),
             refusals: Sparing::new(),
             notifies_queued: counter!("heyi_notify_total", "outcome" => "queued"),
