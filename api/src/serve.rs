@@ -1,8 +1,10 @@
 //! Listening, and what happens beside it.
 
+mod connections;
+mod paced;
 mod thread;
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use heyi_common::{config::Config, shutdown};
@@ -13,7 +15,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::thread::{Thread, end};
+use self::{
+    connections::Connections,
+    thread::{Thread, end},
+};
 use crate::{monitor::Monitor, state::AppState, turns::processors};
 
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
@@ -30,9 +35,7 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
     let listen = config.http.listen;
     let monitor = Monitor::bind(&config.http).await?;
     let state = AppState::new(config).await?;
-    let listener = TcpListener::bind(listen)
-        .await
-        .with_context(|| format!("listen on {listen}"))?;
+    let listener = paced::listen(listen).with_context(|| format!("listen on {listen}"))?;
     tracing::info!(http.address = %listener.local_addr()?, "listening");
     let ended = CancellationToken::new();
     // Until nothing is served any more, so that a slow end can be watched.
@@ -42,7 +45,9 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
     let threads = start_threads(&state, &stop)?;
     shutdown::announce_ready(stop.clone());
 
-    let accepting = stop.run_until_cancelled(accept(&listener, &threads)).await;
+    let connections = Arc::new(Connections::new(&state.config.http));
+    let accepting = accept(&listener, &connections, &threads);
+    let accepting = stop.run_until_cancelled(accepting).await;
     stop.cancel();
     drop(listener);
     let ended = spawn_blocking(|| end(threads)).await;
@@ -63,7 +68,11 @@ fn start_threads(state: &AppState, stop: &CancellationToken) -> anyhow::Result<V
 }
 
 /// Gives connections to the threads in turn.
-async fn accept(listener: &TcpListener, threads: &[Thread]) -> anyhow::Result<Infallible> {
+async fn accept(
+    listener: &TcpListener,
+    connections: &Arc<Connections>,
+    threads: &[Thread],
+) -> anyhow::Result<Infallible> {
     let mut threads = threads.iter().cycle();
     loop {
         let (stream, peer) = match listener.accept().await {
@@ -75,10 +84,13 @@ async fn accept(listener: &TcpListener, threads: &[Thread]) -> anyhow::Result<In
                 continue;
             }
         };
+        let Some(open) = connections.open(peer.ip()) else {
+            continue;
+        };
         // A client that has left already shows when it is read from.
         let _ = stream.set_nodelay(true);
         let thread = threads.next().context("there are no threads")?;
-        thread.serve((stream.into_std()?, peer)).await?;
+        thread.serve((stream.into_std()?, peer, open)).await?;
     }
 }
 

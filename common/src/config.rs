@@ -96,6 +96,9 @@ pub struct Http {
     pub header_timeout: Duration,
     #[serde(with = "humantime_serde")]
     pub request_timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    pub write_timeout: Duration,
+    pub connections_per_address: u32,
     pub code_cache_mib: u32,
 }
 

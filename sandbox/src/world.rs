@@ -297,6 +297,7 @@ fn settings(
         ("HTTP__LISTEN", api.trim_start_matches("http://").to_owned()),
         ("HTTP__PUBLIC_URL", api.to_owned()),
         ("HTTP__RATE_LIMIT", "0".to_owned()),
+        ("HTTP__CONNECTIONS_PER_ADDRESS", "0".to_owned()),
         ("REDIS__URL", redis_url),
         ("REDIS__PREFIX", format!("test-{unique}:")),
         ("MONGO__URL", mongo_url),

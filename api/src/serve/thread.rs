@@ -18,17 +18,18 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
+use super::{connections::Open, paced::Paced};
 use crate::{routes::router, state::AppState};
 
 /// What requests may take to finish when the process is told to stop.
 const DRAIN: Duration = Duration::from_secs(10);
-/// The longest head of a request, in bytes.
-const HEAD_LIMIT: usize = 64 * 1024;
+/// The longest head of a request, in bytes. hyper also keeps about as much of an answer until it is written.
+const HEAD_LIMIT: usize = 32 * 1024;
 /// Connections that were accepted and are not served yet.
 const WAITING: usize = 1024;
 
-/// A client, and where it is.
-pub(super) type Connection = (std::net::TcpStream, SocketAddr);
+/// A client, where it is, and its place among the open connections.
+pub(super) type Connection = (std::net::TcpStream, SocketAddr, Open);
 
 /// A thread with the whole API and connections to Redis and MongoDB of its own: a request stays where its connection is, so
 /// nothing about it has to be handed from core to core.
@@ -84,11 +85,12 @@ async fn serve(state: AppState, mut accepted: Receiver<Connection>) {
         .max_buf_size(HEAD_LIMIT)
         // Answers are short: to copy them behind their heads costs less than to have the kernel gather two pieces.
         .writev(false);
+    let patience = state.config.http.write_timeout;
     let router = router(state);
     let begun = GracefulShutdown::new();
-    while let Some((stream, peer)) = accepted.recv().await {
+    while let Some((stream, peer, open)) = accepted.recv().await {
         let stream = match TcpStream::from_std(stream) {
-            Ok(stream) => TokioIo::new(stream),
+            Ok(stream) => TokioIo::new(Paced::new(stream, patience)),
             Err(error) => {
                 tracing::error!(%error, "a connection cannot be served");
                 continue;
@@ -101,6 +103,7 @@ async fn serve(state: AppState, mut accepted: Receiver<Connection>) {
         });
         let connection = begun.watch(http.serve_connection(stream, answer));
         tokio::spawn(async move {
+            let _open = open;
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection broke");
             }

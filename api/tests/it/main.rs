@@ -34,6 +34,7 @@ mod readme;
 mod reflash;
 mod report;
 mod screenshots;
+mod slow_readers;
 mod stats;
 mod topologies;
 mod update;

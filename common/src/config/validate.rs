@@ -188,6 +188,11 @@ fn api_limits(config: &Config, check: &mut impl FnMut(bool, &str, &str)) {
         "must not be zero",
     );
     check(
+        !config.http.write_timeout.is_zero(),
+        "http.write_timeout",
+        "must not be zero",
+    );
+    check(
         !config.http.request_timeout.is_zero(),
         "http.request_timeout",
         "must not be zero",
