@@ -35,7 +35,7 @@ export interface Code {
 
 /** What a person wants a code of. */
 export interface Wish {
-  /** What the person calls the code: 1 to 32 characters. */
+  /** What the person calls the code: 1 to 32 visible characters. */
   name: string;
   payloads: Payloads;
   /** The price in fen. */

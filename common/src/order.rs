@@ -2,6 +2,7 @@
 
 mod content;
 mod data;
+mod name;
 mod values;
 
 use std::time::Duration;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use content::Content;
 pub use data::{DataError, OrderData};
+pub use name::NameError;
 pub use values::{Fee, OpenId, OutTradeNo, ValueError};
 
 use crate::{payload::Payloads, sign::Params};

@@ -21,6 +21,7 @@ mod journey;
 mod kept_codes;
 mod limits;
 mod login;
+mod names;
 mod new_order;
 mod notify;
 mod openapi;

@@ -53,7 +53,7 @@ async fn each_app_sees_its_own_code_and_may_choose_another() -> Result<()> {
         others.retain(|other| *other != own);
         assert_eq!(buttons(&page.body), others, "{agent}");
         assert!(page.body.contains(steps), "{agent}: {}", page.body);
-        assert!(page.body.contains("<title>向「小店」付款</title>"));
+        assert!(page.body.contains("<title>合一收款码</title>"));
         for other in others {
             let page = scan(&app, &code, agent, &format!("&as={other}")).await?;
             assert_eq!(pictures(&page.body), [other], "{agent}");

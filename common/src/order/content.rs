@@ -2,13 +2,16 @@
 
 use serde::Deserialize;
 
-use super::data::{DataError, checked_name, each_once};
+use super::{
+    data::{DataError, each_once},
+    name,
+};
 use crate::payload::{AllowList, Payloads};
 
 /// The checked `data` of `/update`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content {
-    /// What the owner calls the code: 1 to 32 characters.
+    /// What the owner calls the code: 1 to 32 visible characters in NFC.
     pub name: String,
     /// The merged receive codes: one or more.
     pub payloads: Payloads,
@@ -34,7 +37,7 @@ impl Content {
         payloads: Payloads,
         known: &AllowList,
     ) -> Result<Self, DataError> {
-        let name = checked_name(name)?;
+        let name = name::parse(name)?;
         if payloads.is_empty() {
             return Err(DataError::NoPayload);
         }

@@ -90,8 +90,8 @@ Page({
       await this.refresh();
     };
     wx.showModal({
-      title: `删除“${name}”？`,
-      content: "印出去的码会失效",
+      title: "删除这个收款码？",
+      content: `印出去的码会失效。\n${name}`,
       success: (answer) => this.run(() => removed(answer)),
     });
   },
