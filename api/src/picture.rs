@@ -2,12 +2,21 @@
 
 use std::fmt::Write as _;
 
-use qrcode::{Color, EcLevel, QrCode, types::QrError};
+use heyi_common::payload::Payloads;
+use qrcode::{
+    Color, EcLevel, QrCode,
+    bits::{self, Bits},
+    types::QrError,
+};
 
+use crate::error::Error;
+
+/// Corrects errors in 15 % of a code.
+const LEVEL: EcLevel = EcLevel::M;
 /// White modules on each side, which scanners need.
 const QUIET_ZONE: u16 = 4;
 
-/// A QR code, with error correction for 15 % of it.
+/// A QR code.
 pub(crate) struct Picture {
     dark: Vec<bool>,
     width: u16,
@@ -27,7 +36,7 @@ pub(crate) enum PngError {
 impl Picture {
     /// The QR code that holds `text`, which may be too long for one.
     pub(crate) fn new(text: &str) -> Result<Self, QrError> {
-        let code = QrCode::with_error_correction_level(text, EcLevel::M)?;
+        let code = QrCode::with_bits(encode_text(text)?, LEVEL)?;
         let width = u16::try_from(code.width()).map_err(|_| QrError::DataTooLong)?;
         let dark = code.into_colors().into_iter();
         Ok(Self {
@@ -106,6 +115,24 @@ impl Picture {
     }
 }
 
+/// Refuses payloads that no QR code of ours can hold.
+pub(crate) fn check(payloads: &Payloads) -> Result<(), Error> {
+    for (platform, payload) in payloads {
+        encode_text(payload).map_err(|_| {
+            Error::Invalid(format!(
+                "payloads.{platform} has {} bytes, too many for a QR code; scan the receive code again",
+                payload.len()
+            ))
+        })?;
+    }
+    Ok(())
+}
+
+/// What a QR code of ours holds for `text`, in the smallest version that is large enough.
+fn encode_text(text: &str) -> Result<Bits, QrError> {
+    bits::encode_auto(text.as_bytes(), LEVEL)
+}
+
 fn encode(size: u32, data: &[u8]) -> Result<Vec<u8>, PngError> {
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, size, size);
@@ -119,6 +146,9 @@ fn encode(size: u32, data: &[u8]) -> Result<Vec<u8>, PngError> {
 
 #[cfg(test)]
 mod tests {
+    use heyi_common::payload::{LARGEST, Platform};
+    use proptest::{collection::vec, prelude::*};
+
     use super::*;
 
     const TEXT: &str = "https://heyi.example.com/qr?id=0123456789abcdef01234567";
@@ -166,7 +196,22 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_an_error() {
-        assert!(Picture::new(&"a".repeat(3000)).is_err());
+    fn what_does_not_fit_is_refused_before_it_is_drawn() {
+        let long = "a".repeat(3000);
+        assert!(Picture::new(&long).is_err());
+        let refused = check(&Payloads::from([(Platform::Qq, long)])).unwrap_err();
+        assert!(refused.to_string().contains("payloads.qq has 3000 bytes"));
+    }
+
+    proptest! {
+        // Runs of digits and capitals, among which the encoder changes its mode.
+        #[test]
+        fn every_payload_of_an_order_fits(pieces in vec("[0-9]{1,9}|[A-Z:/]{1,9}|[a-z码]{1,9}", 1..400)) {
+            let mut text = pieces.concat().repeat(40);
+            while text.len() > LARGEST {
+                text.pop();
+            }
+            prop_assert!(check(&Payloads::from([(Platform::Qq, text)])).is_ok());
+        }
     }
 }

@@ -15,6 +15,7 @@ use heyi_common::{
 };
 use metrics::{Counter, counter};
 use metrics_exporter_prometheus::PrometheusHandle;
+use mongodb::bson::oid::ObjectId;
 use url::Url;
 
 use crate::{
@@ -23,6 +24,7 @@ use crate::{
     limit::RateLimit,
     outbound::Outbound,
     pages::Pages,
+    picture::Picture,
     poster::{self, Posters},
     sparing::Sparing,
     turns::Turns,
@@ -113,7 +115,10 @@ impl AppState {
             metrics,
             config,
         };
-        Ok(Self::with(Arc::new(shared), redis, store))
+        let state = Self::with(Arc::new(shared), redis, store);
+        let longest = state.page_url(&ObjectId::from_bytes([0xFF; 12]).to_hex());
+        Picture::new(&longest).context("http.public_url is too long for a QR code")?;
+        Ok(state)
     }
 
     /// The same with connections of its own to Redis and MongoDB, which belong to the runtime in which this is called.

@@ -9,6 +9,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 /// characters, is compiled into as many copies of the class.
 const LONGEST: usize = 1_000;
 
+/// The most bytes of all payloads of a code, so that no order takes much of Redis. Real ones of all platforms have about
+/// 500. Whatever is this short fits into a QR code.
+pub const LARGEST: usize = 2_048;
+
 /// Payloads of one composite code by platform.
 pub type Payloads = BTreeMap<Platform, String>;
 
@@ -68,6 +72,30 @@ pub enum PayloadError {
     /// None of the platform's known forms.
     #[error("payloads.{0} is not a receive code of {0} that we know; scan the receive code again")]
     Unknown(Platform),
+    /// They are too long together.
+    #[error(
+        "data.payloads must have at most {LARGEST} bytes in all, and {platform} has {bytes} bytes; \
+         scan the receive code again"
+    )]
+    TooLarge {
+        /// That of the longest.
+        platform: Platform,
+        /// What it takes.
+        bytes: usize,
+    },
+}
+
+/// Checks that payloads are short enough together.
+pub fn check_total(payloads: &Payloads) -> Result<(), PayloadError> {
+    let total: usize = payloads.values().map(String::len).sum();
+    let longest = payloads.iter().max_by_key(|(_, payload)| payload.len());
+    match longest {
+        Some((platform, payload)) if total > LARGEST => Err(PayloadError::TooLarge {
+            platform: *platform,
+            bytes: payload.len(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// The known forms of each platform's receive codes: regular expressions over the whole payload.

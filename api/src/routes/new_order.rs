@@ -13,6 +13,7 @@ use crate::{
     error::Error,
     params::Params,
     payment::{ChannelName, Payment},
+    picture,
     state::AppState,
 };
 
@@ -52,6 +53,7 @@ pub(super) async fn new_order(
     let request: Request = params.read()?;
     let data = OrderData::parse(&request.data, &config.orders.payloads)
         .map_err(|error| Error::Invalid(error.to_string()))?;
+    picture::check(&data.payloads)?;
     if config.orders.require_sign || params.are_signed() {
         params.signed_by(data.openid.as_str(), config)?;
     }

@@ -8,7 +8,7 @@ use heyi_common::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{error::Error, params::Params, state::AppState, user::signers_code};
+use crate::{error::Error, params::Params, picture, state::AppState, user::signers_code};
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -42,6 +42,7 @@ pub(super) async fn update(
     let code = signers_code(&state, &params, &id).await?;
     let content = Content::parse(&data, &state.config.orders.payloads)
         .map_err(|error| Error::Invalid(error.to_string()))?;
+    picture::check(&content.payloads)?;
     if !state.store.update(code.id, &content).await? {
         return Err(Error::Gone);
     }

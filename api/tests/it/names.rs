@@ -143,3 +143,39 @@ async fn a_name_continues_no_words_of_ours() -> Result<()> {
     }
     app.finish().await
 }
+
+#[tokio::test]
+async fn payloads_that_no_qr_code_holds_are_refused_with_the_platform_and_the_limit() -> Result<()>
+{
+    let app = TestApp::start().await?;
+    let alice = app.client.login("alice").await?;
+    let code = app.code(&alice, "小店").await?;
+    let start = "https://i.qianbao.qq.com/wallet/sqrcode.htm?";
+    for count in [1_000, 700] {
+        let qq = format!("{start}{}", "码".repeat(count - start.len()));
+        let words = format!("2048 bytes in all, and qq has {} bytes", qq.len());
+        for answer in both(&app, &alice, &code, "小店", &json!({ "qq": qq })).await? {
+            if qq.len() > 2_048 {
+                assert_fails(&answer, 400, &words);
+            } else {
+                assert_eq!(answer.status, 200, "{}", answer.body);
+            }
+        }
+    }
+    // Together they are too long.
+    let mut all = payloads();
+    all["qq"] = format!("{start}{}", "码".repeat(600)).into();
+    for answer in both(&app, &alice, &code, "小店", &all).await? {
+        assert_fails(
+            &answer,
+            400,
+            "data.payloads must have at most 2048 bytes in all",
+        );
+    }
+    // What was accepted can be drawn.
+    let picture = app
+        .get_with(&format!("/qr/{}.png?as=qq", code.id), &[])
+        .await?;
+    assert_eq!(picture.status, 200, "{}", picture.body);
+    app.finish().await
+}

@@ -6,7 +6,7 @@ use super::{
     data::{DataError, each_once},
     name,
 };
-use crate::payload::{AllowList, Payloads};
+use crate::payload::{AllowList, Payloads, check_total};
 
 /// The checked `data` of `/update`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +44,7 @@ impl Content {
         for (platform, payload) in &payloads {
             known.check(*platform, payload)?;
         }
+        check_total(&payloads)?;
         Ok(Self { name, payloads })
     }
 }

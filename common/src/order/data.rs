@@ -133,6 +133,9 @@ mod tests {
     #[test]
     fn every_mistake_says_what_to_do() {
         let long = "长".repeat(33);
+        let start = "https://i.qianbao.qq.com/wallet/sqrcode.htm?";
+        let qq = format!("{start}{}", "码".repeat(700));
+        let long_qq = serde_json::json!({ "qq": qq }).to_string();
         for (json, expected) in [
             ("", "not the JSON object"),
             ("[]", "not the JSON object"),
@@ -160,6 +163,7 @@ mod tests {
             ),
             (&with("n", r#"{"wechat":"134567890123456789"}"#), "付款码"),
             (&with("\u{200b}", ALIPAY), "data.name must not hold U+200B"),
+            (&with("n", &long_qq), "qq has 2144 bytes"),
         ] {
             let error = OrderData::parse(json, known()).unwrap_err().to_string();
             assert!(error.contains(expected), "{json}: {error}");
