@@ -54,7 +54,8 @@ pub enum Fault {
     FlushScripts,
     /// No Redis has memory left, so all refuse to write.
     FullMemory,
-    /// The due times of the parked events move by so many ms, as after a jump of Redis's clock.
+    /// The wall clock of the one Redis is set to so many ms before or after the right time. Of several, whose failovers
+    /// depend on their clocks, only the due times of the parked events move, as after such a jump.
     ClockJump(i64),
 }
 

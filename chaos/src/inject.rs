@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use futures::future::try_join_all;
+use heyi_sandbox::servers::Server;
 use jiff::Timestamp;
 use redis::{AsyncConnectionConfig, Client, Cmd};
 use serde::Serialize;
@@ -132,10 +133,11 @@ async fn of_redis(fleet: &Fleet, redis: &Part, fault: Fault, lasting: Duration) 
             sleep(lasting).await;
             insist(async || tell_all(redis, &["CONFIG", "SET", "maxmemory", "0"]).await).await
         }
-        Fault::ClockJump(ms) => {
+        Fault::ClockJump(ms) => match redis.servers().first().and_then(Server::clock) {
+            Some(clock) => clock.set(ms / 1000),
             // Each look moves all, so a second one after a failed first may move some twice; any jump will do.
-            insist(async || settle::move_retries(&queue, |due| due + ms).await).await
-        }
+            None => insist(async || settle::move_retries(&queue, |due| due + ms).await).await,
+        },
         _ => insist(async || tell_all(redis, &["SCRIPT", "FLUSH"]).await).await,
     }
 }

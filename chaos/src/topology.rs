@@ -48,7 +48,7 @@ impl Topology {
         let redis = async {
             anyhow::Ok(match self {
                 Topology::Single => {
-                    let server = Server::redis(&dir.join("redis"), None).await?;
+                    let server = Server::redis_with_clock(&dir.join("redis")).await?;
                     Store::One(Box::new(server))
                 }
                 Topology::Replica => Store::Pair(RedisPair::start(dir).await?),

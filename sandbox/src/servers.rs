@@ -19,8 +19,11 @@ use tokio::{
 
 use self::process::{find, free_port, is_free, signal, tail, tethered};
 
+mod clock;
 pub mod process;
 mod ready;
+
+pub use clock::Clock;
 
 /// What the members of a topology of Redis ask for, with a character that URLs must escape.
 pub const PASSWORD: &str = "sandbox-p@ss";
@@ -49,6 +52,8 @@ struct Plan {
     extra: Vec<String>,
     /// Whether it asks for [`PASSWORD`].
     guarded: bool,
+    /// Its wall clock, where it is not the machine's.
+    clock: Option<Clock>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +72,22 @@ impl Server {
     /// Every write is on disk before it is answered, as in the configuration we ship.
     pub async fn redis(dir: &Path, port: Option<u16>) -> Result<Server> {
         start(Plan::new(Kind::Redis, dir)?, port).await
+    }
+
+    /// The same with a wall clock of its own, which [`clock`](Self::clock) sets. Only Linux can give it one.
+    pub async fn redis_with_clock(dir: &Path) -> Result<Server> {
+        let plan = Plan::new(Kind::Redis, dir)?;
+        let clock = if cfg!(target_os = "linux") {
+            Some(Clock::new(&plan.dir)?)
+        } else {
+            None
+        };
+        start(Plan { clock, ..plan }, None).await
+    }
+
+    /// Its wall clock, where it has one of its own.
+    pub fn clock(&self) -> Option<&Clock> {
+        self.plan.clock.as_ref()
     }
 
     /// Starts Redis as one of several, behind [`PASSWORD`], with `settings` besides, which it may rewrite when its role
@@ -221,11 +242,15 @@ impl Plan {
             dir: dir.canonicalize()?,
             extra: Vec::new(),
             guarded: false,
+            clock: None,
         })
     }
 
     fn command(&self, program: &Path, port: u16) -> Command {
         let mut command = tethered(program);
+        if let Some(clock) = &self.clock {
+            clock.apply(&mut command);
+        }
         if self.kind == Kind::Sentinel {
             command
                 .arg(self.dir.join("sentinel.conf"))
