@@ -4,7 +4,7 @@ use super::{
     life::life,
     program,
     scenario::{Flaw, Scenario},
-    state::{Consumer, Entry, Payment, Process, State, Step, is_same},
+    state::{Cause, Consumer, Entry, Payment, Process, State, Step, is_same},
 };
 
 /// Events that a worker has in hand: the one it works on and one read ahead.
@@ -133,7 +133,7 @@ fn outside(scenario: &Scenario, steps: &mut Steps<'_>) {
         if state.confirms[number] {
             steps.add(Action::Confirm(number), |state| {
                 state.confirms[number] = false;
-                state.queue(confirm.payment, Some(confirm.asked));
+                state.queue(confirm.payment, confirm.asked, Cause::Confirm);
             });
         }
     }
@@ -142,7 +142,7 @@ fn outside(scenario: &Scenario, steps: &mut Steps<'_>) {
             steps.add(Action::QueueLate { payment, dies }, |state| {
                 state.unqueued.retain(|one| *one != payment);
                 if !dies {
-                    state.queue(payment, None);
+                    state.queue(payment, scenario.order_of(payment), Cause::Report);
                 }
             });
         }
@@ -179,7 +179,7 @@ fn notify(scenario: &Scenario, steps: &mut Steps<'_>, payment: Payment) {
             if scenario.has(Flaw::AnswersBeforeQueueing) {
                 state.unqueued.push(payment);
             } else {
-                state.queue(payment, None);
+                state.queue(payment, scenario.order_of(payment), Cause::Report);
             }
         });
     }
@@ -294,7 +294,10 @@ fn fail(
     };
     let (entry, step) = process.held[place];
     // Reading has no effect to be in doubt about.
-    let is_write = matches!(step, Step::Asking | Step::Ordered | Step::Coded(_));
+    let is_write = matches!(
+        step,
+        Step::Asking | Step::Answered | Step::Ordered | Step::Coded(_)
+    );
     if !is_write && (took_effect || !runs(step)) || matches!(step, Step::Decided(_) | Step::Half(_))
     {
         return;
@@ -313,7 +316,7 @@ fn fail(
             state,
             worker,
             place,
-            Some(program::try_again(scenario, entry)),
+            Some(program::try_again(scenario, entry, step)),
         );
     });
 }

@@ -6,19 +6,20 @@
 //!
 //! | in the model | in the code |
 //! |---|---|
-//! | `Action::Notify`, `Confirm` | `queue/enqueue.rs`: one `MULTI`, one script; an api that dies before it is one that never got the notify |
+//! | `Action::Notify` | `queue/enqueue.rs`: two commands in one round trip, of which the first alone does no harm; an api that dies before them is one that never got the notify |
+//! | `Confirm` | `queue/confirms.rs`: the confirm waits for its turn, and has it |
 //! | `Read`, `RecoverLost` | `queue/consume.rs`, `queue/takeover.rs` |
-//! | `Proceed` | `program.rs`: each effect of `promote.rs` and `confirm.rs`, then the settlement: `queue/settle.rs`, `park.lua`, `bury.lua` |
+//! | `Proceed` | `program.rs`: each effect of `promote.rs` and `confirm.rs` (`Answered` is `enqueue_answer`), then the settlement: `queue/settle.rs`, `park.lua`, `bury.lua` |
 //! | `Fail`, `SettleUnheard` | MongoDB, PayJS or Redis without an answer: `Trouble`, the loops in `Settler` |
 //! | `Refuse` | PayJS's refusals in `confirm.rs`: one is borne, the next ends a confirm |
 //! | `MoveDue` | `move_due.lua`, one event at a time and in any order |
 //! | `TakeOver`, then `Claimed` | `queue/takeover.rs`: the claim, then handing on or burying |
 //! | `Stop`, `GiveBack`, `Leave` | `Consumer::release` |
-//! | `Crash` | also the end of the sign of life, since a takeover may come at any time after it |
+//! | `Crash` | also the end of the heartbeats, since a takeover may come at any time after it |
 //! | `Stall`, `ShowLife` | a worker that was frozen: its events are taken over while it works on them |
 //!
-//! Left out, because they only make less happen: waits, rates, the closed door of the intake, the bounds of slices
-//! and batches, and that an event of which two workers died is handed on alone. Left out, because the architecture says that they are not promised: Redis forgetting what it
+//! Left out, because they only make less happen: waits, rates, turns, the closed door of the intake, the bounds of slices,
+//! batches and confirms, and that an event of which two workers died is handed on alone. Left out, because the architecture says that they are not promised: Redis forgetting what it
 //! acknowledged, and an order that expires before its promotion.
 //!
 //! A debug build stops at fewer faults than `cargo test --release -p heyi-model`, which takes half a minute.
@@ -269,8 +270,9 @@ fn flaws_are_found_out() {
     finds(Flaw::AnswersBeforeQueueing, "lost", one_order(NONE));
     finds(Flaw::RemovesWithoutLooking, "lost", one_order(stall));
     finds(Flaw::TrustsAnyMapping, "lost", confirmed(crash));
-    finds(Flaw::KeepsConfirmedOrders, "stuck", confirmed(crash));
     finds(Flaw::PromotesWhatWasAsked, "wrong", crossed(NONE));
     finds(Flaw::CountsOutagesAsRefusals, "lost", confirmed(refusal));
+    finds(Flaw::EndsConfirmsFirst, "lost", crossed(crash));
+    finds(Flaw::RepeatsLetters, "double", confirmed(NONE));
     finds(Flaw::CountsReleases, "unexplained", one_order(releases));
 }

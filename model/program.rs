@@ -2,7 +2,7 @@
 
 use super::{
     scenario::{Flaw, Scenario},
-    state::{Entry, Order, Outcome, Reason, State, Step},
+    state::{Cause, Entry, Order, Outcome, Reason, State, Step},
 };
 
 /// Does the next effect and says what comes then; none when the event is done with.
@@ -12,16 +12,21 @@ pub(crate) fn proceed(
     entry: Entry,
     step: Step,
 ) -> Option<Step> {
-    let order = target(scenario, entry);
+    let order = entry.order;
     let next = match step {
         Step::Claimed { poisonous: true } => Step::Decided(Outcome::Dead(Reason::Poison)),
         Step::Claimed { poisonous: false } => Step::Waiting,
-        Step::Waiting => match entry.asked {
-            Some(asked) => before_asking(scenario, state, entry, asked),
-            None => read_order(state, order),
-        },
+        Step::Waiting if entry.cause == Cause::Confirm => before_asking(scenario, state, entry),
+        Step::Waiting => read_order(state, order),
         Step::Asking => ask(state, entry),
-        Step::Paid => read_order(state, order),
+        Step::Answered if scenario.has(Flaw::EndsConfirmsFirst) => {
+            settle(scenario, state, entry, Outcome::Nothing);
+            Step::Half(Outcome::Nothing)
+        }
+        Step::Answered => {
+            answer(scenario, state, entry);
+            Step::Decided(Outcome::Nothing)
+        }
         Step::Ordered => {
             let earlier = state.code(order);
             if earlier.is_none() {
@@ -40,58 +45,58 @@ pub(crate) fn proceed(
         Step::Orderless => Step::Decided(match state.mapping(order) {
             Some(by) => promoted_by(by, entry),
             None if entry.missing => Outcome::Dead(Reason::OrderMissing),
-            None => Outcome::Retry {
+            None => Outcome::Retry(Entry {
                 missing: true,
-                refused: entry.refused,
-            },
+                ..entry
+            }),
         }),
         Step::Decided(outcome) => return settle(scenario, state, entry, outcome),
         Step::Half(outcome) => {
-            the_other_half(state, order, entry, outcome);
+            the_other_half(scenario, state, order, entry, outcome);
             return None;
         }
     };
     Some(next)
 }
 
-/// What follows when something was out of reach.
-pub(crate) fn try_again(scenario: &Scenario, entry: Entry) -> Step {
-    Step::Decided(Outcome::Retry {
-        missing: entry.missing,
+/// What follows when a call got no answer at this step.
+pub(crate) fn try_again(scenario: &Scenario, entry: Entry, step: Step) -> Step {
+    Step::Decided(Outcome::Retry(Entry {
         refused: entry.refused || scenario.has(Flaw::CountsOutagesAsRefusals),
-    })
+        told: entry.told || step == Step::Answered,
+        ..entry
+    }))
 }
 
-/// What follows when PayJS refuses. Of an order that was looked for it said before that it was paid.
+/// What follows when PayJS refuses to say whether it was paid, unless it said so before.
 pub(crate) fn refuse(entry: Entry) -> Step {
-    Step::Decided(if entry.refused && !entry.missing {
+    Step::Decided(if entry.refused && !entry.told {
         Outcome::Nothing
     } else {
-        Outcome::Retry {
-            missing: entry.missing,
+        Outcome::Retry(Entry {
             refused: true,
-        }
+            ..entry
+        })
     })
 }
 
-/// The order that is promoted: the one that PayJS names.
-fn target(scenario: &Scenario, entry: Entry) -> Order {
-    match entry.asked {
-        Some(asked) if scenario.has(Flaw::PromotesWhatWasAsked) => asked,
-        _ => scenario.order_of(entry.payment),
-    }
-}
-
-fn before_asking(scenario: &Scenario, state: &State, entry: Entry, asked: Order) -> Step {
-    match state.mapping(asked) {
-        Some(by) if by == entry.payment && scenario.has(Flaw::KeepsConfirmedOrders) => {
-            Step::Decided(Outcome::Nothing)
-        }
+fn before_asking(scenario: &Scenario, state: &State, entry: Entry) -> Step {
+    match state.mapping(entry.order) {
         Some(by) if by == entry.payment || scenario.has(Flaw::TrustsAnyMapping) => {
             Step::Decided(Outcome::Promoted)
         }
         _ => Step::Asking,
     }
+}
+
+/// PayJS's answer becomes an event of the order that it names.
+fn answer(scenario: &Scenario, state: &mut State, entry: Entry) {
+    let order = if scenario.has(Flaw::PromotesWhatWasAsked) {
+        entry.order
+    } else {
+        scenario.order_of(entry.payment)
+    };
+    state.queue(entry.payment, order, Cause::Report);
 }
 
 /// PayJS's `check`: one that sees a payment ends PayJS's notifies of it.
@@ -102,7 +107,7 @@ fn ask(state: &mut State, entry: Entry) -> Step {
     }
     state.acknowledged[payment] = true;
     state.notifies[payment] = 0;
-    Step::Paid
+    Step::Answered
 }
 
 fn read_order(state: &State, order: Order) -> Step {
@@ -136,46 +141,56 @@ pub(crate) fn settle(
 ) -> Option<Step> {
     match outcome {
         Outcome::Promoted => {
-            state.orders[usize::from(target(scenario, entry))] = false;
+            state.orders[usize::from(entry.order)] = false;
             state.take_out(entry);
         }
         Outcome::Nothing => {
             state.take_out(entry);
         }
-        Outcome::Retry { missing, refused } => {
+        Outcome::Retry(parked) => {
             if state.take_out(entry) {
                 if scenario.has(Flaw::ParksInTwoSteps) {
                     return Some(Step::Half(outcome));
                 }
-                state.retry.push(Entry {
-                    missing,
-                    refused,
-                    ..entry
-                });
+                state.retry.push(parked);
             }
         }
         Outcome::Dead(reason) if scenario.has(Flaw::BuriesInTwoSteps) => {
-            state.dead.push((entry, reason));
+            bury(scenario, state, entry, reason);
             return Some(Step::Half(outcome));
         }
         Outcome::Dead(reason) => {
             if state.take_out(entry) {
-                state.dead.push((entry, reason));
+                bury(scenario, state, entry, reason);
             }
         }
     }
     None
 }
 
+/// A payment has at most one letter. A confirm reports no payment, so its letter does not count.
+fn bury(scenario: &Scenario, state: &mut State, entry: Entry, reason: Reason) {
+    let is_same = |(other, _): &(Entry, Reason)| {
+        (other.cause, other.payment) == (Cause::Report, entry.payment)
+    };
+    let has_letter = entry.cause == Cause::Report && state.dead.iter().any(is_same);
+    if !has_letter || scenario.has(Flaw::RepeatsLetters) {
+        state.dead.push((entry, reason));
+    }
+}
+
 /// What a flaw left for later.
-fn the_other_half(state: &mut State, order: Order, entry: Entry, outcome: Outcome) {
+fn the_other_half(
+    scenario: &Scenario,
+    state: &mut State,
+    order: Order,
+    entry: Entry,
+    outcome: Outcome,
+) {
     match outcome {
-        Outcome::Retry { missing, refused } => state.retry.push(Entry {
-            missing,
-            refused,
-            ..entry
-        }),
-        Outcome::Dead(Reason::Poison | Reason::OrderMissing) | Outcome::Nothing => {
+        Outcome::Retry(parked) => state.retry.push(parked),
+        Outcome::Nothing => answer(scenario, state, entry),
+        Outcome::Dead(Reason::Poison | Reason::OrderMissing) => {
             state.take_out(entry);
         }
         Outcome::Promoted | Outcome::Dead(Reason::PaidTwice) => {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     scenario::Scenario,
-    state::{Entry, Payment, Reason, State},
+    state::{Cause, Entry, Payment, Reason, State},
 };
 
 /// Deaths that make a dead letter of an event that was there each time.
@@ -15,7 +15,11 @@ pub(crate) fn holds(scenario: &Scenario, state: &State) -> Result<(), String> {
     nothing_is_lost(scenario, state)?;
     nothing_is_double(state)?;
     no_code_is_wrong(scenario, state)?;
+    let mut payments = BTreeSet::new();
     for (entry, reason) in &state.dead {
+        if entry.cause == Cause::Report && !payments.insert(entry.payment) {
+            return Err(format!("double: payment {} has two letters", entry.payment));
+        }
         if !is_explained(scenario, state, *entry, *reason) {
             return Err(format!("unexplained dead letter {reason:?} of {entry:?}"));
         }

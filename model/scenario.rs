@@ -42,10 +42,12 @@ pub(crate) enum Flaw {
     RemovesWithoutLooking,
     /// A confirm is done when the order has a mapping, whichever payment it is from.
     TrustsAnyMapping,
-    /// A confirm of what was promoted before leaves the order in the cache.
-    KeepsConfirmedOrders,
     /// A confirm promotes the order that was asked about instead of the one that PayJS names.
     PromotesWhatWasAsked,
+    /// A confirm is done before PayJS's answer is an event.
+    EndsConfirmsFirst,
+    /// A payment gets a letter each time that it is reported.
+    RepeatsLetters,
     /// An attempt that an outage took counts as a refusal of PayJS.
     CountsOutagesAsRefusals,
     /// What a worker gives back at its end still counts as a delivery that killed it.

@@ -5,6 +5,15 @@ pub(crate) type Order = u8;
 /// A payment, by its place in the scenario.
 pub(crate) type Payment = u8;
 
+/// What an event comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Cause {
+    /// A notify of PayJS, or its answer.
+    Report,
+    /// A payer; PayJS must be asked.
+    Confirm,
+}
+
 /// An entry of the stream, and what it is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Entry {
@@ -13,12 +22,15 @@ pub(crate) struct Entry {
     /// How often it came back from the retry set: each time under a new id.
     pub(crate) generation: u8,
     pub(crate) payment: Payment,
-    /// The order that a confirm asks about; none in a notify.
-    pub(crate) asked: Option<Order>,
+    /// The order that it is about: of a confirm the one that the payer named, else the one that was paid.
+    pub(crate) order: Order,
+    pub(crate) cause: Cause,
     /// Whether its order was missed before.
     pub(crate) missing: bool,
     /// Whether PayJS refused to speak of it before: as often as it may.
     pub(crate) refused: bool,
+    /// Whether PayJS said before that it was paid.
+    pub(crate) told: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,7 +44,7 @@ pub(crate) enum Reason {
 pub(crate) enum Outcome {
     Promoted,
     Nothing,
-    Retry { missing: bool, refused: bool },
+    Retry(Entry),
     Dead(Reason),
 }
 
@@ -45,8 +57,8 @@ pub(crate) enum Step {
     Waiting,
     /// PayJS is to be asked.
     Asking,
-    /// Known to be paid; the order is to be read.
-    Paid,
+    /// PayJS said that it was paid; the answer is to become an event of its own.
+    Answered,
     /// With the order in hand; the code is to be written.
     Ordered,
     /// There is a code, of this payment; the mapping is to be written.
@@ -189,14 +201,16 @@ impl State {
     }
 
     /// `XADD` of a new event.
-    pub(crate) fn queue(&mut self, payment: Payment, asked: Option<Order>) {
+    pub(crate) fn queue(&mut self, payment: Payment, order: Order, cause: Cause) {
         self.stream.push(Entry {
             event: self.events,
             generation: 0,
             payment,
-            asked,
+            order,
+            cause,
             missing: false,
             refused: false,
+            told: false,
         });
         self.events += 1;
     }

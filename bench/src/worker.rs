@@ -48,7 +48,7 @@ async fn run(
     for partition in queue.keys().partitions() {
         tokio::spawn(consumer.clone().read(partition));
     }
-    tokio::spawn(consumer.clone().keep_alive());
+    tokio::spawn(consumer.clone().send_heartbeats());
     tokio::spawn(consumer.clone().take_over());
     tokio::spawn(due::watch(queue, stop.clone()));
     let worker = WorkerBuilder::new("bench")

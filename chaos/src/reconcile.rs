@@ -271,6 +271,7 @@ fn leftovers(books: &Books, index: &Index<'_>, found: &mut Vec<Violation>) {
         (queue.waiting, "events in the stream"),
         (held, "pending events"),
         (queue.retries, "parked events"),
+        (queue.confirms, "waiting confirms"),
         (
             queue.pending.len().saturating_sub(2) as u64,
             "dead consumers",

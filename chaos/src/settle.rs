@@ -20,6 +20,7 @@ pub async fn until_quiet(queue: &Queue, sandbox: &Sandbox, limit: Duration) -> R
         let held: u64 = status.pending.values().sum();
         let is_quiet = status.waiting == 0
             && status.retries == 0
+            && status.confirms == 0
             && held == 0
             && status.pending.len() <= CONSUMERS;
         if (is_quiet && !has_notifies_left(sandbox)) || Instant::now() > end {

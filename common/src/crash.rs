@@ -47,12 +47,12 @@ points! {
     FoldWritten = "fold.written",
     /// A worker holds the event and has done nothing.
     HandleBefore = "handle.before",
-    /// The worker may ask PayJS, and has not.
+    /// The worker has the turn to ask PayJS; the confirm still waits.
     ConfirmTurn = "confirm.turn",
     /// PayJS said that it was paid, and sends no more notifies.
     ConfirmChecked = "confirm.checked",
-    /// The confirmed order has its code and mapping, and is still in the cache of another partition.
-    ConfirmPromoted = "confirm.promoted",
+    /// PayJS's answer is an event of its own; the confirm is where it was.
+    ConfirmAnswered = "confirm.answered",
     /// The code is written, the mapping is not.
     CodeWritten = "promote.code_written",
     /// The outcome is known, the event is where it was.
@@ -75,6 +75,8 @@ points! {
     Replayed = "replay.after",
     /// A letter is dropped; the operator does not know.
     LetterDropped = "drop.after",
+    /// The order can become no code any more; PayJS has not been asked for the refund.
+    RefundClaimed = "refund.claimed",
     /// PayJS has given the payment back; nothing is recorded.
     RefundGranted = "refund.granted",
     /// The refund is recorded, the order does not say so.

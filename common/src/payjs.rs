@@ -3,12 +3,14 @@
 mod channel;
 mod client;
 mod notify;
+mod payment_number;
 
 use std::collections::BTreeMap;
 
 pub use channel::{Channel, UnknownChannel};
-pub use client::{Check, Client, Native, PayJsError, Refund};
+pub use client::{Check, Client, Native, PaidAnswer, PayJsError, Refund};
 pub use notify::{Notify, NotifyError};
+pub use payment_number::{NotAPaymentNumber, PaymentNumber};
 use secrecy::SecretString;
 use url::Url;
 

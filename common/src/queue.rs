@@ -2,18 +2,23 @@
 //!
 //! # The life of an event
 //!
-//! 1. [`enqueue`] puts a notify (or a request to confirm a payment) into the stream and extends its order, in
-//!    one atomic round trip. From here on the event is safe: whatever dies, it leaves the stream only by one of
-//!    the transitions below.
+//! 1. [`enqueue`] puts a notify, or PayJS's signed answer to a question, into the stream and extends its order, in one
+//!    round trip. From here on the event is safe: whatever dies, it leaves the stream only by one of the transitions
+//!    below.
 //! 2. [`consume`] reads it for one worker. Redis keeps it in that consumer's list of pending entries.
 //! 3. The worker decides on an [`Outcome`] and [`settle`] carries it out, each in one atomic transition:
 //!    done, parked for a retry, a dead letter, rejected, or nothing more to do.
 //! 4. [`due`] puts parked events back into the stream when their time has come.
-//! 5. [`alive`] shows signs of life, and [`takeover`] gives what dead consumers held to live ones. An event that was delivered too often to
-//!    workers that died becomes a dead letter.
-//! 6. [`dead`] lists dead letters and puts them back for an operator.
+//! 5. [`heartbeat`] tells living consumers from dead ones, and [`takeover`] gives the events of the dead to the living. An
+//!    event that was delivered too often to workers that died becomes a dead letter.
+//! 6. [`dead`] lists dead letters and puts them back for an operator. A payment has at most one.
 //!
-//! Times are Redis's own, so the clocks of the workers do not matter.
+//! A confirm, which asks PayJS about a payment that a payer named, waits in [`confirms`] for its turn before 2. When
+//! PayJS says that it was paid, the answer becomes an event of the order that it names, and the confirm is done.
+//!
+//! Due times are Redis's own, so the clocks of the workers do not matter. Redis's clock may be set back: no expiry and no
+//! due time is believed that lies further ahead than it was ever set, and who lives is not a matter of clocks.
+//! Every transition also works while Redis is above its `maxmemory`.
 //!
 //! What ends an event is never counted by its `attempt`, which an outage raises too: `looks` counts how often its
 //! order was found missing, `refusals` how often PayJS refused to say whether it was paid, unless `told` says that it
@@ -27,14 +32,17 @@
 //! | key | type | what |
 //! |---|---|---|
 //! | `heyi:order:<out_trade_no>` | string, JSON, expires | the order |
-//! | `heyi:notify` | stream, group `promoters` | events: `form` or `confirm` and `out_trade_no`; `attempt`, `received_at`; `looks`, `refusals`, `told` |
+//! | `heyi:notify` | stream, group `promoters` | events: `form`, `answer`, or `confirm` with `out_trade_no` and `asker`; `attempt`, `received_at`; `looks`, `refusals`, `told` |
 //! | `heyi:notify:retry` | sorted set by due time in ms | events that wait for their next attempt, JSON |
 //! | `heyi:notify:dead` | stream | events that ended without a promotion, with `reason`, `error`, `attempts` |
 //! | `heyi:notify:rejected` | stream, at most about 10,000 | events whose signature is false |
-//! | `heyi:notify:alive:<consumer>` | string, EX 10 s | a consumer that lives |
+//! | `heyi:notify:heartbeats` | hash by consumer | a value that changes every 2 s while the consumer lives |
+//! | `heyi:confirms` | sorted set by turn | confirms that wait for their turn, JSON |
+//! | `heyi:confirms:<asker>` | set, EX 1 h | the orders of which an asker has a confirm on its way |
+//! | `heyi:confirm:<out_trade_no>` | string, EX 30 s | a confirm was queued a moment ago; `paid` for 10 min once PayJS said so |
+//! | `heyi:letter:<payjs_order_id>` | string | the dead letter of a payment; for a year after it was dropped |
 //! | `heyi:failed:<out_trade_no>` | string, EX 30 d | the reason of its dead letter |
-//! | `heyi:confirm:<out_trade_no>` | string, EX 30 s | a confirm was queued a moment ago |
-//! | `heyi:check` | string, PX 1 s | PayJS was asked a moment ago |
+//! | `heyi:check` | string, PX 1 s | a worker has the turn to ask PayJS |
 //! | `heyi:scans`, `heyi:scans:…` | | see [`scans`](crate::scans) |
 
 mod event;
@@ -42,18 +50,20 @@ mod held;
 mod keys;
 mod outcome;
 
-pub mod alive;
 pub mod backend;
+pub mod confirms;
 pub mod consume;
 pub mod dead;
 pub mod due;
 pub mod enqueue;
+pub mod heartbeat;
 pub mod settle;
 pub mod status;
 pub mod takeover;
 
+pub use confirms::{Asker, Confirming};
 pub use consume::Consumer;
-pub use event::{Cause, Delivery, Event, EventError};
+pub use event::{Cause, Delivery, Event, EventError, PaymentRef};
 pub use keys::{Keys, Partition};
 pub use outcome::{DeadReason, Outcome};
 

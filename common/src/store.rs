@@ -4,6 +4,7 @@ mod changes;
 mod code;
 mod inserts;
 mod reads;
+mod refund;
 mod report;
 mod scans;
 mod update;
@@ -32,7 +33,8 @@ use secrecy::ExposeSecret;
 use tokio::time::timeout;
 
 pub use changes::CodeChanges;
-pub use code::{Change, Code, Mapping, Payment, RefundRecord, Scanned};
+pub use code::{Change, Code, Mapping, Payment, Scanned};
+pub use refund::{Existing, RefundClaim, RefundRecord};
 pub use report::{
     MAX_REPORT_CONTACT, MAX_REPORT_TEXT, MAX_REPORTS_OF_A_CODE, Reason, Report, ReportError,
 };
@@ -254,18 +256,13 @@ impl Store {
         read(mapping).await
     }
 
-    /// Writes a code. When its order already has one, that one is returned and nothing is written.
-    pub async fn insert_code(&self, code: &Code) -> Result<Option<Code>> {
+    /// Writes a code. When its order already has one, or can have none, that is returned and nothing is written.
+    pub async fn insert_code(&self, code: &Code) -> Result<Option<Existing>> {
         match self.new_codes.insert(code).await? {
             Inserted::Written => Ok(None),
             Inserted::Duplicate => {
-                let earlier = doc! { "out_trade_no": code.out_trade_no.as_str() };
-                let found = self
-                    .codes
-                    .find_one(earlier)
-                    .read_concern(ReadConcern::majority());
-                read(found)
-                    .await?
+                let existing = self.existing(&code.out_trade_no).await?;
+                existing
                     .map(Some)
                     .ok_or_else(|| StoreError::NotYetSafe(code.out_trade_no.clone()))
             }
@@ -307,14 +304,6 @@ impl Store {
             .await?
             .matched_count
             == 1)
-    }
-
-    /// Records a refund; a repeat changes nothing.
-    pub async fn record_refund(&self, refund: &RefundRecord) -> Result<()> {
-        match self.refunds.insert_one(refund).await {
-            Err(error) if !is_duplicate(&error) => Err(error.into()),
-            Ok(_) | Err(_) => Ok(()),
-        }
     }
 
     /// Drops the whole database. For throw-away databases of tests.

@@ -135,14 +135,21 @@ impl World {
 
     /// A world with its own Redis and MongoDB, for tests that stop or kill them.
     pub async fn with_own_stores() -> Result<Self> {
+        Self::with_stores(async |dir: &Path| Server::redis(dir, None).await).await
+    }
+
+    /// The same, with a wall clock of Redis that the test sets.
+    pub async fn with_redis_clock() -> Result<Self> {
+        Self::with_stores(Server::redis_with_clock).await
+    }
+
+    async fn with_stores(start_redis: impl AsyncFnOnce(&Path) -> Result<Server>) -> Result<Self> {
         let dir = tempfile::tempdir()?;
         let (redis_dir, mongo_dir) = (dir.path().join("redis"), dir.path().join("mongo"));
         std::fs::create_dir_all(&redis_dir)?;
         std::fs::create_dir_all(&mongo_dir)?;
-        let (redis, mongo) = tokio::try_join!(
-            Server::redis(&redis_dir, None),
-            Server::mongo(&mongo_dir, None)
-        )?;
+        let (redis, mongo) =
+            tokio::try_join!(start_redis(&redis_dir), Server::mongo(&mongo_dir, None))?;
         let (redis_url, mongo_url) = (redis.url(), mongo.url());
         Ok(Self {
             redis: Some(redis),
@@ -261,7 +268,7 @@ impl World {
         }
         let status = status?;
         ensure!(
-            status.waiting == 0 && status.retries == 0,
+            status.waiting == 0 && status.retries == 0 && status.confirms == 0,
             "the test leaves events behind: {status:?}"
         );
         Ok(())

@@ -44,14 +44,16 @@ pub(crate) async fn handle(
     Ok(outcome)
 }
 
-/// What becomes of an event: the table of the design page. An error means that something was out of reach; what
-/// was learned before that stays with the event.
+/// What becomes of an event. An error means that something was out of reach; what was learned before that stays with
+/// the event.
 pub async fn decide(context: &Context, event: &mut Event) -> Result<Outcome, Trouble> {
     match &event.cause {
         Cause::Notify { form } => promote::notify(context, event, form).await,
+        Cause::Answer { form } => promote::answer(context, event, form).await,
         Cause::Confirm {
             out_trade_no,
             payjs_order_id,
+            ..
         } => {
             let (asked, payment) = (out_trade_no.clone(), payjs_order_id.clone());
             confirm::confirm(context, event, &asked, &payment).await

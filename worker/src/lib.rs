@@ -19,7 +19,7 @@ use anyhow::{Context as _, bail};
 use apalis::{layers::WorkerBuilderExt, prelude::WorkerBuilder};
 use heyi_common::{
     config::Config,
-    queue::{Consumer, backend::StreamBackend, due},
+    queue::{Consumer, backend::StreamBackend, confirms, due},
     shutdown,
 };
 use tokio::task::JoinSet;
@@ -37,15 +37,16 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     let (consumer, deliveries) = Consumer::new(
         context.queue.clone(),
         config.queue.concurrency,
-        open,
+        open.clone(),
         stop.clone(),
     );
     for partition in context.queue.keys().partitions() {
         tasks.spawn(consumer.clone().read(partition));
     }
-    tasks.spawn(consumer.clone().keep_alive());
+    tasks.spawn(consumer.clone().send_heartbeats());
     tasks.spawn(consumer.clone().take_over());
     tasks.spawn(due::watch(context.queue.clone(), stop.clone()));
+    tasks.spawn(confirms::watch(context.queue.clone(), open, stop.clone()));
     tasks.spawn(intake.clone().watch(stop.clone()));
     tasks.spawn(fold::watch(context.clone(), stop.clone()));
     tasks.spawn(monitor::warn_of_risks(context.clone(), stop.clone()));

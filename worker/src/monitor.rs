@@ -94,6 +94,7 @@ fn gauge(status: &Status) {
     metrics::gauge!("heyi_queue_oldest_seconds").set(status.oldest_ms.unwrap_or(0) as f64 / 1000.0);
     metrics::gauge!("heyi_queue_pending").set(status.pending.values().sum::<u64>() as f64);
     metrics::gauge!("heyi_queue_retries").set(status.retries as f64);
+    metrics::gauge!("heyi_queue_confirms").set(status.confirms as f64);
     metrics::gauge!("heyi_queue_dead").set(status.dead as f64);
     metrics::gauge!("heyi_queue_rejected").set(status.rejected as f64);
 }

@@ -10,10 +10,11 @@ use heyi_common::{
     crash::{self, Point},
     form::Form,
     order::{Fee, Order, OutTradeNo},
-    payjs::{Notify, NotifyError, PayJsError},
-    queue::{DeadReason, Event, Outcome},
+    payjs::{Notify, NotifyError, PaidAnswer, PayJsError},
+    queue::{DeadReason, Event, Outcome, PaymentRef},
+    redis::WriteError,
     sign,
-    store::{Code, Payment, StoreError},
+    store::{Code, Existing, Payment, StoreError},
 };
 
 use crate::{
@@ -30,6 +31,8 @@ pub enum Trouble {
     Redis(redis::RedisError),
     /// Redis, as the order cache says it.
     Orders(CacheError),
+    /// Redis, which did not take an event.
+    Queue(WriteError),
     /// PayJS.
     PayJs(PayJsError),
 }
@@ -47,6 +50,7 @@ impl std::fmt::Display for Trouble {
             Self::Store(error) => error,
             Self::Redis(error) => error,
             Self::Orders(error) => error,
+            Self::Queue(error) => error,
             Self::PayJs(error) => error,
         };
         write!(f, "{error}")?;
@@ -96,29 +100,76 @@ pub(crate) async fn notify(
             error: "the signature is false".to_owned(),
         });
     }
-    let payment = Payment {
-        payjs_order_id: notify.payjs_order_id,
-        transaction_id: notify.transaction_id,
-        paid_at: notify.time_end,
+    let paid = Paid {
+        out_trade_no: notify.out_trade_no,
+        total_fee: notify.total_fee,
+        payment: Payment {
+            payjs_order_id: notify.payjs_order_id,
+            transaction_id: notify.transaction_id,
+            paid_at: notify.time_end,
+        },
     };
-    paid(
-        context,
-        event,
-        &notify.out_trade_no,
-        notify.total_fee,
-        &payment,
-    )
-    .await
+    settle(context, event, &paid).await
 }
 
-/// Promotes an order of which PayJS itself said, signed, that it was paid.
-pub(crate) async fn paid(
+/// Promotes what PayJS answered, when it was asked, as paid.
+pub(crate) async fn answer(
     context: &Context,
     event: &Event,
-    out_trade_no: &OutTradeNo,
-    total_fee: Fee,
-    payment: &Payment,
+    form: &str,
 ) -> Result<Outcome, Trouble> {
+    let answer = PaidAnswer::parse(form, &context.merchant.mchid);
+    let Some(answer) = answer.filter(|answer| answer.is_signed(&context.merchant.key)) else {
+        return Ok(Outcome::Rejected {
+            error: "not a signed answer of PayJS to this merchant".to_owned(),
+        });
+    };
+    let paid = Paid {
+        out_trade_no: answer.out_trade_no,
+        total_fee: answer.total_fee,
+        payment: Payment {
+            payjs_order_id: answer.payjs_order_id,
+            transaction_id: answer.transaction_id,
+            paid_at: answer.paid_time,
+        },
+    };
+    settle(context, event, &paid).await
+}
+
+/// What PayJS reported, signed.
+struct Paid {
+    out_trade_no: OutTradeNo,
+    total_fee: Fee,
+    payment: Payment,
+}
+
+/// Promotes a paid order. A payment that was refunded, or has a dead letter, does not get another letter.
+async fn settle(context: &Context, event: &Event, paid: &Paid) -> Result<Outcome, Trouble> {
+    let outcome = promote(context, event, paid).await?;
+    if !matches!(outcome, Outcome::Dead { .. }) {
+        return Ok(outcome);
+    }
+    let id = &paid.payment.payjs_order_id;
+    let reference = PaymentRef {
+        out_trade_no: paid.out_trade_no.clone(),
+        payjs_order_id: id.clone(),
+    };
+    if context.store.refund(id).await?.is_some() || context.queue.has_letter(&reference).await? {
+        tracing::debug!(
+            payment.payjs_order_id = id,
+            "the payment was refunded or has a dead letter"
+        );
+        return Ok(Outcome::Nothing);
+    }
+    Ok(outcome)
+}
+
+async fn promote(context: &Context, event: &Event, paid: &Paid) -> Result<Outcome, Trouble> {
+    let Paid {
+        out_trade_no,
+        total_fee,
+        payment,
+    } = paid;
     let order = match context.orders.get(out_trade_no).await {
         Ok(order) => order,
         Err(CacheError::Broken(error)) => {
@@ -130,14 +181,14 @@ pub(crate) async fn paid(
         Err(error) => return Err(Trouble::Orders(error)),
     };
     match order {
-        Some(order) if mismatch(context, &order, total_fee).is_none() => {
+        Some(order) if mismatch(context, &order, *total_fee).is_none() => {
             write(context, &order, payment).await
         }
         other => {
             if let Some(mapping) = context.store.mapping(out_trade_no).await? {
                 return Ok(repeat(out_trade_no, &mapping.payjs_order_id, payment));
             }
-            match other.and_then(|order| mismatch(context, &order, total_fee)) {
+            match other.and_then(|order| mismatch(context, &order, *total_fee)) {
                 Some(difference) => Ok(dead(DeadReason::Mismatch, &difference)),
                 None => Ok(missing(context, event)),
             }
@@ -147,7 +198,13 @@ pub(crate) async fn paid(
 
 async fn write(context: &Context, order: &Order, payment: &Payment) -> Result<Outcome, Trouble> {
     let code = Code::new(order, payment);
-    let code = context.store.insert_code(&code).await?.unwrap_or(code);
+    let code = match context.store.insert_code(&code).await? {
+        None => code,
+        Some(Existing::Code(earlier)) => *earlier,
+        Some(Existing::Refund { payjs_order_id }) => {
+            return Ok(refunded(&payjs_order_id, payment));
+        }
+    };
     crash::point(Point::CodeWritten);
     context.store.insert_mapping(&code.mapping()).await?;
     Ok(repeat(&order.out_trade_no, &code.payjs_order_id, payment))
@@ -160,6 +217,19 @@ fn repeat(out_trade_no: &OutTradeNo, promoted_by: &str, payment: &Payment) -> Ou
     }
     let error = format!(
         "the order was promoted by payment {promoted_by}; payment {} is a second one, refund it",
+        payment.payjs_order_id
+    );
+    dead(DeadReason::PaidTwice, &error)
+}
+
+/// The order cannot become a code any more, because its payment was refunded or is being refunded.
+fn refunded(by: &str, payment: &Payment) -> Outcome {
+    if by == payment.payjs_order_id {
+        let error = "a refund of this payment was begun; finish it with `heyi-worker dead refund`";
+        return dead(DeadReason::OrderMissing, error);
+    }
+    let error = format!(
+        "payment {by} of the order was refunded; payment {} is a second one, refund it",
         payment.payjs_order_id
     );
     dead(DeadReason::PaidTwice, &error)

@@ -1,17 +1,31 @@
 //! `/checkOrder`: what became of an order.
 
-use axum::{Json, extract::State};
-use heyi_common::{order::OutTradeNo, queue::dead::REFUNDED, store::Mapping};
+use std::net::SocketAddr;
+
+use axum::{
+    Json,
+    extract::{ConnectInfo, State},
+    http::HeaderMap,
+};
+use heyi_common::{
+    order::OutTradeNo,
+    payjs::{NotAPaymentNumber, PaymentNumber},
+    queue::{Asker, Confirming, dead::REFUNDED},
+    store::Mapping,
+};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
+    address,
     error::{Error, OrderState, redis_away},
     params::Params,
     state::AppState,
 };
 
-const LONGEST_ID: usize = 64;
+/// When it is worth asking again about an order for whose question there was no room.
+const RETRY_AFTER_SECONDS: u64 = 10;
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -32,8 +46,8 @@ pub(super) struct Checked {
 
 /// Asks for the code of an order, as often as wanted.
 ///
-/// An order without a code answers 500 with a `state`. A pending one that brings a `payjs_order_id` is looked up
-/// at PayJS soon, so ask again.
+/// An order without a code answers 500 with a `state`. PayJS is soon asked about one that brings a `payjs_order_id`, so
+/// ask again while the state is `pending`.
 #[utoipa::path(
     method(get, post),
     path = "/checkOrder",
@@ -42,6 +56,8 @@ pub(super) struct Checked {
 )]
 pub(super) async fn check_order(
     State(state): State<AppState>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
     params: Params,
 ) -> Result<Json<Checked>, Error> {
     let request: Request = params.read()?;
@@ -53,15 +69,52 @@ pub(super) async fn check_order(
     if let Some(reason) = state.queue.failure(number).await.map_err(redis_away)? {
         return Err(failed(&reason));
     }
-    if state.orders.get(number).await?.is_none() {
-        // It may have become a code since the first look.
-        let mapping = state.store.mapping_for_certain(number).await?;
-        return mapping.as_ref().map(checked).ok_or_else(unknown);
+    if let Some(order) = state.orders.get(number).await? {
+        if let Some(payment) = payment {
+            let asker = Asker::Person(order.openid);
+            confirm(&state, number, order.created_at, &payment, &asker).await?;
+        }
+        return Err(pending());
     }
-    if let Some(payment) = payment {
-        state.queue.enqueue_confirm(number, payment).await?;
+    // It may have become a code since the first look.
+    if let Some(mapping) = state.store.mapping_for_certain(number).await? {
+        return Ok(checked(&mapping));
     }
-    Err(pending())
+    let (Some(made_at), Some(payment)) = (number.made_at(), payment) else {
+        return Err(unknown());
+    };
+    // Redis may have lost the order, or it expired before its payment was seen. Only PayJS knows.
+    let client = address::client(peer.ip(), &headers, &state.config.http.trusted_proxies);
+    let asker = Asker::Network(address::network(client));
+    Err(
+        match confirm(&state, number, made_at, &payment, &asker).await? {
+            Confirming::Queued | Confirming::Waiting => pending(),
+            Confirming::Asked => unknown(),
+            Confirming::Full => Error::TooManyRequests {
+                retry_after: RETRY_AFTER_SECONDS,
+            },
+        },
+    )
+}
+
+/// Has PayJS asked about a payment, if it can be one of this order.
+async fn confirm(
+    state: &AppState,
+    number: &OutTradeNo,
+    made_at: Timestamp,
+    payment: &PaymentNumber,
+    asker: &Asker,
+) -> Result<Confirming, Error> {
+    if !payment.fits(made_at, Timestamp::now()) {
+        let advice =
+            "payjs_order_id is not of this order: PayJS made it before the order or in the future";
+        return Err(Error::Invalid(advice.to_owned()));
+    }
+    let queued = state
+        .queue
+        .enqueue_confirm(number, payment.as_str(), asker)
+        .await?;
+    Ok(queued)
 }
 
 fn checked(mapping: &Mapping) -> Json<Checked> {
@@ -71,16 +124,11 @@ fn checked(mapping: &Mapping) -> Json<Checked> {
     })
 }
 
-fn payment(id: Option<&str>) -> Result<Option<&str>, Error> {
+fn payment(id: Option<&str>) -> Result<Option<PaymentNumber>, Error> {
     let id = id.filter(|id| !id.is_empty());
-    let sound =
-        |id: &str| id.len() <= LONGEST_ID && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    if id.is_none_or(sound) {
-        Ok(id)
-    } else {
-        let advice = "payjs_order_id must be 1 to 64 letters or digits".to_owned();
-        Err(Error::Invalid(advice))
-    }
+    id.map(str::parse)
+        .transpose()
+        .map_err(|error: NotAPaymentNumber| Error::Invalid(error.to_string()))
 }
 
 fn pending() -> Error {

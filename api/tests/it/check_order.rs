@@ -1,5 +1,10 @@
 use anyhow::{Context, Result};
-use heyi_sandbox::world::params;
+use heyi_common::queue::dead::Page;
+use heyi_sandbox::{
+    Knobs,
+    world::{eventually, params},
+};
+use jiff::ToSpan;
 use mongodb::bson::{Document, doc};
 use redis::AsyncCommands;
 
@@ -82,27 +87,109 @@ async fn a_pending_order_with_a_payment_is_confirmed_once_in_a_while() -> Result
     let order = app.client.order(&alice, "小店", 990).await?;
     let number = order["out_trade_no"].as_str();
     let with = |payment: &str| params(&[("out_trade_no", number), ("payjs_order_id", payment)]);
-    let answers = app
-        .in_every_way("/checkOrder", &with("2025010112345600512345678"))
-        .await?;
+    let payment = payment_of_now();
+    let answers = app.in_every_way("/checkOrder", &with(&payment)).await?;
     for answer in answers {
         assert_eq!(answer.text("state"), "pending", "{}", answer.body);
     }
-    let events = app.take_events().await?;
-    assert_eq!(events.len(), 1, "{events:?}");
-    assert_eq!(events[0]["confirm"], "2025010112345600512345678");
-    assert_eq!(events[0]["out_trade_no"], number);
+    let confirms = app.take_confirms().await?;
+    assert_eq!(confirms.len(), 1, "{confirms:?}");
+    assert_eq!(confirms[0]["confirm"], payment);
+    assert_eq!(confirms[0]["out_trade_no"], number);
 
     let empty = app.client.get("/checkOrder", &with("")).await?;
     assert_eq!(empty.text("state"), "pending");
-    for wrong in ["2025-01", "a b", &"1".repeat(65), "中"] {
+    for (wrong, why) in [
+        ("2025-01", "not only digits"),
+        ("a b", "not only digits"),
+        (&"1".repeat(65), "too long"),
+        ("中", "not ASCII"),
+        ("1", "too short"),
+        ("2025010112345600512345678", "made before the order"),
+        ("2999010112345600512345678", "made in the future"),
+    ] {
         let answer = app.client.get("/checkOrder", &with(wrong)).await?;
+        assert_eq!(answer.status, 400, "{why}");
         assert_fails(&answer, 400, "payjs_order_id");
     }
-    let stranger = params(&[("out_trade_no", "UNKNOWN1"), ("payjs_order_id", "1")]);
-    let answer = app.client.get("/checkOrder", &stranger).await?;
+    // A number that none of our orders can have is not asked about.
+    let foreign = params(&[
+        ("out_trade_no", "UNKNOWN1"),
+        ("payjs_order_id", payment.as_str()),
+    ]);
+    let answer = app.client.get("/checkOrder", &foreign).await?;
     assert_eq!(answer.text("state"), "unknown");
-    assert_eq!(app.take_events().await?.len(), 0);
+    assert_eq!(app.take_confirms().await?.len(), 0);
+    app.finish().await
+}
+
+/// A number as PayJS gives it to an order that it makes now.
+fn payment_of_now() -> String {
+    let china = jiff::Timestamp::now() + 8.hours();
+    format!("{}00512345678", china.strftime("%Y%m%d%H%M%S"))
+}
+
+#[tokio::test]
+async fn an_order_that_redis_lost_is_asked_about_and_becomes_a_dead_letter() -> Result<()> {
+    let mut app = TestApp::start().await?;
+    app.world.set("HEYI_QUEUE__MISSING_FOR", "1s");
+    let alice = app.client.login("alice").await?;
+    app.world.sandbox.set_knobs(Knobs {
+        lose_notifies: u32::MAX,
+        ..Knobs::default()
+    });
+    let (number, payment) = app.client.pay(&alice, "小店", 990).await?;
+    let unpaid = app.client.order(&alice, "小店", 990).await?;
+    let not_paid = app.world.sandbox.order(&unpaid)?;
+    for number in [&number, &unpaid["out_trade_no"]] {
+        app.world.orders()?.remove(&number.parse()?).await?;
+    }
+    let state = async |number: &str, payment: &str| {
+        let asked = params(&[("out_trade_no", number), ("payjs_order_id", payment)]);
+        anyhow::Ok(app.client.get("/checkOrder", &asked).await?.text("state"))
+    };
+    let unpaid = unpaid["out_trade_no"].as_str();
+    assert_eq!(state(&number, &payment).await?, "pending");
+    assert_eq!(state(unpaid, &not_paid).await?, "pending");
+    let _worker = app.world.worker().await?;
+    eventually("the end of the payment", async || {
+        let state = state(&number, &payment).await?;
+        assert_ne!(state, "unknown", "it was paid");
+        Ok(state == "failed")
+    })
+    .await?;
+    eventually("the end of the order that is not paid", async || {
+        Ok(state(unpaid, &not_paid).await? == "unknown")
+    })
+    .await?;
+    let letters = app.world.queue()?.dead_letters(Page::newest(2)).await?;
+    assert_eq!(letters.len(), 1);
+    assert_eq!(letters[0].field("reason"), "order_missing");
+    assert_eq!(letters[0].out_trade_no(), number);
+    app.finish().await
+}
+
+#[tokio::test]
+async fn one_network_asks_about_few_orders_that_redis_lacks() -> Result<()> {
+    let app = TestApp::start().await?;
+    let mut answers = Vec::new();
+    for number in 0..4 {
+        let lost = format!(
+            "{}{number:018x}",
+            jiff::Timestamp::now().strftime("%Y%m%d%H%M%S")
+        );
+        let payment = payment_of_now();
+        let asked = params(&[
+            ("out_trade_no", lost.as_str()),
+            ("payjs_order_id", &payment),
+        ]);
+        answers.push(app.client.get("/checkOrder", &asked).await?);
+    }
+    let statuses: Vec<u16> = answers.iter().map(|one| one.status.as_u16()).collect();
+    assert_eq!(statuses, [500, 500, 429, 429]);
+    assert_eq!(answers[0].text("state"), "pending");
+    assert_fails(&answers[3], 429, "wait 10 s");
+    assert_eq!(app.take_confirms().await?.len(), 2);
     app.finish().await
 }
 

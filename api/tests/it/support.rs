@@ -95,6 +95,20 @@ impl TestApp {
         Ok(events)
     }
 
+    /// Takes the confirms that wait for their turn.
+    pub(crate) async fn take_confirms(&self) -> Result<Vec<BTreeMap<String, String>>> {
+        let queue = self.world.queue()?;
+        let mut confirms = Vec::new();
+        for partition in queue.keys().partitions() {
+            let key = queue.keys().confirms(partition);
+            let members: Vec<String> = self.redis()?.zrange(&key, 0, -1).await?;
+            let events = members.iter().map(|member| serde_json::from_str(member));
+            confirms.extend(events.collect::<Result<Vec<_>, _>>()?);
+            let () = self.redis()?.del(key).await?;
+        }
+        Ok(confirms)
+    }
+
     /// The same parameters in every way in which a route takes them.
     pub(crate) async fn in_every_way(&self, path: &str, params: &Params) -> Result<Vec<Answer>> {
         Ok(vec![

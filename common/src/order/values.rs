@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::DateTime, tz::Offset};
 use serde::{Deserialize, Serialize};
 
 /// Why a text or number is not the value it should be.
@@ -16,11 +16,13 @@ pub struct ValueError(pub(super) &'static str);
 pub struct OutTradeNo(String);
 
 const MAX_OUT_TRADE_NO: usize = 32;
+const TIME_DIGITS: usize = 14;
+const RANDOM_BYTES: usize = 9;
 
 impl OutTradeNo {
     /// A number that nobody has or can guess: the UTC time to the second, then 72 random bits.
     pub(super) fn random(now: Timestamp) -> Self {
-        let random: [u8; 9] = rand::random();
+        let random: [u8; RANDOM_BYTES] = rand::random();
         Self(format!(
             "{}{}",
             now.strftime("%Y%m%d%H%M%S"),
@@ -31,6 +33,17 @@ impl OutTradeNo {
     /// The number as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// When the order was made, by a number that has the form of ours. Anybody can write such a number.
+    pub fn made_at(&self) -> Option<Timestamp> {
+        let (time, random) = self.0.split_at_checked(TIME_DIGITS)?;
+        let is_ours = random.len() == 2 * RANDOM_BYTES
+            && random.bytes().all(|byte| byte.is_ascii_hexdigit())
+            && time.bytes().all(|byte| byte.is_ascii_digit());
+        let time = DateTime::strptime("%Y%m%d%H%M%S", time).ok();
+        time.filter(|_| is_ours)
+            .and_then(|time| Offset::UTC.to_timestamp(time).ok())
     }
 }
 
@@ -192,7 +205,23 @@ mod tests {
         let (one, two) = (OutTradeNo::random(now), OutTradeNo::random(now));
         assert_ne!(one, two);
         assert_eq!(one.as_str().len(), MAX_OUT_TRADE_NO);
+        let made_at = one.made_at().unwrap();
+        assert_eq!(made_at.as_second(), now.as_second());
         assert_eq!(one.as_str().parse(), Ok(one));
+    }
+
+    #[test]
+    fn only_a_number_of_our_form_tells_when_its_order_was_made() {
+        for text in [
+            "A1",
+            "QR20250101123456ABCDEF",
+            "20251301123456aaaaaaaaaaaaaaaaaa",
+            "20250101123456zzzzzzzzzzzzzzzzzz",
+            "20250101123456aaaaaaaaaaaaaaaaa",
+        ] {
+            let number: OutTradeNo = text.parse().unwrap();
+            assert_eq!(number.made_at(), None, "{text}");
+        }
     }
 
     #[test]

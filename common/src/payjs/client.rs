@@ -42,19 +42,63 @@ pub enum PayJsError {
 pub enum Check {
     /// Not paid, or not yet.
     Unpaid,
-    /// Paid; the answer names the order, which need not be the one that was thought of.
-    Paid {
-        /// Our number of the order.
-        out_trade_no: OutTradeNo,
-        /// PayJS's number of the order.
-        payjs_order_id: String,
-        /// The number that the payer sees.
-        transaction_id: String,
-        /// The amount that was paid.
-        total_fee: Fee,
-        /// When it was paid, as PayJS wrote it.
-        paid_time: String,
-    },
+    /// Paid.
+    Paid(Box<PaidAnswer>),
+}
+
+/// PayJS's signed answer that an order was paid. It names the order, which need not be the one that was asked about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaidAnswer {
+    /// Our number of the order.
+    pub out_trade_no: OutTradeNo,
+    /// PayJS's number of the order.
+    pub payjs_order_id: String,
+    /// The number that the payer sees.
+    pub transaction_id: String,
+    /// The amount that was paid.
+    pub total_fee: Fee,
+    /// When it was paid, as PayJS wrote it.
+    pub paid_time: String,
+    params: Params,
+}
+
+impl PaidAnswer {
+    /// Reads an answer in the form in which [`form`](Self::form) writes it. Its signature is checked by
+    /// [`is_signed`](Self::is_signed).
+    pub fn parse(form: &str, mchid: &str) -> Option<Self> {
+        Self::of(form::parse(form.as_bytes()).ok()?, mchid)
+    }
+
+    fn of(params: Params, mchid: &str) -> Option<Self> {
+        let set = |name| {
+            text(&params, name)
+                .filter(|value| *value != "0")
+                .map(str::to_owned)
+        };
+        if text(&params, "status") != Some("1")
+            || text(&params, "mchid").is_some_and(|named| named != mchid)
+        {
+            return None;
+        }
+        Some(Self {
+            out_trade_no: text(&params, "out_trade_no")?.parse().ok()?,
+            payjs_order_id: set("payjs_order_id")?,
+            transaction_id: set("transaction_id")?,
+            total_fee: text(&params, "total_fee")?.parse().ok()?,
+            paid_time: set("paid_time")?,
+            params,
+        })
+    }
+
+    /// Whether the signature is PayJS's.
+    pub fn is_signed(&self, key: &SecretString) -> bool {
+        sign::verify(&self.params, key)
+    }
+
+    /// The answer as a form, with its signature.
+    pub fn form(&self) -> String {
+        form::write(&self.params)
+    }
 }
 
 /// An order that PayJS made to be paid by scanning.
@@ -93,7 +137,8 @@ impl Client {
         if text(&reply, "status") != Some("1") {
             return Ok(Check::Unpaid);
         }
-        self.paid(&reply)
+        PaidAnswer::of(reply, &self.mchid)
+            .map(|answer| Check::Paid(Box::new(answer)))
             .ok_or_else(|| broken("a paid answer to check lacks a field"))
     }
 
@@ -171,24 +216,6 @@ impl Client {
         } else {
             Err(broken("its answer is not signed with our key"))
         }
-    }
-
-    fn paid(&self, reply: &Params) -> Option<Check> {
-        let set = |name| {
-            text(reply, name)
-                .filter(|value| *value != "0")
-                .map(str::to_owned)
-        };
-        if text(reply, "mchid").is_some_and(|mchid| mchid != self.mchid) {
-            return None;
-        }
-        Some(Check::Paid {
-            out_trade_no: text(reply, "out_trade_no")?.parse().ok()?,
-            payjs_order_id: set("payjs_order_id")?,
-            transaction_id: set("transaction_id")?,
-            total_fee: text(reply, "total_fee")?.parse().ok()?,
-            paid_time: set("paid_time")?,
-        })
     }
 }
 

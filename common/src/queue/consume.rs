@@ -36,7 +36,7 @@ pub struct Consumer {
     pub(super) stop: CancellationToken,
     /// Cancelled when this consumer has left the group.
     pub(super) left: CancellationToken,
-    /// Since when signs of life get through; none while they do not.
+    /// Since when heartbeats get through; none while they do not.
     pub(super) healthy_since: Arc<watch::Sender<Option<Instant>>>,
 }
 

@@ -8,11 +8,18 @@ use redis::{
 };
 use serde::Serialize;
 
-use super::{Event, Partition, Queue, event::fields_of, settle::FAILED_TTL_SECONDS};
+use super::{
+    Event, Partition, PaymentRef, Queue,
+    event::{ANSWER, ASKER, CONFIRM, FORM, fields_of},
+    settle::FAILED_TTL_SECONDS,
+};
 use crate::{
     crash::{self, Point},
     order::OutTradeNo,
 };
+
+/// How long a payment gets no other dead letter after its letter was dropped: a year.
+const DROPPED_TTL_SECONDS: u64 = 366 * 24 * 3600;
 
 /// The mark of an order whose payment was given back.
 pub const REFUNDED: &str = "refunded";
@@ -53,11 +60,16 @@ impl Letter {
         self.entry.parse().unwrap_or_default()
     }
 
+    /// The payment that PayJS reported; none when the letter is about something else.
+    pub fn payment(&self) -> Option<PaymentRef> {
+        Event::from_fields(&self.event_fields()).ok()?.payment()
+    }
+
     /// The event as it was before it died, ready for its first attempt.
     fn event_fields(&self) -> BTreeMap<String, String> {
         let is_event = |name: &str| {
-            matches!(name, "form" | "confirm" | "received_at")
-                || (name == "out_trade_no" && self.fields.contains_key("confirm"))
+            matches!(name, FORM | ANSWER | CONFIRM | ASKER | "received_at")
+                || (name == "out_trade_no" && self.fields.contains_key(CONFIRM))
         };
         let mut fields: BTreeMap<_, _> = self
             .fields
@@ -169,6 +181,9 @@ impl Queue {
         call.key(&letter.stream)
             .key(self.keys.notify(letter.partition))
             .arg(&letter.entry);
+        if let Some(payment) = letter.payment() {
+            call.key(self.keys.letter(&payment));
+        }
         for (name, value) in letter.event_fields() {
             call.arg(name).arg(value);
         }
@@ -179,12 +194,22 @@ impl Queue {
 
     /// Drops a dead letter. False when it is no longer there.
     pub async fn drop_letter(&self, letter: &Letter) -> RedisResult<bool> {
-        let is_dropped = self
-            .connection()
-            .xdel(&letter.stream, &[&letter.entry])
-            .await?;
+        let script = Script::new(include_str!("lua/drop.lua"));
+        let mut call = script.prepare_invoke();
+        call.key(&letter.stream)
+            .arg(&letter.entry)
+            .arg(DROPPED_TTL_SECONDS);
+        if let Some(payment) = letter.payment() {
+            call.key(self.keys.letter(&payment));
+        }
+        let is_dropped = call.invoke_async(&mut self.connection()).await?;
         crash::point(Point::LetterDropped);
         Ok(is_dropped)
+    }
+
+    /// Whether a payment has a dead letter, or had one that was dropped.
+    pub async fn has_letter(&self, payment: &PaymentRef) -> RedisResult<bool> {
+        self.connection().exists(self.keys.letter(payment)).await
     }
 
     /// Why the order ended without a promotion, if it did.

@@ -6,7 +6,7 @@ use futures::future::join_all;
 use redis::{RedisResult, Script};
 use tokio_util::sync::CancellationToken;
 
-use super::{Partition, Queue};
+use super::{Partition, Queue, confirms::BEHIND_AFTER_RETRY};
 use crate::{
     backoff::Backoff,
     crash::{self, Point},
@@ -16,9 +16,11 @@ use crate::{
 const EVERY: Duration = Duration::from_millis(250);
 /// The most events that one step moves, so that a step never holds up Redis for long.
 const SLICE: usize = 200;
+/// No event waits longer than this for its next attempt: the longest delay is 300 s, with 20 % of jitter.
+const LONGEST_WAIT: Duration = Duration::from_secs(400);
 
 impl Queue {
-    /// Moves what is due back into the stream, slice by slice. Says how many it moved.
+    /// Moves what is due back into the stream, or to the confirms that wait for their turn, slice by slice. Says how many it moved.
     pub async fn move_due(&self, partition: Partition) -> RedisResult<usize> {
         let script = Script::new(include_str!("lua/move_due.lua"));
         let mut moved = 0;
@@ -27,7 +29,10 @@ impl Queue {
             let slice: usize = script
                 .key(self.keys.retry(partition))
                 .key(self.keys.notify(partition))
+                .key(self.keys.confirms(partition))
                 .arg(SLICE)
+                .arg(u64::try_from(LONGEST_WAIT.as_millis()).unwrap_or(u64::MAX))
+                .arg(BEHIND_AFTER_RETRY)
                 .invoke_async(&mut self.connection())
                 .await?;
             if slice > 0 {

@@ -2,21 +2,22 @@
 
 use std::time::Duration;
 
-use redis::{Cmd, Value, from_redis_value};
+use redis::Cmd;
 
-use super::{Cause, Event, Queue};
+use super::{Cause, Event, Queue, confirms::CONFIRMED};
 use crate::{
     crash::{self, Point},
     order::{OutTradeNo, PAID_TTL},
     redis::WriteError,
 };
 
-/// At most one confirm per order in this time.
-const CONFIRM_EVERY: Duration = Duration::from_secs(30);
-
 /// Arguments of the command that adds a notify, and their length beside the form's. More only costs an allocation.
 const ARGUMENTS: usize = 9;
 const BESIDE_FORM: usize = 128;
+
+/// How long `/checkOrder` says that an order is pending of which PayJS said that it was paid, though it is not in Redis. By
+/// then its event is a code or a dead letter.
+const CONFIRMED_TTL: Duration = Duration::from_secs(600);
 
 impl Queue {
     /// Queues a notify and lets its order live long enough for a late promotion, in one round trip.
@@ -29,47 +30,40 @@ impl Queue {
         out_trade_no: &OutTradeNo,
         form: String,
     ) -> Result<(), WriteError> {
-        let length = form.len() + BESIDE_FORM;
-        let event = Event::new(Cause::Notify { form });
-        let stream = self.keys.notify(self.keys.partition(out_trade_no));
-        let order = self.keys.order(out_trade_no);
-        let mut add = Cmd::with_capacity(ARGUMENTS, length);
-        add.arg("XADD")
-            .arg(stream)
-            .arg("*")
-            .arg(&event.fields()[..]);
-        let write = vec![Cmd::expire(order, PAID_TTL.as_secs().cast_signed()), add];
         crash::point(Point::EnqueueBefore);
-        self.redis.write(write).await?;
+        self.enqueue_paid(out_trade_no, Cause::Notify { form }, None)
+            .await?;
         crash::point(Point::EnqueueAfter);
         Ok(())
     }
 
-    /// Queues a confirm, unless one was queued for this order a moment ago. Says whether it did.
-    pub async fn enqueue_confirm(
+    /// Queues PayJS's signed answer that an order was paid, like a notify: from here on the payment is safe.
+    pub async fn enqueue_answer(
         &self,
         out_trade_no: &OutTradeNo,
-        payjs_order_id: &str,
-    ) -> Result<bool, WriteError> {
-        let event = Event::new(Cause::Confirm {
-            out_trade_no: out_trade_no.clone(),
-            payjs_order_id: payjs_order_id.to_owned(),
-        });
-        // With its text, since a write cannot load a script that Redis does not know.
-        let mut write = redis::cmd("EVAL");
-        write
-            .arg(include_str!("lua/confirm.lua"))
-            .arg(2)
-            .arg(self.keys.confirm(out_trade_no))
-            .arg(self.keys.notify(self.keys.partition(out_trade_no)))
-            .arg(CONFIRM_EVERY.as_secs());
-        for (name, value) in event.fields() {
-            write.arg(name).arg(value);
-        }
-        crash::point(Point::ConfirmBefore);
-        let mut answers = self.redis.write(vec![write]).await?;
-        crash::point(Point::ConfirmAfter);
-        let queued = answers.pop().unwrap_or(Value::Nil);
-        Ok(from_redis_value(queued).map_err(redis::RedisError::from)?)
+        form: String,
+    ) -> Result<(), WriteError> {
+        let mark = self.keys.confirm(out_trade_no);
+        let confirmed = Cmd::set_ex(mark, CONFIRMED, CONFIRMED_TTL.as_secs());
+        self.enqueue_paid(out_trade_no, Cause::Answer { form }, Some(confirmed))
+            .await
+    }
+
+    async fn enqueue_paid(
+        &self,
+        out_trade_no: &OutTradeNo,
+        cause: Cause,
+        also: Option<Cmd>,
+    ) -> Result<(), WriteError> {
+        let event = Event::new(cause);
+        let fields = event.fields();
+        let length = fields.iter().map(|(_, value)| value.len()).sum::<usize>() + BESIDE_FORM;
+        let stream = self.keys.notify(self.keys.partition(out_trade_no));
+        let order = self.keys.order(out_trade_no);
+        let mut add = Cmd::with_capacity(ARGUMENTS, length);
+        add.arg("XADD").arg(stream).arg("*").arg(&fields[..]);
+        let mut write = vec![Cmd::expire(order, PAID_TTL.as_secs().cast_signed()), add];
+        write.extend(also);
+        self.redis.write(write).await.map(drop)
     }
 }

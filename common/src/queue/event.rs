@@ -10,6 +10,10 @@ use redis::streams::StreamId;
 use super::Partition;
 use crate::{form::Form, order::OutTradeNo};
 
+pub(super) const FORM: &str = "form";
+pub(super) const ANSWER: &str = "answer";
+pub(super) const CONFIRM: &str = "confirm";
+pub(super) const ASKER: &str = "asker";
 const LOOKS: &str = "looks";
 const REFUSALS: &str = "refusals";
 const TOLD: &str = "told";
@@ -22,13 +26,29 @@ pub enum Cause {
         /// The form as it came.
         form: String,
     },
-    /// The payer says that the order was paid; PayJS is to be asked.
-    Confirm {
-        /// The order that is waited for.
-        out_trade_no: OutTradeNo,
-        /// The payment that the payer names.
-        payjs_order_id: String,
+    /// PayJS answered our `check`, signed, that an order was paid. PayJS sends no notify after that.
+    Answer {
+        /// The answer as a form.
+        form: String,
     },
+    /// The payer says that the order was paid; PayJS must be asked.
+    Confirm {
+        /// The order that the payer waits for.
+        out_trade_no: OutTradeNo,
+        /// The payment that the payer names. It may belong to another order.
+        payjs_order_id: String,
+        /// Who asked: see [`Asker`](super::Asker).
+        asker: String,
+    },
+}
+
+/// A payment, by both of its numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaymentRef {
+    /// Our number of the order that was paid.
+    pub out_trade_no: OutTradeNo,
+    /// PayJS's number of the payment.
+    pub payjs_order_id: String,
 }
 
 /// A cause on its way through the queue.
@@ -73,7 +93,7 @@ impl Event {
     pub fn out_trade_no(&self) -> Option<OutTradeNo> {
         match &self.cause {
             Cause::Confirm { out_trade_no, .. } => Some(out_trade_no.clone()),
-            Cause::Notify { form } => Form::parse(form.as_bytes())
+            Cause::Notify { form } | Cause::Answer { form } => Form::parse(form.as_bytes())
                 .ok()?
                 .get("out_trade_no")?
                 .parse()
@@ -81,17 +101,32 @@ impl Event {
         }
     }
 
+    /// The payment that PayJS reported. A confirm reports none: what it names is the payer's word.
+    pub fn payment(&self) -> Option<PaymentRef> {
+        let (Cause::Notify { form } | Cause::Answer { form }) = &self.cause else {
+            return None;
+        };
+        let form = Form::parse(form.as_bytes()).ok()?;
+        Some(PaymentRef {
+            out_trade_no: form.get("out_trade_no")?.parse().ok()?,
+            payjs_order_id: form.get("payjs_order_id")?.to_owned(),
+        })
+    }
+
     /// What is written of it.
     pub(super) fn fields(&self) -> Vec<(&'static str, Cow<'_, str>)> {
-        let mut fields = Vec::with_capacity(7);
+        let mut fields = Vec::with_capacity(8);
         match &self.cause {
-            Cause::Notify { form } => fields.push(("form", form.into())),
+            Cause::Notify { form } => fields.push((FORM, form.into())),
+            Cause::Answer { form } => fields.push((ANSWER, form.into())),
             Cause::Confirm {
                 out_trade_no,
                 payjs_order_id,
+                asker,
             } => {
-                fields.push(("confirm", payjs_order_id.into()));
+                fields.push((CONFIRM, payjs_order_id.into()));
                 fields.push(("out_trade_no", out_trade_no.as_str().into()));
+                fields.push((ASKER, asker.into()));
             }
         }
         fields.push(("attempt", self.attempt.to_string().into()));
@@ -115,13 +150,16 @@ impl Event {
     }
 
     pub(super) fn from_fields(fields: &Fields) -> Result<Self, EventError> {
-        let cause = if let Some(form) = fields.get("form") {
+        let cause = if let Some(form) = fields.get(FORM) {
             Cause::Notify { form: form.clone() }
+        } else if let Some(form) = fields.get(ANSWER) {
+            Cause::Answer { form: form.clone() }
         } else {
-            let payjs_order_id = fields.get("confirm").ok_or(EventError("form"))?.clone();
+            let payjs_order_id = fields.get(CONFIRM).ok_or(EventError(FORM))?.clone();
             Cause::Confirm {
                 out_trade_no: number(fields, "out_trade_no")?,
                 payjs_order_id,
+                asker: fields.get(ASKER).cloned().unwrap_or_default(),
             }
         };
         Ok(Self {
@@ -183,13 +221,11 @@ mod tests {
         let confirm = Cause::Confirm {
             out_trade_no: "A1".parse().unwrap(),
             payjs_order_id: "2025010112345600512345678".to_owned(),
+            asker: "person:oAlice".to_owned(),
         };
-        for cause in [
-            Cause::Notify {
-                form: "a=1&b=%E4".to_owned(),
-            },
-            confirm,
-        ] {
+        let form = "a=1&b=%E4".to_owned();
+        let (notify, answer) = (Cause::Notify { form: form.clone() }, Cause::Answer { form });
+        for cause in [notify, answer, confirm] {
             let mut event = Event::new(cause);
             assert_eq!(Event::from_fields(&event.owned_fields()).unwrap(), event);
             event.attempt = 7;

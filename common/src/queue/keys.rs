@@ -1,5 +1,6 @@
 //! The names of the keys.
 
+use super::PaymentRef;
 use crate::order::OutTradeNo;
 
 /// A part of the queue; 0 when there is only one.
@@ -75,12 +76,30 @@ impl Keys {
         self.of(partition, "notify:rejected")
     }
 
-    /// The sign of life of a consumer.
-    pub fn alive(&self, partition: Partition, consumer: &str) -> String {
-        self.of(partition, &format!("notify:alive:{consumer}"))
+    /// The heartbeats of all consumers.
+    pub fn heartbeats(&self, partition: Partition) -> String {
+        self.of(partition, "notify:heartbeats")
     }
 
-    /// The mark that PayJS was asked a moment ago, by whichever worker.
+    /// Confirms that wait for their turn.
+    pub fn confirms(&self, partition: Partition) -> String {
+        self.of(partition, "confirms")
+    }
+
+    /// The orders of which an asker has a confirm on its way.
+    pub fn confirms_of(&self, partition: Partition, asker: &str) -> String {
+        self.of(partition, &format!("confirms:{asker}"))
+    }
+
+    /// The dead letter of a payment.
+    pub fn letter(&self, payment: &PaymentRef) -> String {
+        self.of(
+            self.partition(&payment.out_trade_no),
+            &format!("letter:{}", payment.payjs_order_id),
+        )
+    }
+
+    /// The turn to ask PayJS, which one worker of all has.
     pub fn check(&self) -> String {
         format!("{}check", self.prefix)
     }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use redis::{Cmd, RedisResult, Script};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{DeadReason, Delivery, GROUP, Outcome, Partition, Queue, event::Fields};
+use super::{
+    Cause, DeadReason, Delivery, GROUP, Outcome, Partition, PaymentRef, Queue, event::Fields,
+};
 use crate::{
     backoff::Backoff,
     crash::{self, Point},
@@ -28,6 +30,8 @@ struct Acknowledgement {
     partition: Partition,
     id: String,
     promoted: Option<OutTradeNo>,
+    /// The set of its asker and the order in it, when a confirm is done.
+    confirm: Option<(String, OutTradeNo)>,
     done: oneshot::Sender<()>,
 }
 
@@ -74,6 +78,7 @@ impl Settler {
             partition: delivery.partition,
             id: delivery.id.clone(),
             promoted,
+            confirm: self.queue.confirm_of(delivery),
             done,
         };
         // Errors mean that the process ends; the event stays pending, and its repeat is harmless.
@@ -131,7 +136,9 @@ impl Queue {
             .filter(|number| self.keys.partition(number) == partition)
             .flat_map(|number| [self.keys.order(number), self.keys.failed(number)])
             .collect();
+        let confirms = batch.iter().filter_map(|one| one.confirm.as_ref());
         let mut commands = vec![redis::cmd("MULTI")];
+        commands.extend(confirms.map(|(asker, order)| Cmd::srem(asker, order.as_str())));
         if !orders.is_empty() {
             commands.push(Cmd::del(orders));
         }
@@ -139,6 +146,20 @@ impl Queue {
         commands.push(Cmd::xdel(&stream, &ids));
         commands.push(redis::cmd("EXEC"));
         self.redis.write(commands).await.map(drop)
+    }
+
+    /// Where a confirm is counted as on its way.
+    fn confirm_of(&self, delivery: &Delivery) -> Option<(String, OutTradeNo)> {
+        let Cause::Confirm {
+            out_trade_no,
+            asker,
+            ..
+        } = &delivery.event.cause
+        else {
+            return None;
+        };
+        let set = self.keys.confirms_of(delivery.partition, asker);
+        Some((set, out_trade_no.clone()))
     }
 
     /// Parks, buries or rejects an event.
@@ -160,14 +181,14 @@ impl Queue {
                     .await
             }
             Outcome::Dead { reason, error } => {
-                let number = delivery.event.out_trade_no();
+                let payment = delivery.event.payment();
                 let fields = delivery.event.owned_fields();
                 self.bury(
                     delivery.partition,
                     &delivery.id,
                     *reason,
                     error,
-                    number,
+                    payment,
                     fields,
                 )
                 .await
@@ -189,14 +210,15 @@ impl Queue {
         }
     }
 
-    /// Makes an entry a dead letter and remembers the failure of its order.
+    /// Makes an entry a dead letter and remembers the failure of the order that was paid. A payment that has a dead letter
+    /// gets no second one.
     pub(super) async fn bury(
         &self,
         partition: Partition,
         id: &str,
         reason: DeadReason,
         error: &str,
-        out_trade_no: Option<OutTradeNo>,
+        payment: Option<PaymentRef>,
         mut fields: Fields,
     ) -> RedisResult<()> {
         let attempts = fields
@@ -207,32 +229,36 @@ impl Queue {
         fields.insert("attempts".to_owned(), attempts.to_string());
         fields.insert("reason".to_owned(), reason.name().to_owned());
         fields.insert("error".to_owned(), error.to_owned());
-        let mark = out_trade_no.filter(|number| self.keys.partition(number) == partition);
-        if let Some(number) = &mark {
-            fields.insert("out_trade_no".to_owned(), number.to_string());
+        let payment = payment.filter(|one| self.keys.partition(&one.out_trade_no) == partition);
+        if let Some(payment) = &payment {
+            let number = payment.out_trade_no.to_string();
+            fields.insert("out_trade_no".to_owned(), number);
         }
-        let failed = mark.map(|number| (self.keys.failed(&number), reason));
+        let marks = payment.map(|payment| Marks {
+            failed: self.keys.failed(&payment.out_trade_no),
+            letter: self.keys.letter(&payment),
+            reason,
+        });
         let target = self.keys.dead(partition);
-        self.move_to(partition, id, &target, 0, failed, fields)
-            .await
+        self.move_to(partition, id, &target, 0, marks, fields).await
     }
 
-    /// Moves an entry to another stream of at most about `longest` (0: any), and sets the mark of a failure.
+    /// Moves an entry to another stream of at most about `longest` (0: any), and sets the marks of a failure.
     async fn move_to(
         &self,
         partition: Partition,
         id: &str,
         target: &str,
         longest: usize,
-        failed: Option<(String, DeadReason)>,
+        marks: Option<Marks>,
         fields: Fields,
     ) -> RedisResult<()> {
         let script = Script::new(include_str!("lua/bury.lua"));
         let mut call = script.prepare_invoke();
         call.key(self.keys.notify(partition)).key(target);
-        let reason = failed.map_or("", |(key, reason)| {
-            call.key(key);
-            reason.name()
+        let reason = marks.map_or("", |marks| {
+            call.key(marks.failed).key(marks.letter);
+            marks.reason.name()
         });
         call.arg(GROUP)
             .arg(id)
@@ -244,4 +270,11 @@ impl Queue {
         }
         call.invoke_async(&mut self.connection()).await
     }
+}
+
+/// What is remembered of a payment that becomes a dead letter.
+struct Marks {
+    failed: String,
+    letter: String,
+    reason: DeadReason,
 }

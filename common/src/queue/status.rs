@@ -23,6 +23,8 @@ pub struct Status {
     pub retries: u64,
     /// Of these, the ones whose time has come.
     pub retries_due: u64,
+    /// Confirms that wait for their turn.
+    pub confirms: u64,
     /// Dead letters.
     pub dead: u64,
     /// Rejected events that are kept.
@@ -60,6 +62,7 @@ impl Queue {
             .xlen(&stream)
             .zcard(&retry)
             .zcount(&retry, "-inf", now)
+            .zcard(self.keys.confirms(partition))
             .xlen(self.keys.dead(partition))
             .xlen(self.keys.rejected(partition))
             .xrange_count(&stream, "-", "+", 1)
@@ -67,11 +70,12 @@ impl Queue {
             .cmd("XINFO")
             .arg("STREAM")
             .arg(&stream);
-        let (waiting, retries, due, dead, rejected, oldest, group, stream): Read =
+        let (waiting, retries, due, confirms, dead, rejected, oldest, group, stream): Read =
             read.query_async(&mut connection).await?;
         status.waiting += waiting;
         status.retries += retries;
         status.retries_due += due;
+        status.confirms += confirms;
         status.dead += dead;
         status.rejected += rejected;
         status.added += added(&stream);
@@ -91,6 +95,7 @@ impl Queue {
 
 /// What one partition answers.
 type Read = (
+    u64,
     u64,
     u64,
     u64,

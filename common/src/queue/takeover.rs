@@ -1,6 +1,9 @@
-//! What becomes of the events of those who show no sign of life.
+//! The takeover of events that dead consumers hold.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use redis::{
     AsyncCommands, RedisResult, Script,
@@ -11,34 +14,45 @@ use redis::{
 };
 use tokio::time::Instant;
 
-use super::{Consumer, DeadReason, GROUP, Partition, Queue, event::fields_of};
+use super::{
+    Consumer, DeadReason, GROUP, Partition, Queue, event::fields_of, heartbeat::Heartbeats,
+};
 use crate::crash::{self, Point};
 
 const EVERY: Duration = Duration::from_secs(1);
-/// After Redis was away everybody's sign of life may have ended; others get this long to show a new one.
-const GRACE: Duration = Duration::from_secs(5);
-/// An event that somebody took a moment ago is not taken again.
-const LEAST_IDLE: Duration = Duration::from_secs(1);
-/// What this process was sent but does not know of was lost on the way when it is this old.
+/// What Redis sent to this process was lost on the way when the process has not seen it for this long.
 const LOST_AFTER: Duration = Duration::from_secs(5);
 /// An event that was delivered this often to workers that died becomes a dead letter.
 const MOST_DELIVERIES: usize = 3;
 /// How long new events wait for those that are handed on alone, before they have a turn again.
 const EXAMINE_FOR: Duration = Duration::from_secs(5);
 const SLICE: usize = 100;
+/// How many of its own pending entries a consumer compares with what it works on at a time.
+const OWN_SLICE: usize = 1000;
 /// The consumer that holds what a worker gave back when it ended. It never lives, so all of it is taken over.
 const RELEASED: &str = "released";
 
+/// What the task that takes over remembers between two rounds. All times are of its own clock: Redis's may be set back.
+#[derive(Debug, Default)]
+struct Memory {
+    heartbeats: Heartbeats,
+    /// Entries that are pending for this process, which does not know of them, and since when.
+    unknown: HashMap<(Partition, String), Instant>,
+    /// The last entry of its own that was compared, for each partition.
+    compared: HashMap<Partition, String>,
+}
+
 impl Consumer {
-    /// Takes over what dead consumers hold, and what never reached this one, until told to stop.
+    /// Takes over what dead consumers hold, and what never reached this one, until it is stopped.
     pub async fn take_over(self) {
+        let mut memory = Memory::default();
         while !self.stop.is_cancelled() {
             let healthy_since = *self.healthy_since.borrow();
             let is_done = match healthy_since {
                 None => true,
                 Some(since) => {
-                    let swept = self.sweep(since.elapsed() >= GRACE).await;
-                    swept.unwrap_or_else(|error| {
+                    memory.heartbeats.forget_before(since);
+                    self.sweep(&mut memory).await.unwrap_or_else(|error| {
                         tracing::warn!(error = %error, "cannot look for events of dead workers, trying again");
                         true
                     })
@@ -53,38 +67,46 @@ impl Consumer {
     }
 
     /// False when dead consumers hold more than a slice.
-    async fn sweep(&self, others: bool) -> RedisResult<bool> {
+    async fn sweep(&self, memory: &mut Memory) -> RedisResult<bool> {
         let mut is_done = true;
         for partition in self.queue.keys.partitions() {
             self.queue.ensure_group(partition).await?;
-            self.recover_lost(partition).await?;
-            if others {
-                is_done &= self.sweep_others(partition).await?;
-            }
+            self.recover_lost(partition, memory).await?;
+            is_done &= self.sweep_others(partition, &mut memory.heartbeats).await?;
         }
         Ok(is_done)
     }
 
-    async fn sweep_others(&self, partition: Partition) -> RedisResult<bool> {
+    async fn sweep_others(
+        &self,
+        partition: Partition,
+        heartbeats: &mut Heartbeats,
+    ) -> RedisResult<bool> {
         let mut is_done = true;
+        let mut redis = self.queue.connection();
         let stream = self.queue.keys.notify(partition);
-        let group: StreamInfoConsumersReply = self
-            .queue
-            .connection()
-            .xinfo_consumers(&stream, GROUP)
-            .await?;
+        let group: StreamInfoConsumersReply = redis.xinfo_consumers(&stream, GROUP).await?;
+        let beats: HashMap<String, String> =
+            redis.hgetall(self.queue.keys.heartbeats(partition)).await?;
+        heartbeats.keep(partition, |name| {
+            group.consumers.iter().any(|consumer| consumer.name == name)
+        });
         for consumer in group.consumers {
-            let sign = self.queue.keys.alive(partition, &consumer.name);
-            let lives: bool = self.queue.connection().exists(sign).await?;
-            if lives || *consumer.name == *self.name {
+            let name = &consumer.name;
+            let beat = beats.get(name);
+            if **name == *self.name {
+                continue;
+            }
+            let now = Instant::now();
+            let is_dead = heartbeats.is_dead(partition, name, beat, now) || name == RELEASED;
+            if !is_dead {
                 continue;
             }
             if consumer.pending == 0 {
-                self.queue
-                    .remove_consumer(partition, &consumer.name)
-                    .await?;
+                let beat = beat.map_or("", String::as_str);
+                self.queue.remove_consumer(partition, name, beat).await?;
             } else {
-                is_done &= self.take_over_from(partition, &consumer.name).await?;
+                is_done &= self.take_over_from(partition, name).await?;
             }
         }
         Ok(is_done)
@@ -96,7 +118,7 @@ impl Consumer {
             return Ok(true);
         }
         let mut claims = 0;
-        let pending = self.queue.pending(partition, dead, Duration::ZERO).await?;
+        let pending = self.queue.pending(partition, dead, "-", SLICE).await?;
         tracing::info!(
             consumer = dead,
             events = pending.len(),
@@ -106,25 +128,30 @@ impl Consumer {
         let (mut innocents, mut suspects) = (Vec::new(), Vec::new());
         for one in pending {
             if one.times_delivered >= MOST_DELIVERIES && dead != RELEASED {
-                claims += self.take_poison(partition, &one).await?;
+                claims += self.take_poison(partition, dead, &one).await?;
             } else if one.times_delivered + 1 >= MOST_DELIVERIES {
                 suspects.push(one);
             } else {
                 innocents.push(one);
             }
         }
-        claims += self.take(partition, &innocents).await?;
-        claims += self.examine(partition, suspects).await?;
-        // Without a claim somebody else is at them, or they are too young.
+        claims += self.take(partition, dead, &innocents).await?;
+        claims += self.examine(partition, dead, suspects).await?;
+        // Without a claim another worker has them.
         Ok(!is_full || claims == 0)
     }
 
     /// Claims events, by one command, and hands them on. Says how many it got.
-    async fn take(&self, partition: Partition, pending: &[StreamPendingId]) -> RedisResult<usize> {
+    async fn take(
+        &self,
+        partition: Partition,
+        dead: &str,
+        pending: &[StreamPendingId],
+    ) -> RedisResult<usize> {
         if pending.is_empty() {
             return Ok(0);
         }
-        let claimed = self.claim(partition, pending, LEAST_IDLE, None).await?;
+        let claimed = self.claim(partition, dead, pending, None).await?;
         crash::point(Point::TakeoverClaimed);
         for entry in &claimed.ids {
             self.deliver(partition, entry).await?;
@@ -136,10 +163,11 @@ impl Consumer {
     async fn take_poison(
         &self,
         partition: Partition,
+        dead: &str,
         pending: &StreamPendingId,
     ) -> RedisResult<usize> {
         let one = std::slice::from_ref(pending);
-        let claimed = self.claim(partition, one, LEAST_IDLE, None).await?;
+        let claimed = self.claim(partition, dead, one, None).await?;
         crash::point(Point::TakeoverClaimed);
         for entry in &claimed.ids {
             let error = format!(
@@ -148,10 +176,10 @@ impl Consumer {
             );
             let fields = fields_of(entry);
             let event = super::Event::from_fields(&fields).ok();
-            let number = event.and_then(|event| event.out_trade_no());
+            let payment = event.and_then(|event| event.payment());
             let reason = DeadReason::Poison;
             self.queue
-                .bury(partition, &entry.id, reason, &error, number, fields)
+                .bury(partition, &entry.id, reason, &error, payment, fields)
                 .await?;
             crash::point(Point::TakeoverBuried);
         }
@@ -163,6 +191,7 @@ impl Consumer {
     async fn examine(
         &self,
         partition: Partition,
+        dead: &str,
         suspects: Vec<StreamPendingId>,
     ) -> RedisResult<usize> {
         if suspects.is_empty() {
@@ -177,7 +206,7 @@ impl Consumer {
                 if Instant::now() > until {
                     break;
                 }
-                claims += self.take(partition, &[one]).await?;
+                claims += self.take(partition, dead, &[one]).await?;
             }
             self.held.emptied().await;
             Ok(claims)
@@ -187,43 +216,62 @@ impl Consumer {
     }
 
     /// Entries that Redis sent to this process but that never arrived, because a connection broke on the way.
-    async fn recover_lost(&self, partition: Partition) -> RedisResult<()> {
-        for one in self
-            .queue
-            .pending(partition, &self.name, LOST_AFTER)
-            .await?
+    async fn recover_lost(&self, partition: Partition, memory: &mut Memory) -> RedisResult<()> {
+        let after = memory.compared.remove(&partition);
+        let start = after.map_or_else(|| "-".to_owned(), |id| format!("({id}"));
+        let own = self.queue.pending(partition, &self.name, &start, OWN_SLICE);
+        let own = own.await?;
+        if let [.., last] = &own[..]
+            && own.len() == OWN_SLICE
         {
-            if !self.held.contains(partition, &one.id) {
-                let deliveries = Some(one.times_delivered);
-                let claimed = self
-                    .claim(partition, &[one], LOST_AFTER, deliveries)
-                    .await?;
-                for entry in claimed.ids {
-                    self.deliver(partition, &entry).await?;
-                }
+            memory.compared.insert(partition, last.id.clone());
+        } else {
+            // The round is over. What was not seen in it is not pending any more.
+            memory.unknown.retain(|(of, _), since| {
+                *of != partition || since.elapsed() < LOST_AFTER + LOST_AFTER
+            });
+        }
+        for one in own {
+            let key = (partition, one.id.clone());
+            if self.held.contains(partition, &one.id) {
+                memory.unknown.remove(&key);
+                continue;
+            }
+            let since = memory.unknown.entry(key.clone());
+            if since.or_insert_with(Instant::now).elapsed() < LOST_AFTER {
+                continue;
+            }
+            memory.unknown.remove(&key);
+            let deliveries = Some(one.times_delivered);
+            let claimed = self
+                .claim(partition, &self.name, &[one], deliveries)
+                .await?;
+            for entry in claimed.ids {
+                self.deliver(partition, &entry).await?;
             }
         }
         Ok(())
     }
 
+    /// Claims what `holder` still holds of `pending`.
     async fn claim(
         &self,
         partition: Partition,
+        holder: &str,
         pending: &[StreamPendingId],
-        least_idle: Duration,
         deliveries: Option<usize>,
     ) -> RedisResult<StreamClaimReply> {
-        let mut options = StreamClaimOptions::default();
-        if let Some(deliveries) = deliveries {
-            options = options.retry(deliveries);
+        let script = Script::new(include_str!("lua/claim.lua"));
+        let mut call = script.prepare_invoke();
+        call.key(self.queue.keys.notify(partition))
+            .arg(GROUP)
+            .arg(&*self.name)
+            .arg(holder)
+            .arg(deliveries.map_or_else(String::new, |deliveries| deliveries.to_string()));
+        for one in pending {
+            call.arg(&one.id);
         }
-        let ids: Vec<&str> = pending.iter().map(|one| one.id.as_str()).collect();
-        let stream = self.queue.keys.notify(partition);
-        let least_idle = u64::try_from(least_idle.as_millis()).unwrap_or(u64::MAX);
-        self.queue
-            .connection()
-            .xclaim_options(stream, GROUP, &*self.name, least_idle, &ids, options)
-            .await
+        call.invoke_async(&mut self.queue.connection()).await
     }
 
     /// Gives back everything this process still holds and leaves the group. For the end of the process, when no
@@ -234,7 +282,7 @@ impl Consumer {
             loop {
                 let pending = self
                     .queue
-                    .pending(partition, &self.name, Duration::ZERO)
+                    .pending(partition, &self.name, "-", SLICE)
                     .await?;
                 if pending.is_empty() {
                     break;
@@ -251,32 +299,34 @@ impl Consumer {
                     crash::point(Point::ReleaseGivenBack);
                 }
             }
-            let sign = self.queue.keys.alive(partition, &self.name);
-            let () = self.queue.connection().del(sign).await?;
+            let heartbeats = self.queue.keys.heartbeats(partition);
+            let () = self
+                .queue
+                .connection()
+                .hdel(heartbeats, &*self.name)
+                .await?;
             crash::point(Point::ReleaseUnsigned);
-            self.queue.remove_consumer(partition, &self.name).await?;
+            self.queue
+                .remove_consumer(partition, &self.name, "")
+                .await?;
         }
         Ok(())
     }
 }
 
 impl Queue {
+    /// Entries that are pending for a consumer, from `start` on.
     async fn pending(
         &self,
         partition: Partition,
         consumer: &str,
-        idle: Duration,
+        start: &str,
+        most: usize,
     ) -> RedisResult<Vec<StreamPendingId>> {
-        let reply: StreamPendingCountReply = redis::cmd("XPENDING")
-            .arg(self.keys.notify(partition))
-            .arg(GROUP)
-            .arg("IDLE")
-            .arg(u64::try_from(idle.as_millis()).unwrap_or(u64::MAX))
-            .arg("-")
-            .arg("+")
-            .arg(SLICE)
-            .arg(consumer)
-            .query_async(&mut self.connection())
+        let stream = self.keys.notify(partition);
+        let reply: StreamPendingCountReply = self
+            .connection()
+            .xpending_consumer_count(stream, GROUP, start, "+", most, consumer)
             .await?;
         Ok(reply.ids)
     }
@@ -290,7 +340,6 @@ impl Queue {
         deliveries: usize,
     ) -> RedisResult<()> {
         let options = StreamClaimOptions::default()
-            .idle(usize::try_from(LOST_AFTER.as_millis()).unwrap_or(usize::MAX))
             .retry(deliveries.saturating_sub(1))
             .with_justid();
         let stream = self.keys.notify(partition);
@@ -299,12 +348,19 @@ impl Queue {
             .await
     }
 
-    async fn remove_consumer(&self, partition: Partition, consumer: &str) -> RedisResult<()> {
+    /// Removes a consumer whose heartbeat is still the one that was seen, unless it holds something.
+    async fn remove_consumer(
+        &self,
+        partition: Partition,
+        consumer: &str,
+        heartbeat: &str,
+    ) -> RedisResult<()> {
         Script::new(include_str!("lua/remove_consumer.lua"))
             .key(self.keys.notify(partition))
-            .key(self.keys.alive(partition, consumer))
+            .key(self.keys.heartbeats(partition))
             .arg(GROUP)
             .arg(consumer)
+            .arg(heartbeat)
             .invoke_async(&mut self.connection())
             .await
     }

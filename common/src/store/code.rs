@@ -136,17 +136,3 @@ pub struct Mapping {
     /// When it was promoted.
     pub created_at: DateTime,
 }
-
-/// A payment that an operator gave back.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RefundRecord {
-    /// PayJS's number of the payment.
-    #[serde(rename = "_id")]
-    pub payjs_order_id: String,
-    /// Our number of the order.
-    pub out_trade_no: OutTradeNo,
-    /// Why it was given back: the reason of the dead letter.
-    pub reason: String,
-    /// When it was given back.
-    pub refunded_at: DateTime,
-}

@@ -6,11 +6,12 @@ use anyhow::{Context as _, bail, ensure};
 use clap::{Args, Subcommand};
 use heyi_common::{
     crash::{self, Point},
-    form,
-    order::OutTradeNo,
-    payjs::Refund,
-    queue::dead::{Letter, LetterId, Page},
-    store::RefundRecord,
+    payjs::{PayJsError, Refund},
+    queue::{
+        PaymentRef,
+        dead::{Letter, LetterId, Page},
+    },
+    store::{Existing, RefundClaim, RefundRecord},
 };
 use mongodb::bson::DateTime;
 use serde_json::json;
@@ -82,7 +83,11 @@ pub(super) async fn run(command: Dead, context: &Context, out: &Out) -> anyhow::
             let letter = find(context, id).await?;
             out.show(&letter, || whole(&letter))
         }
-        Dead::Retry { id } => replay(context, &find(context, id).await?, out).await,
+        Dead::Retry { id } => {
+            let letter = find(context, id).await?;
+            refuse_begun_refund(context, &letter).await?;
+            replay(context, &letter, out).await
+        }
         Dead::Drop { id } => {
             let letter = find(context, id).await?;
             let id = &letter.id;
@@ -150,18 +155,52 @@ fn the_one(mut found: Vec<Letter>, id: LetterId, what: &str, list: &str) -> anyh
     one.with_context(|| format!("there is no {what} {id}; `heyi-worker {list} list` shows them"))
 }
 
-/// Refunds the payment of a letter. Each step may be repeated, so a crash between them does no harm.
-async fn refund(context: &Context, letter: &Letter, out: &Out) -> anyhow::Result<()> {
-    let (payjs_order_id, out_trade_no) = payment(letter)?;
-    if let Some(mapping) = context.store.mapping(&out_trade_no).await?
-        && mapping.payjs_order_id == payjs_order_id
+/// A payment that is being refunded cannot become a code, so putting its event back is pointless.
+async fn refuse_begun_refund(context: &Context, letter: &Letter) -> anyhow::Result<()> {
+    let Some(payment) = letter.payment() else {
+        return Ok(());
+    };
+    let existing = context.store.existing(&payment.out_trade_no).await?;
+    if matches!(existing, Some(Existing::Refund { payjs_order_id }) if payjs_order_id == payment.payjs_order_id)
     {
         bail!(
-            "payment {payjs_order_id} has become code {}; it is not refunded. `dead drop` forgets the letter",
-            mapping.code_id
+            "a refund of payment {} was begun; finish it with `heyi-worker dead refund {}`",
+            payment.payjs_order_id,
+            letter.id
         );
     }
-    let granted = context.payjs.refund(&payjs_order_id).await?;
+    Ok(())
+}
+
+/// Refunds the payment of a letter. Each step may be repeated, so a crash between them does no harm.
+async fn refund(context: &Context, letter: &Letter, out: &Out) -> anyhow::Result<()> {
+    let payment = letter
+        .payment()
+        .context("the letter names no payment that PayJS reported")?;
+    let PaymentRef {
+        out_trade_no,
+        payjs_order_id,
+    } = payment;
+    if let RefundClaim::HasCode(code) = context
+        .store
+        .claim_refund(&out_trade_no, &payjs_order_id)
+        .await?
+    {
+        bail!(
+            "payment {payjs_order_id} has become code {code}; it is not refunded. `dead drop` forgets the letter"
+        );
+    }
+    crash::point(Point::RefundClaimed);
+    let granted = match context.payjs.refund(&payjs_order_id).await {
+        Err(error @ PayJsError::Refused(_)) => {
+            let withdrawn = context
+                .store
+                .withdraw_refund(&out_trade_no, &payjs_order_id);
+            withdrawn.await?;
+            return Err(error.into());
+        }
+        other => other?,
+    };
     crash::point(Point::RefundGranted);
     let record = RefundRecord {
         payjs_order_id: payjs_order_id.clone(),
@@ -184,21 +223,6 @@ async fn refund(context: &Context, letter: &Letter, out: &Out) -> anyhow::Result
     out.show(&shown, || {
         format!("payment {payjs_order_id} {when}; recorded in the collection refunds")
     })
-}
-
-/// PayJS's and our number of the payment that a letter is about.
-fn payment(letter: &Letter) -> anyhow::Result<(String, OutTradeNo)> {
-    let params = form::parse(letter.field("form").as_bytes())?;
-    let field = |name: &str, confirm: &str| match params.get(name) {
-        Some(value) => value.clone(),
-        None => letter.field(confirm).to_owned(),
-    };
-    let payjs_order_id = field("payjs_order_id", "confirm");
-    ensure!(!payjs_order_id.is_empty(), "the letter names no payment");
-    let out_trade_no = field("out_trade_no", "out_trade_no")
-        .parse()
-        .context("the letter names no order")?;
-    Ok((payjs_order_id, out_trade_no))
 }
 
 fn table(letters: &[Letter], none: &str) -> String {

@@ -49,6 +49,7 @@ fn text(report: &Report) -> String {
             "retries",
             format!("{}, {} of them due", status.retries, status.retries_due),
         ),
+        ("confirms", status.confirms.to_string()),
         ("dead letters", status.dead.to_string()),
         ("rejected", status.rejected.to_string()),
         ("in", format!("{}/s", report.added_per_second)),

@@ -3,20 +3,25 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use heyi_common::order::Order;
-use heyi_sandbox::{Knobs, Refuse, world::eventually};
+use heyi_common::{order::Order, queue::Confirming};
+use heyi_sandbox::{Knobs, OrderStatus, Refuse, world::eventually};
 use redis::AsyncCommands as _;
 use serde_json::{Value, json};
 
-use crate::support::Shop;
+use crate::support::{Shop, payment_id};
 
 /// Opens and pays an order in the sandbox without any notify arriving.
 pub(crate) async fn paid_in_silence(shop: &Shop) -> Result<(Order, String)> {
+    let order = shop.order("小店").await?;
+    let payjs_order_id = pay_in_silence(shop, &order).await?;
+    Ok((order, payjs_order_id))
+}
+
+async fn pay_in_silence(shop: &Shop, order: &Order) -> Result<String> {
     shop.world.sandbox.set_knobs(Knobs {
         lose_notifies: u32::MAX,
         ..Knobs::default()
     });
-    let order = shop.order("小店").await?;
     let payjs_order_id = shop.world.sandbox.order(&order.params)?;
     shop.world.sandbox.pay(&payjs_order_id)?;
     eventually("the payment", async || {
@@ -26,10 +31,10 @@ pub(crate) async fn paid_in_silence(shop: &Shop) -> Result<(Order, String)> {
             .ledger()
             .orders
             .iter()
-            .all(|order| order.paid_at.is_some()))
+            .any(|order| order.payjs_order_id == payjs_order_id && order.paid_at.is_some()))
     })
     .await?;
-    Ok((order, payjs_order_id))
+    Ok(payjs_order_id)
 }
 
 #[tokio::test]
@@ -37,18 +42,10 @@ async fn a_payment_without_a_notify_is_confirmed_and_promoted() -> Result<()> {
     let shop = Shop::new().await?;
     let _worker = shop.world.worker().await?;
     let (order, payjs_order_id) = paid_in_silence(&shop).await?;
-    assert!(
-        shop.queue
-            .enqueue_confirm(&order.out_trade_no, &payjs_order_id)
-            .await?
-    );
-    assert!(
-        !shop
-            .queue
-            .enqueue_confirm(&order.out_trade_no, &payjs_order_id)
-            .await?,
-        "one per order and 30 s"
-    );
+    let first = shop.confirm(&order, &payjs_order_id).await?;
+    assert_eq!(first, Confirming::Queued);
+    let second = shop.confirm(&order, &payjs_order_id).await?;
+    assert_ne!(second, Confirming::Queued, "one for each order and 30 s");
     shop.quiet().await?;
     let code = shop.the_code(&order).await?;
     assert_eq!(code.payjs_order_id, payjs_order_id);
@@ -61,7 +58,7 @@ async fn a_confirm_that_a_failover_brought_back_clears_its_order_again() -> Resu
     let _worker = shop.world.worker().await?;
     let (order, payjs_order_id) = paid_in_silence(&shop).await?;
     let number = &order.out_trade_no;
-    shop.queue.enqueue_confirm(number, &payjs_order_id).await?;
+    shop.confirm(&order, &payjs_order_id).await?;
     shop.quiet().await?;
     shop.the_code(&order).await?;
 
@@ -70,7 +67,8 @@ async fn a_confirm_that_a_failover_brought_back_clears_its_order_again() -> Resu
     orders.put(&order, Duration::from_secs(60)).await?;
     let mark = shop.queue.keys().confirm(number);
     let () = shop.queue.redis().shared().del(mark).await?;
-    assert!(shop.queue.enqueue_confirm(number, &payjs_order_id).await?);
+    let again = shop.confirm(&order, &payjs_order_id).await?;
+    assert_eq!(again, Confirming::Queued);
     shop.quiet().await?;
     assert!(orders.get(number).await?.is_none(), "it stays for a day");
     shop.the_code(&order).await?;
@@ -84,15 +82,8 @@ async fn an_answer_about_another_order_promotes_that_one_only() -> Result<()> {
     let shop = Shop::open(shop.world).await?;
     let _worker = shop.world.worker().await?;
     let (paid, payjs_order_id) = paid_in_silence(&shop).await?;
-    let mut asking = shop.order("another").await?;
-    while shop.queue.keys().partition(&asking.out_trade_no)
-        == shop.queue.keys().partition(&paid.out_trade_no)
-    {
-        asking = shop.order("another").await?;
-    }
-    shop.queue
-        .enqueue_confirm(&asking.out_trade_no, &payjs_order_id)
-        .await?;
+    let asking = shop.order_elsewhere(&paid, "another").await?;
+    shop.confirm(&asking, &payjs_order_id).await?;
     shop.quiet().await?;
     shop.the_code(&paid).await?;
     assert!(shop.store.code(asking.code_id).await?.is_none());
@@ -102,10 +93,12 @@ async fn an_answer_about_another_order_promotes_that_one_only() -> Result<()> {
 
 /// PayJS said that `payjs_order_id` was paid, and the worker died of it.
 async fn dies_of_the_answer(shop: &mut Shop, asked: &Order, payjs_order_id: &str) -> Result<()> {
-    shop.queue
-        .enqueue_confirm(&asked.out_trade_no, payjs_order_id)
-        .await?;
-    shop.world.set("HEYI_CRASH_AT", "confirm.checked");
+    dies_at(shop, asked, payjs_order_id, "confirm.checked").await
+}
+
+async fn dies_at(shop: &mut Shop, asked: &Order, payjs_order_id: &str, point: &str) -> Result<()> {
+    shop.confirm(asked, payjs_order_id).await?;
+    shop.world.set("HEYI_CRASH_AT", point);
     assert!(!shop.world.start_worker()?.exited().await?.success());
     shop.world.set("HEYI_CRASH_AT", "");
     Ok(())
@@ -121,7 +114,7 @@ async fn a_confirmed_second_payment_is_kept_though_the_first_was_promoted_meanwh
     let _worker = shop.world.worker().await?;
     let letter = shop.the_dead_letter().await?;
     assert_eq!(letter.field("reason"), "paid_twice");
-    assert_eq!(letter.field("confirm"), payjs_order_id);
+    assert_eq!(letter.payment().unwrap().payjs_order_id, payjs_order_id);
     shop.quiet().await?;
     shop.close().await
 }
@@ -144,9 +137,7 @@ async fn a_confirmed_payment_is_promoted_though_the_order_that_asked_was_meanwhi
 async fn a_confirmed_order_leaves_the_cache_though_its_worker_died_before() -> Result<()> {
     let mut shop = Shop::new().await?;
     let (order, payjs_order_id) = paid_in_silence(&shop).await?;
-    shop.queue
-        .enqueue_confirm(&order.out_trade_no, &payjs_order_id)
-        .await?;
+    shop.confirm(&order, &payjs_order_id).await?;
     shop.world.set("HEYI_CRASH_AT", "settle.before");
     assert!(!shop.world.start_worker()?.exited().await?.success());
     shop.world.set("HEYI_CRASH_AT", "");
@@ -162,9 +153,7 @@ async fn an_unpaid_order_stays_an_order() -> Result<()> {
     let _worker = shop.world.worker().await?;
     let order = shop.order("小店").await?;
     let payjs_order_id = shop.world.sandbox.order(&order.params)?;
-    shop.queue
-        .enqueue_confirm(&order.out_trade_no, &payjs_order_id)
-        .await?;
+    shop.confirm(&order, &payjs_order_id).await?;
     shop.quiet().await?;
     assert_eq!(shop.world.sandbox.ledger().checks.len(), 1);
     assert!(shop.orders.get(&order.out_trade_no).await?.is_some());
@@ -187,9 +176,7 @@ async fn payjs_is_asked_again_until_it_answers_and_signs() -> Result<()> {
             refuse: trouble,
             ..Knobs::default()
         });
-        shop.queue
-            .enqueue_confirm(&order.out_trade_no, &payjs_order_id)
-            .await?;
+        shop.confirm(&order, &payjs_order_id).await?;
         eventually("a parked event", async || {
             Ok(shop.queue.status().await?.retries == 1)
         })
@@ -256,12 +243,10 @@ async fn what_payjs_said_is_known_after_an_outage() -> Result<()> {
     // Not an order that is missing, but a read that fails.
     let () = redis.rpush(&key, "in the way").await?;
     let _worker = shop.world.worker().await?;
-    shop.queue
-        .enqueue_confirm(&order.out_trade_no, &payjs_order_id)
-        .await?;
-    eventually("a confirm that knows of the payment", async || {
+    shop.confirm(&order, &payjs_order_id).await?;
+    eventually("an answer that waits for its next attempt", async || {
         let parked = shop.parked(&order).await?;
-        Ok(parked.iter().any(|event| event["told"] == "1"))
+        Ok(parked.iter().any(|event| event["answer"].is_string()))
     })
     .await?;
     let () = redis.rename(&aside, &key).await?;
@@ -289,9 +274,7 @@ async fn many_confirms_ask_payjs_at_most_once_a_second() -> Result<()> {
     for _ in 0..4 {
         let order = shop.order("小店").await?;
         let payjs_order_id = shop.world.sandbox.order(&order.params)?;
-        shop.queue
-            .enqueue_confirm(&order.out_trade_no, &payjs_order_id)
-            .await?;
+        shop.confirm(&order, &payjs_order_id).await?;
     }
     shop.quiet().await?;
     let ledger = shop.world.sandbox.ledger();
@@ -304,5 +287,159 @@ async fn many_confirms_ask_payjs_at_most_once_a_second() -> Result<()> {
         );
     }
     assert_eq!(ledger.polled_too_fast, 0);
+    shop.close().await
+}
+
+/// Five confirms of one person, about payments that PayJS does not know.
+async fn invented(shop: &Shop) -> Result<Vec<Order>> {
+    let mut orders = Vec::new();
+    for number in 0..5 {
+        let order = shop.order("小店").await?;
+        let queued = shop.confirm(&order, &payment_id(number)).await?;
+        assert_eq!(queued, Confirming::Queued);
+        orders.push(order);
+    }
+    Ok(orders)
+}
+
+#[tokio::test]
+async fn invented_payments_delay_neither_notifies_nor_the_confirms_of_others() -> Result<()> {
+    let shop = Shop::new().await?;
+    let invented = invented(&shop).await?;
+    let one_too_many = shop.order("小店").await?;
+    let refused = shop.confirm(&one_too_many, &payment_id(9)).await?;
+    assert_eq!(refused, Confirming::Full);
+    let honest = shop
+        .order_of("oHonest000000000000000000000", "小店")
+        .await?;
+    let payjs_order_id = pay_in_silence(&shop, &honest).await?;
+    assert_eq!(
+        shop.confirm(&honest, &payjs_order_id).await?,
+        Confirming::Queued
+    );
+    let notified = shop.order("小店").await?;
+    shop.enqueue(&notified, shop.notify(&notified, 1)).await?;
+    let _worker = shop.world.worker().await?;
+    eventually("the code of the honest payer", async || {
+        Ok(shop.store.code(honest.code_id).await?.is_some())
+    })
+    .await?;
+    let ledger = shop.world.sandbox.ledger();
+    let asked_at = ledger.checks[0].at;
+    let before = ledger.refused.iter().filter(|one| one.at < asked_at);
+    assert!(before.count() <= 1, "turns go round by person: {ledger:?}");
+    shop.the_code(&notified).await?;
+    shop.quiet().await?;
+    for order in &invented {
+        assert!(shop.orders.get(&order.out_trade_no).await?.is_some());
+    }
+    assert_eq!(shop.queue.status().await?.dead, 0);
+    shop.close().await
+}
+
+#[tokio::test]
+async fn a_confirm_that_waits_for_its_turn_writes_no_line() -> Result<()> {
+    let shop = Shop::new().await?;
+    for _ in 0..5 {
+        let order = shop.order("小店").await?;
+        let unpaid = shop.world.sandbox.order(&order.params)?;
+        shop.confirm(&order, &unpaid).await?;
+    }
+    let worker = shop.world.worker().await?;
+    shop.quiet().await?;
+    let log = worker.log();
+    let of_events = log.lines().filter(|line| line.contains("event.id"));
+    assert_eq!(of_events.count(), 5, "one line for each: {log}");
+    shop.close().await
+}
+
+#[tokio::test]
+async fn a_confirmed_payment_keeps_its_order_beyond_the_life_of_an_unpaid_one() -> Result<()> {
+    let mut shop = Shop::new().await?;
+    let (order, payjs_order_id) = paid_in_silence(&shop).await?;
+    let key = shop.queue.keys().order(&order.out_trade_no);
+    let mut redis = shop.queue.redis().shared();
+    let () = redis.expire(&key, 60).await?;
+    // Also when PayJS's answer is all that is known: the payer asked for another order.
+    let asked = shop.order("another").await?;
+    dies_at(&mut shop, &asked, &payjs_order_id, "confirm.answered").await?;
+    let life: i64 = redis.ttl(&key).await?;
+    assert!(life > 6 * 24 * 3600, "it expires in {life} s");
+    let _worker = shop.world.worker().await?;
+    shop.quiet().await?;
+    shop.the_code(&order).await?;
+    shop.close().await
+}
+
+#[tokio::test]
+async fn one_payment_makes_one_dead_letter_whoever_names_it() -> Result<()> {
+    let shop = Shop::new().await?;
+    let _worker = shop.world.worker().await?;
+    let (order, second_payment) = paid_in_silence(&shop).await?;
+    shop.enqueue(&order, shop.notify(&order, 1)).await?;
+    shop.quiet().await?;
+    for _ in 0..3 {
+        let mut repeat = shop.notify_params(&order, 2);
+        repeat.insert("payjs_order_id".to_owned(), second_payment.clone());
+        shop.enqueue(&order, shop.signed(repeat)).await?;
+    }
+    let mut asking = Vec::new();
+    for _ in 0..3 {
+        let other = shop.order("another").await?;
+        shop.confirm(&other, &second_payment).await?;
+        asking.push(other);
+    }
+    shop.quiet().await?;
+    let letter = shop.the_dead_letter().await?;
+    assert_eq!(letter.field("reason"), "paid_twice");
+    assert_eq!(letter.out_trade_no(), order.out_trade_no.as_str());
+    for other in &asking {
+        assert_eq!(shop.queue.failure(&other.out_trade_no).await?, None);
+    }
+    // Put back, it may end as a letter again; dropped, it does not come again.
+    assert!(shop.queue.replay(&letter).await?);
+    shop.quiet().await?;
+    let letter = shop.the_dead_letter().await?;
+    assert!(shop.queue.drop_letter(&letter).await?);
+    let other = shop.order("another").await?;
+    shop.confirm(&other, &second_payment).await?;
+    shop.quiet().await?;
+    assert_eq!(shop.queue.status().await?.dead, 0);
+    shop.close().await
+}
+
+#[tokio::test]
+async fn the_letter_of_a_confirm_is_about_the_order_that_was_paid() -> Result<()> {
+    let mut shop = Shop::new().await?;
+    shop.world.set("HEYI_QUEUE__MISSING_FOR", "1s");
+    let (paid, payjs_order_id) = paid_in_silence(&shop).await?;
+    shop.orders.remove(&paid.out_trade_no).await?;
+    let asking = shop.order("another").await?;
+    let _worker = shop.world.worker().await?;
+    shop.confirm(&asking, &payjs_order_id).await?;
+    let letter = shop.the_dead_letter().await?;
+    assert_eq!(letter.field("reason"), "order_missing");
+    assert_eq!(letter.out_trade_no(), paid.out_trade_no.as_str());
+    assert_eq!(shop.queue.failure(&asking.out_trade_no).await?, None);
+    let failure = shop.queue.failure(&paid.out_trade_no).await?;
+    assert_eq!(failure.as_deref(), Some("order_missing"));
+
+    // Its order is back, and its notify comes after all: then it must not be refunded.
+    shop.save(&paid).await?;
+    let mut notify = shop.notify_params(&paid, 1);
+    notify.insert("payjs_order_id".to_owned(), payjs_order_id);
+    shop.enqueue(&paid, shop.signed(notify)).await?;
+    shop.quiet().await?;
+    shop.the_code(&paid).await?;
+    let refund = shop.world.operate(&["dead", "refund", &letter.id]).await?;
+    assert!(!refund.status.success());
+    let ledger = shop.world.sandbox.ledger();
+    assert!(
+        ledger
+            .orders
+            .iter()
+            .all(|order| order.status != OrderStatus::Refunded)
+    );
+    assert!(shop.queue.drop_letter(&letter).await?);
     shop.close().await
 }

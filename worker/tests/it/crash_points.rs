@@ -57,7 +57,7 @@ async fn walk(point: Point, deaths: u32) -> Result<()> {
         Point::HandleBefore | Point::CodeWritten | Point::SettleBefore | Point::SettleAfter => {
             Box::pin(promotion(point, deaths)).await
         }
-        Point::ConfirmTurn | Point::ConfirmChecked | Point::ConfirmPromoted => {
+        Point::ConfirmTurn | Point::ConfirmChecked | Point::ConfirmAnswered => {
             Box::pin(confirm(point, deaths)).await
         }
         Point::DueBefore | Point::DueAfter => Box::pin(due(point, deaths)).await,
@@ -65,6 +65,7 @@ async fn walk(point: Point, deaths: u32) -> Result<()> {
         Point::ReleaseGivenBack | Point::ReleaseUnsigned => Box::pin(release(point, deaths)).await,
         Point::Replayed
         | Point::LetterDropped
+        | Point::RefundClaimed
         | Point::RefundGranted
         | Point::RefundRecorded
         | Point::RefundMarked => Box::pin(operator::letter(point, deaths)).await,
@@ -147,15 +148,9 @@ async fn confirm(point: Point, deaths: u32) -> Result<()> {
     shop.world.set("HEYI_QUEUE__PARTITIONS", "7");
     let mut shop = Shop::open(shop.world).await?;
     let (paid, payjs_order_id) = paid_in_silence(&shop).await?;
-    let elsewhere = |shop: &Shop, order: &Order| shop.queue.keys().partition(&order.out_trade_no);
     for _ in 0..deaths {
-        let mut asking = shop.order("another").await?;
-        while elsewhere(&shop, &asking) == elsewhere(&shop, &paid) {
-            asking = shop.order("another").await?;
-        }
-        shop.queue
-            .enqueue_confirm(&asking.out_trade_no, &payjs_order_id)
-            .await?;
+        let asking = shop.order_elsewhere(&paid, "another").await?;
+        shop.confirm(&asking, &payjs_order_id).await?;
         let mut notify = shop.notify_params(&paid, 1);
         notify.insert("payjs_order_id".to_owned(), payjs_order_id.clone());
         shop.enqueue(&paid, shop.signed(notify)).await?;
@@ -245,13 +240,10 @@ async fn release(point: Point, deaths: u32) -> Result<()> {
             answer_delay_ms: u64::MAX,
             ..Knobs::default()
         });
-        let number = &asked.out_trade_no;
-        shop.queue.enqueue_confirm(number, &payjs_order_id).await?;
+        shop.confirm(&asked, &payjs_order_id).await?;
+        shop.holds(1).await?;
         shop.enqueue(&behind, shop.notify(&behind, payment)).await?;
-        eventually("a worker that holds both", async || {
-            Ok(shop.queue.status().await?.pending.values().sum::<u64>() == 2)
-        })
-        .await?;
+        shop.holds(2).await?;
         worker.terminate()?;
         eventually("a worker that was told to stop", async || {
             Ok(worker.log().contains("told to stop"))

@@ -9,6 +9,7 @@ mod support;
 mod together;
 
 mod backlog;
+mod clock;
 mod confirm;
 mod consumers;
 mod crash;

@@ -8,7 +8,7 @@ use heyi_common::{
     order::{Fee, Order, OrderData},
     payjs,
     queue::{
-        Cause, Delivery, Event, GROUP, Queue,
+        Asker, Cause, Confirming, Delivery, Event, GROUP, Queue,
         dead::{Letter, Page},
     },
     sign::{self, Params},
@@ -52,9 +52,37 @@ impl Shop {
         Ok(order)
     }
 
+    /// An order of somebody whose orders are in another partition than `other`.
+    pub(crate) async fn order_elsewhere(&self, other: &Order, name: &str) -> Result<Order> {
+        let keys = self.queue.keys();
+        let partition = keys.partition(&other.out_trade_no);
+        let order = (0..1000)
+            .map(|person| self.unsaved_order_of(&format!("oBob{person:024}"), name))
+            .find(|order| keys.partition(&order.out_trade_no) != partition)
+            .unwrap();
+        self.orders.put(&order, self.config.orders.ttl).await?;
+        Ok(order)
+    }
+
+    /// An order of this person in the cache.
+    pub(crate) async fn order_of(&self, openid: &str, name: &str) -> Result<Order> {
+        let order = self.unsaved_order_of(openid, name);
+        self.save(&order).await?;
+        Ok(order)
+    }
+
+    /// Stores an order.
+    pub(crate) async fn save(&self, order: &Order) -> Result<()> {
+        Ok(self.orders.put(order, self.config.orders.ttl).await?)
+    }
+
     /// An order that nobody stored.
     pub(crate) fn unsaved_order(&self, name: &str) -> Order {
-        let json = data("oAlice0000000000000000000000", name).to_string();
+        self.unsaved_order_of("oAlice0000000000000000000000", name)
+    }
+
+    fn unsaved_order_of(&self, openid: &str, name: &str) -> Order {
+        let json = data(openid, name).to_string();
         let data = OrderData::parse(&json, &self.config.orders.payloads).unwrap();
         let notify_url = self.config.payjs.notify_url.clone().unwrap();
         let fee = Fee::new(FEN).unwrap();
@@ -103,6 +131,15 @@ impl Shop {
         Ok(self.queue.enqueue_notify(&order.out_trade_no, body).await?)
     }
 
+    /// Lets a confirm wait for its turn, as the owner of the order asks for it.
+    pub(crate) async fn confirm(&self, order: &Order, payjs_order_id: &str) -> Result<Confirming> {
+        let asker = Asker::Person(order.openid.clone());
+        let queued = self
+            .queue
+            .enqueue_confirm(&order.out_trade_no, payjs_order_id, &asker);
+        Ok(queued.await?)
+    }
+
     /// Writes what the promotion of an order by this payment writes.
     pub(crate) async fn promote(&self, order: &Order, payment: u32) -> Result<()> {
         let params = self.notify_params(order, payment);
@@ -147,6 +184,50 @@ impl Shop {
         })
     }
 
+    /// Queues the notify of a new order, and has Redis send it to a consumer that never gets it.
+    pub(crate) async fn enqueue_for(&self, consumer: &str, name: &str) -> Result<Order> {
+        let order = self.unsaved_order(name);
+        let keys = self.queue.keys();
+        let partition = keys.partition(&order.out_trade_no);
+        let stream = keys.notify(partition);
+        self.save(&order).await?;
+        let form = self.notify(&order, 2);
+        let event = ["form", &form, "attempt", "0", "received_at", "0"];
+        // In one transaction, so that the consumer's own read does not come in between.
+        let mut redis = self.queue.redis().shared();
+        redis::pipe()
+            .atomic()
+            .cmd("XADD")
+            .arg(&stream)
+            .arg("*")
+            .arg(&event)
+            .cmd("XREADGROUP")
+            .arg("GROUP")
+            .arg(GROUP)
+            .arg(consumer)
+            .arg(&["COUNT", "1", "STREAMS", &stream, ">"])
+            .exec_async(&mut redis)
+            .await?;
+        Ok(order)
+    }
+
+    /// Waits until workers hold so many events.
+    pub(crate) async fn holds(&self, events: u64) -> Result<()> {
+        eventually("a worker that holds them", async || {
+            let pending = self.queue.status().await?.pending;
+            Ok(pending.values().sum::<u64>() == events)
+        })
+        .await
+    }
+
+    /// Waits until an event is parked.
+    pub(crate) async fn is_parked(&self) -> Result<()> {
+        eventually("a parked event", async || {
+            Ok(self.queue.status().await?.retries > 0)
+        })
+        .await
+    }
+
     /// Lets an event wait for its next attempt, which is due.
     pub(crate) async fn park(&self, order: &Order, mut event: Value) -> Result<()> {
         event["id"] = "1-0".into();
@@ -186,14 +267,14 @@ impl Shop {
         keys.retry(keys.partition(&order.out_trade_no))
     }
 
-    /// Waits until nothing waits in the stream or for a retry.
+    /// Waits until nothing waits in the stream, for a retry or for its turn.
     pub(crate) async fn quiet(&self) -> Result<()> {
         let mut left = None;
         while left != Some(0) {
             let before = left;
             eventually("fewer events in the queue", async || {
                 let status = self.queue.status().await?;
-                left = Some(status.waiting + status.retries);
+                left = Some(status.waiting + status.retries + status.confirms);
                 Ok(left == Some(0) || before.is_none_or(|before| left < Some(before)))
             })
             .await?;

@@ -1,7 +1,31 @@
--- Queues a confirm, at most one per order in a while.
--- KEYS: the order's confirm mark, the stream. ARGV: the while in s, then the event's fields and values.
-if not redis.call('SET', KEYS[1], '1', 'NX', 'EX', ARGV[1]) then
-  return 0
+-- Lets a confirm wait for its turn, at most one for each order, and a bounded number for each asker and in all.
+-- KEYS: the order's mark of its last confirm, the asker's set of confirms on their way, the waiting confirms, the order.
+-- ARGV: the order's number, how long the mark lives in s, the most of one asker, the most in all, how long the set
+-- lives in s, how long an order lives that is said to be paid in s, turns behind a new asker of an order, the event.
+if redis.call('SISMEMBER', KEYS[2], ARGV[1]) == 1 then
+  return 'waiting'
 end
-redis.call('XADD', KEYS[2], '*', unpack(ARGV, 2))
-return 1
+if redis.call('GET', KEYS[1]) == 'paid' then
+  return 'waiting'
+end
+-- A mark with more time left than it was given is from before Redis's clock was set back.
+local left = redis.call('PTTL', KEYS[1])
+if left >= 0 and left <= ARGV[2] * 1000 then
+  return 'asked'
+end
+local own = redis.call('SCARD', KEYS[2])
+if own >= tonumber(ARGV[3]) or redis.call('ZCARD', KEYS[3]) >= tonumber(ARGV[4]) then
+  return 'full'
+end
+-- The order must still be there when PayJS has answered and MongoDB is back.
+local life = redis.call('TTL', KEYS[4])
+if life >= 0 and life < tonumber(ARGV[6]) then
+  redis.call('EXPIRE', KEYS[4], ARGV[6])
+end
+-- Turns go round: whoever has no confirm on its way comes behind the first that wait, and before anybody's second.
+local first = redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')
+redis.call('ZADD', KEYS[3], (first[2] or 0) + own + ARGV[7], ARGV[8])
+redis.call('SADD', KEYS[2], ARGV[1])
+redis.call('EXPIRE', KEYS[2], ARGV[5])
+redis.call('SET', KEYS[1], '1', 'EX', ARGV[2])
+return 'queued'

@@ -1,17 +1,32 @@
--- Puts parked events whose time has come back into the stream, a bounded number at once.
--- KEYS: the retry set, the stream. ARGV: the most to move. Returns how many it moved.
+-- Moves parked events whose time has come back, a bounded number at once: confirms to those that wait for their turn, all
+-- others into the stream.
+-- KEYS: the retry set, the stream, the waiting confirms.
+-- ARGV: the most to move, the longest wait of any event in ms, turns that a confirm comes behind the first.
+-- Returns how many it moved.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local parked = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now), 'LIMIT', 0, ARGV[1])
+if #parked == 0 then
+  -- Nobody parks an event for longer. So its due time is from before Redis's clock was set back.
+  local latest = string.format('(%.0f', now + ARGV[2])
+  parked = redis.call('ZRANGEBYSCORE', KEYS[1], latest, '+inf', 'LIMIT', 0, ARGV[1])
+end
 for _, member in ipairs(parked) do
-  local fields = {}
-  for name, value in pairs(cjson.decode(member)) do
-    if name ~= 'id' then
-      fields[#fields + 1] = name
-      fields[#fields + 1] = value
-    end
-  end
-  redis.call('XADD', KEYS[2], '*', unpack(fields))
+  -- Above maxmemory, Redis allows the second write because the first one frees memory.
   redis.call('ZREM', KEYS[1], member)
+  local event = cjson.decode(member)
+  if event.confirm then
+    local first = redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')
+    redis.call('ZADD', KEYS[3], (first[2] or 0) + ARGV[3], member)
+  else
+    local fields = {}
+    for name, value in pairs(event) do
+      if name ~= 'id' then
+        fields[#fields + 1] = name
+        fields[#fields + 1] = value
+      end
+    end
+    redis.call('XADD', KEYS[2], '*', unpack(fields))
+  end
 end
 return #parked

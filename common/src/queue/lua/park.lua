@@ -5,7 +5,8 @@ if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[2], ARGV[2], 1) == 0 then
 end
 local time = redis.call('TIME')
 local due = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[3]
-redis.call('ZADD', KEYS[2], string.format('%.0f', due), ARGV[4])
+-- Above maxmemory, Redis allows the last write because those before it free memory.
 redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
 redis.call('XDEL', KEYS[1], ARGV[2])
+redis.call('ZADD', KEYS[2], string.format('%.0f', due), ARGV[4])
 return 1

@@ -1,10 +1,11 @@
 -- Removes a consumer that neither lives nor holds anything. With pending entries it would take them along.
--- KEYS: the stream, the consumer's sign of life. ARGV: group, consumer.
-if redis.call('EXISTS', KEYS[2]) == 1 then
+-- KEYS: the stream, the heartbeats. ARGV: group, consumer, its heartbeat when it was last seen (empty: none).
+if (redis.call('HGET', KEYS[2], ARGV[2]) or '') ~= ARGV[3] then
   return 0
 end
 if #redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, ARGV[2]) > 0 then
   return 0
 end
+redis.call('HDEL', KEYS[2], ARGV[2])
 redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2])
 return 1

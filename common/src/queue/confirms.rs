@@ -1,0 +1,195 @@
+//! Confirms: payers name a payment, and PayJS must be asked about it.
+//!
+//! PayJS blocks who asks too often, so questions take turns: one a second over all workers. Confirms wait apart from
+//! the stream, so that they never delay a notify, and one is moved into the stream for each turn. Turns go round by
+//! asker. What waits is bounded for each asker and in all; a confirm that finds no room is not queued, and the payer asks
+//! again.
+
+use std::{fmt, net::IpAddr, time::Duration};
+
+use redis::{AsyncCommands, FromRedisValue, RedisResult, Script, Value, from_redis_value};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::{Cause, Event, Partition, Queue};
+use crate::{
+    backoff::Backoff,
+    crash::{self, Point},
+    order::{OpenId, OutTradeNo, PAID_TTL},
+    redis::WriteError,
+};
+
+/// At most one confirm for each order in this time.
+const SAME_ORDER_EVERY: Duration = Duration::from_secs(30);
+/// One question to PayJS in this time, over all workers.
+const TURN: Duration = Duration::from_secs(1);
+/// How often a worker looks for confirms that wait.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long an asker's confirms are remembered when their end was not seen.
+const ASKER_TTL: Duration = Duration::from_secs(3600);
+/// Confirms that wait in one partition, at the most.
+const MOST_WAITING: usize = 10_000;
+/// The same for confirms of orders that are not in Redis, which anybody can make up.
+const MOST_WAITING_UNKNOWN: usize = 500;
+/// Confirms of one person on their way.
+const MOST_OF_A_PERSON: usize = 5;
+/// Confirms of one network on their way.
+const MOST_OF_A_NETWORK: usize = 2;
+/// Rounds by which a confirm that comes back from a retry is behind.
+pub(super) const BEHIND_AFTER_RETRY: usize = MOST_OF_A_PERSON;
+/// Rounds by which a confirm of an order that is not in Redis is behind.
+const BEHIND_UNKNOWN: usize = 20;
+
+/// The mark of an order that PayJS said was paid.
+pub(super) const CONFIRMED: &str = "paid";
+
+/// Who asks: turns go round by it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asker {
+    /// The person whose order is in Redis.
+    Person(OpenId),
+    /// The client's network, for an order that is not.
+    Network(IpAddr),
+}
+
+impl fmt::Display for Asker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Person(openid) => write!(f, "person:{openid}"),
+            Self::Network(network) => write!(f, "network:{network}"),
+        }
+    }
+}
+
+/// What became of a confirm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confirming {
+    /// It waits for its turn now.
+    Queued,
+    /// One of the same order is on its way, or PayJS said that the order was paid.
+    Waiting,
+    /// The order was asked about a moment ago.
+    Asked,
+    /// The asker has too many on their way, or all have. Ask again later.
+    Full,
+}
+
+impl FromRedisValue for Confirming {
+    fn from_redis_value(value: Value) -> Result<Self, redis::ParsingError> {
+        let name: String = from_redis_value(value)?;
+        Ok(match name.as_str() {
+            "queued" => Self::Queued,
+            "waiting" => Self::Waiting,
+            "asked" => Self::Asked,
+            _ => Self::Full,
+        })
+    }
+}
+
+impl Queue {
+    /// Lets a confirm wait for its turn.
+    pub async fn enqueue_confirm(
+        &self,
+        out_trade_no: &OutTradeNo,
+        payjs_order_id: &str,
+        asker: &Asker,
+    ) -> Result<Confirming, WriteError> {
+        let (own, all, behind) = match asker {
+            Asker::Person(_) => (MOST_OF_A_PERSON, MOST_WAITING, 0),
+            Asker::Network(_) => (MOST_OF_A_NETWORK, MOST_WAITING_UNKNOWN, BEHIND_UNKNOWN),
+        };
+        let asker = asker.to_string();
+        let event = Event::new(Cause::Confirm {
+            out_trade_no: out_trade_no.clone(),
+            payjs_order_id: payjs_order_id.to_owned(),
+            asker: asker.clone(),
+        });
+        let member = serde_json::Value::from_iter(event.owned_fields()).to_string();
+        let partition = self.keys.partition(out_trade_no);
+        // With its text, since a write cannot load a script that Redis does not know.
+        let mut write = redis::cmd("EVAL");
+        write
+            .arg(include_str!("lua/confirm.lua"))
+            .arg(4)
+            .arg(self.keys.confirm(out_trade_no))
+            .arg(self.keys.confirms_of(partition, &asker))
+            .arg(self.keys.confirms(partition))
+            .arg(self.keys.order(out_trade_no))
+            .arg(out_trade_no.as_str())
+            .arg(SAME_ORDER_EVERY.as_secs())
+            .arg(own)
+            .arg(all)
+            .arg(ASKER_TTL.as_secs())
+            .arg(PAID_TTL.as_secs())
+            .arg(behind)
+            .arg(member);
+        crash::point(Point::ConfirmBefore);
+        let mut answers = self.redis.write(vec![write]).await?;
+        crash::point(Point::ConfirmAfter);
+        let answer = answers.pop().unwrap_or(Value::Nil);
+        Ok(from_redis_value(answer).map_err(redis::RedisError::from)?)
+    }
+
+    /// Puts the confirm whose turn it is into the stream, at most one a second over all workers. Partitions after
+    /// `last` come first. Says which partition had the turn; none when none waits, or another worker had it.
+    async fn take_turn(&self, last: Option<Partition>) -> RedisResult<Option<Partition>> {
+        let Some(partition) = self.next_with_confirms(last).await? else {
+            return Ok(None);
+        };
+        let left: u64 = Script::new(include_str!("lua/take_turn.lua"))
+            .key(self.keys.check())
+            .arg(u64::try_from(TURN.as_millis()).unwrap_or(u64::MAX))
+            .invoke_async(&mut self.connection())
+            .await?;
+        if left > 0 {
+            return Ok(None);
+        }
+        crash::point(Point::ConfirmTurn);
+        let () = Script::new(include_str!("lua/next_confirm.lua"))
+            .key(self.keys.confirms(partition))
+            .key(self.keys.notify(partition))
+            .invoke_async(&mut self.connection())
+            .await?;
+        Ok(Some(partition))
+    }
+
+    async fn next_with_confirms(&self, last: Option<Partition>) -> RedisResult<Option<Partition>> {
+        let after = self.keys.partitions().filter(|one| Some(*one) > last);
+        let before = self.keys.partitions().filter(|one| Some(*one) <= last);
+        for partition in after.chain(before) {
+            let waiting: usize = self
+                .connection()
+                .zcard(self.keys.confirms(partition))
+                .await?;
+            if waiting > 0 {
+                return Ok(Some(partition));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Gives confirms their turns until stopped, while `intake` is open. Any number of workers may do so at once.
+pub async fn watch(queue: Queue, intake: watch::Receiver<bool>, stop: CancellationToken) {
+    let mut backoff = Backoff::reconnect();
+    let mut last = None;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = stop.cancelled() => return,
+        }
+        if !*intake.borrow() {
+            continue;
+        }
+        match queue.take_turn(last).await {
+            Ok(partition) => {
+                last = partition.or(last);
+                backoff.reset();
+            }
+            Err(error) => {
+                tracing::warn!(error = %error, "cannot look for confirms in Redis, trying again");
+                backoff.wait().await;
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Heartbeats: each consumer changes a value of its own, and the others watch whether it still does.
+//!
+//! Whoever watches measures with a clock of its own. An expiry in Redis would follow Redis's wall clock: when that is set
+//! back by an hour, a dead worker would seem to live for that hour.
+
+use std::{collections::HashMap, time::Duration};
+
+use futures::future::join_all;
+use redis::{RedisResult, Script};
+use tokio::time::Instant;
+
+use super::{Consumer, Partition};
+
+/// A consumer whose heartbeat did not change for this long is dead.
+const DEAD_AFTER: Duration = Duration::from_secs(8);
+const EVERY: Duration = Duration::from_secs(2);
+const EVERY_WHILE_AWAY: Duration = Duration::from_millis(500);
+
+impl Consumer {
+    /// Sends heartbeats until this consumer has left the group. In a task of its own: nothing that a worker waits for may
+    /// delay one.
+    pub async fn send_heartbeats(self) {
+        let mut beat: u64 = 0;
+        while !self.left.is_cancelled() {
+            beat += 1;
+            let pause = match self.send_heartbeat(beat).await {
+                Ok(()) => {
+                    self.healthy_since.send_if_modified(|since| {
+                        let recovered = since.is_none();
+                        since.get_or_insert_with(Instant::now);
+                        recovered
+                    });
+                    EVERY
+                }
+                Err(error) => {
+                    self.healthy_since.send_replace(None);
+                    tracing::warn!(error = %error, "cannot send a heartbeat to Redis, trying again");
+                    EVERY_WHILE_AWAY
+                }
+            };
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.left.cancelled() => {}
+            }
+        }
+    }
+
+    /// To all partitions at once: a master that is away must not keep the others from seeing it.
+    async fn send_heartbeat(&self, beat: u64) -> RedisResult<()> {
+        let script = Script::new(include_str!("lua/heartbeat.lua"));
+        let sent = self.queue.keys.partitions().map(async |partition| {
+            script
+                .key(self.queue.keys.heartbeats(partition))
+                .arg(&*self.name)
+                .arg(beat)
+                .invoke_async(&mut self.queue.connection())
+                .await
+        });
+        join_all(sent).await.into_iter().collect()
+    }
+}
+
+/// What one consumer has seen of the heartbeats of the others.
+#[derive(Debug, Default)]
+pub(super) struct Heartbeats {
+    /// Since when this has been watching without an outage of Redis.
+    healthy_since: Option<Instant>,
+    seen: HashMap<(Partition, String), Seen>,
+}
+
+#[derive(Debug)]
+struct Seen {
+    value: Option<String>,
+    unchanged_since: Instant,
+}
+
+impl Heartbeats {
+    /// Begins anew when Redis was away since the last call: nobody could send a heartbeat then.
+    pub(super) fn forget_before(&mut self, healthy_since: Instant) {
+        if self.healthy_since != Some(healthy_since) {
+            self.healthy_since = Some(healthy_since);
+            self.seen.clear();
+        }
+    }
+
+    /// Notes a heartbeat. Whether its consumer is dead.
+    pub(super) fn is_dead(
+        &mut self,
+        partition: Partition,
+        consumer: &str,
+        value: Option<&String>,
+        now: Instant,
+    ) -> bool {
+        let seen = self
+            .seen
+            .entry((partition, consumer.to_owned()))
+            .or_insert_with(|| Seen {
+                value: value.cloned(),
+                unchanged_since: now,
+            });
+        if seen.value.as_ref() != value {
+            seen.value = value.cloned();
+            seen.unchanged_since = now;
+        }
+        now.duration_since(seen.unchanged_since) >= DEAD_AFTER
+    }
+
+    /// Forgets consumers that are not in the group any more.
+    pub(super) fn keep(&mut self, partition: Partition, is_there: impl Fn(&str) -> bool) {
+        self.seen
+            .retain(|(of, name), _| *of != partition || is_there(name));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::queue::Keys;
+
+    #[test]
+    fn only_a_heartbeat_that_stays_the_same_is_one_of_the_dead() {
+        let partition = Keys::new("heyi:", 1).partitions().next().unwrap();
+        let mut heartbeats = Heartbeats::default();
+        let mut now = Instant::now();
+        let seventh = "7".to_owned();
+        heartbeats.forget_before(now);
+        for beat in 0..20 {
+            let lives = heartbeats.is_dead(partition, "lives", Some(&beat.to_string()), now);
+            assert!(!lives, "beat {beat}");
+            // However long it has been dead: it must be watched first.
+            let died = heartbeats.is_dead(partition, "died", Some(&seventh), now);
+            assert_eq!(died, beat * EVERY >= DEAD_AFTER, "beat {beat}");
+            assert_eq!(heartbeats.is_dead(partition, "sent none", None, now), died);
+            now += EVERY;
+        }
+        // Redis was away, and nobody could send one.
+        heartbeats.forget_before(now);
+        assert!(!heartbeats.is_dead(partition, "died", Some(&seventh), now));
+    }
+}

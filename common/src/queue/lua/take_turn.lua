@@ -1,0 +1,11 @@
+-- Takes the turn to ask PayJS. Returns 0, or how many ms are left of somebody else's.
+-- KEYS: the mark of the last turn. ARGV: how long a turn lasts in ms.
+-- A mark with more time left than it was given is from before Redis's clock was set back.
+local left = redis.call('PTTL', KEYS[1])
+if left > 0 and left <= tonumber(ARGV[1]) then
+  return left
+end
+-- Above maxmemory, Redis allows the second write because the first one frees memory.
+redis.call('DEL', KEYS[1])
+redis.call('SET', KEYS[1], '1', 'PX', ARGV[1])
+return 0

@@ -1,0 +1,134 @@
+//! Refunds, and how they exclude promotions.
+//!
+//! A refund first takes the place of the order's code: `codes.out_trade_no` is unique, so an order has either a code or
+//! such a claim, whoever comes first. A payment that is being refunded never becomes a code, also when its notify
+//! comes again.
+
+use mongodb::{
+    Collection,
+    bson::{DateTime, Document, deserialize_from_document, doc, oid::ObjectId},
+    options::ReadConcern,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Code, Result, Store, StoreError, is_duplicate, read};
+use crate::order::OutTradeNo;
+
+/// A payment that an operator gave back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RefundRecord {
+    /// PayJS's number of the payment.
+    #[serde(rename = "_id")]
+    pub payjs_order_id: String,
+    /// Our number of the order.
+    pub out_trade_no: OutTradeNo,
+    /// Why it was given back: the reason of the dead letter.
+    pub reason: String,
+    /// When it was given back.
+    pub refunded_at: DateTime,
+}
+
+/// What is in the place of an order's code.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Existing {
+    /// The code.
+    Code(Box<Code>),
+    /// The claim of a refund: the order can have no code any more.
+    Refund {
+        /// PayJS's number of the payment that is or was refunded.
+        payjs_order_id: String,
+    },
+}
+
+/// Whether a payment may be refunded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RefundClaim {
+    /// It is not a code and cannot become one.
+    Granted,
+    /// It has become this code.
+    HasCode(ObjectId),
+}
+
+/// The fields of a claim, which no code has.
+const BEGUN: &str = "refund_begun_at";
+
+impl Store {
+    /// Makes sure that a payment does not become a code any more. A repeat changes nothing.
+    pub async fn claim_refund(
+        &self,
+        out_trade_no: &OutTradeNo,
+        payjs_order_id: &str,
+    ) -> Result<RefundClaim> {
+        let claim = doc! {
+            "_id": ObjectId::new(),
+            "out_trade_no": out_trade_no.as_str(),
+            "payjs_order_id": payjs_order_id,
+            BEGUN: DateTime::now(),
+        };
+        match self.claims().insert_one(claim).await {
+            Ok(_) => return Ok(RefundClaim::Granted),
+            Err(error) if is_duplicate(&error) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let existing = self.existing(out_trade_no).await?;
+        let existing = existing.ok_or_else(|| StoreError::NotYetSafe(out_trade_no.clone()))?;
+        Ok(match existing {
+            Existing::Code(code) if code.payjs_order_id == payjs_order_id => {
+                RefundClaim::HasCode(code.id)
+            }
+            // The order's one place is taken by another payment, so this one can never become its code.
+            Existing::Code(_) | Existing::Refund { .. } => RefundClaim::Granted,
+        })
+    }
+
+    /// Withdraws a claim after the gateway refused the refund, so that the payment may become a code after all.
+    pub async fn withdraw_refund(
+        &self,
+        out_trade_no: &OutTradeNo,
+        payjs_order_id: &str,
+    ) -> Result<()> {
+        let claim = doc! {
+            "out_trade_no": out_trade_no.as_str(),
+            "payjs_order_id": payjs_order_id,
+            BEGUN: { "$exists": true },
+        };
+        self.claims().delete_one(claim).await?;
+        Ok(())
+    }
+
+    /// Records a refund; a repeat changes nothing.
+    pub async fn record_refund(&self, refund: &RefundRecord) -> Result<()> {
+        match self.refunds.insert_one(refund).await {
+            Err(error) if !is_duplicate(&error) => Err(error.into()),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    /// The record of a payment's refund.
+    pub async fn refund(&self, payjs_order_id: &str) -> Result<Option<RefundRecord>> {
+        read(self.refunds.find_one(doc! { "_id": payjs_order_id })).await
+    }
+
+    /// What a majority has in the place of an order's code.
+    pub async fn existing(&self, out_trade_no: &OutTradeNo) -> Result<Option<Existing>> {
+        let claims = self.claims();
+        let found = claims
+            .find_one(doc! { "out_trade_no": out_trade_no.as_str() })
+            .read_concern(ReadConcern::majority());
+        let Some(document) = read(found).await? else {
+            return Ok(None);
+        };
+        if document.contains_key(BEGUN) {
+            let payjs_order_id = document.get_str("payjs_order_id").unwrap_or_default();
+            return Ok(Some(Existing::Refund {
+                payjs_order_id: payjs_order_id.to_owned(),
+            }));
+        }
+        let code = deserialize_from_document(document).map_err(mongodb::error::Error::from)?;
+        Ok(Some(Existing::Code(Box::new(code))))
+    }
+
+    fn claims(&self) -> Collection<Document> {
+        self.codes.clone_with_type()
+    }
+}
