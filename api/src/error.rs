@@ -19,11 +19,24 @@ pub(crate) enum Error {
     /// 400: a parameter is missing or not what it should be.
     #[error("{0}")]
     Invalid(String),
-    /// 400: the signature is missing or false.
-    #[error("sign is missing or false: sign all parameters as they are sent, with the right key")]
+    /// 400: the signature is missing or invalid.
+    #[error(
+        "the signature is missing or invalid: sign all parameters as they are sent, and route, with the right key; \
+         if the key is old, log in again"
+    )]
     BadSign,
+    /// 400: the time of signing is missing or too far off.
+    #[error("{errmsg}")]
+    WrongTime {
+        /// What to do.
+        errmsg: String,
+        /// Our time, in Unix seconds.
+        now: i64,
+    },
     /// 400: the one answer to who is not the owner, so that it tells nobody which codes there are.
-    #[error("there is no such code of yours: check id and sign")]
+    #[error(
+        "there is no such code of yours: check id and the signature; if the key is old, log in again"
+    )]
     NotYours,
     /// 404: no such route.
     #[error("there is no such address: see /openapi.json")]
@@ -34,6 +47,12 @@ pub(crate) enum Error {
     /// 408: the request or its answer took too long.
     #[error("the request took too long: send it again")]
     TimedOut,
+    /// 409: a change that is not later than the last one.
+    #[error(
+        "this code was changed by a request with the same or a later ts: look at the code again, then sign the \
+         change with a later ts"
+    )]
+    Outdated,
     /// 410: no page of this id, or none any more.
     #[error("this code does not exist, or no longer: ask its owner for a new one")]
     Gone,
@@ -111,6 +130,9 @@ pub(crate) struct Failure {
     pub(crate) errcode: u16,
     /// What to do about it.
     pub(crate) errmsg: String,
+    /// Of a signed request whose `ts` is missing or too far off: the server's time in Unix seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) now: Option<i64>,
     /// Of `/checkOrder` only: what became of the order.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) state: Option<OrderState>,
@@ -129,10 +151,13 @@ impl Error {
     /// The HTTP status.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::Invalid(_) | Self::BadSign | Self::NotYours => StatusCode::BAD_REQUEST,
+            Self::Invalid(_) | Self::BadSign | Self::WrongTime { .. } | Self::NotYours => {
+                StatusCode::BAD_REQUEST
+            }
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::TimedOut => StatusCode::REQUEST_TIMEOUT,
+            Self::Outdated => StatusCode::CONFLICT,
             Self::Gone => StatusCode::GONE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unread(unread) => unread.status(),
@@ -165,6 +190,7 @@ impl Error {
             ..Failure::default()
         };
         match self {
+            Self::WrongTime { now, .. } => failure.now = Some(*now),
             Self::NoCode { state, .. } => failure.state = Some(*state),
             Self::Unread(unread) => {
                 failure.reason = Some(unread.reason());

@@ -12,7 +12,7 @@ use utoipa::{
         ResponseBuilder, Schema,
         path::{Operation, Parameter, ParameterIn},
         request_body::{RequestBody, RequestBodyBuilder},
-        schema::{SchemaType, Type},
+        schema::{AdditionalProperties, SchemaType, Type},
     },
 };
 
@@ -31,8 +31,9 @@ pub(crate) fn head() -> OpenApi {
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(
             "Receive codes merged into one. Parameters travel in the query of a GET, or in the form or JSON body of a \
-             POST. `sign` is PayJS's signature: MD5, in hex, over the sorted `name=value` of all parameters that have a \
-             value, joined with `&`, and `&key=` and the key.",
+             POST. A parameter that the route does not know is refused; an empty one counts as missing. `sign` is \
+             PayJS's signature: MD5, in hex, over the sorted `name=value` of all parameters that have a value, and of \
+             `route` (the path, which is not sent), joined with `&`, and `&key=` and the key.",
         ))
         .build();
     OpenApiBuilder::new().info(info).build()
@@ -85,7 +86,9 @@ fn body(parameters: Vec<RefOr<Parameter>>) -> RequestBody {
             object = object.property(parameter.name, described(schema, parameter.description));
         }
     }
-    let form = object.build();
+    let form = object
+        .additional_properties(Some(AdditionalProperties::FreeForm(false)))
+        .build();
     let mut json = form.clone();
     json.properties.values_mut().for_each(also_an_integer);
     let content = |schema| ContentBuilder::new().schema(Some(schema)).build();

@@ -1,25 +1,31 @@
 //! The one extractor: parameters from a query, a form or a JSON object.
 
+mod known;
+mod signed;
+
 use std::fmt;
 
 use axum::{
     body::{Body, to_bytes},
-    extract::{FromRequest, Request},
+    extract::{FromRequest, MatchedPath, Request},
     http::{Method, header},
 };
 use heyi_common::{
-    config::Config,
+    config,
     form::{self, FormError, MOST_FIELDS},
-    sign::{self, SIGN},
+    sign,
 };
 use http_body_util::LengthLimitError;
-use secrecy::{ExposeSecret, SecretString};
 use serde::{
     Deserialize, Deserializer,
-    de::{Error as _, IntoDeserializer, MapAccess, Visitor, value::MapDeserializer},
+    de::{Error as _, MapAccess, Visitor},
 };
 use serde_json::Value;
 
+use self::known::Known;
+#[cfg(test)]
+pub(crate) use self::signed::SIGNED;
+pub(crate) use self::signed::{OptionalSignature, Signature, Signed};
 use crate::error::Error;
 
 /// The longest body, in bytes.
@@ -28,105 +34,74 @@ pub(crate) const BODY_LIMIT: usize = 16 * 1024;
 const DATA: &str = "data";
 
 /// The parameters of a request, as they were sent: the query of a GET, the body of a POST.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Params(sign::Params);
+pub(crate) struct Params {
+    /// Where they were sent to.
+    route: Option<MatchedPath>,
+    given: sign::Params,
+}
 
 impl Params {
     /// One parameter.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.given.get(name).map(String::as_str)
     }
 
-    /// The parameters as a request of a route.
+    /// The parameters of a route of the API. One that it does not know is refused; an empty one counts as missing, as
+    /// it does when requests are signed.
     pub(crate) fn read<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Error> {
-        let pairs = self
-            .0
-            .iter()
-            .map(|(name, text)| (name.as_str(), Text(text)));
-        T::deserialize(MapDeserializer::new(pairs))
-            .map_err(|error: serde::de::value::Error| Error::Invalid(error.to_string()))
+        read(Known::strict(&self.given, &[]))
     }
 
-    /// Whether there is a `sign`, right or wrong.
-    pub(crate) fn are_signed(&self) -> bool {
-        self.0.contains_key(SIGN)
+    /// The parameters of a signed route, and who signed them is still to be checked.
+    pub(crate) fn read_signed<'a, T: Deserialize<'a>>(
+        &'a self,
+        config: &config::Sign,
+    ) -> Result<(T, Signed<'a>), Error> {
+        let request = read(Known::strict(&self.given, &signed::NAMES))?;
+        let route = self.route.as_ref().map_or("", MatchedPath::as_str);
+        Ok((request, Signed::new(route, &self.given, config)?))
     }
 
-    /// Checks that they are signed with `key`.
-    pub(crate) fn signed_with(&self, key: &SecretString) -> Result<(), Error> {
-        if sign::verify(&self.0, key) {
-            Ok(())
-        } else {
-            Err(Error::BadSign)
-        }
+    /// The parameters of a page. Those that it does not know are ignored: whoever passes its address on may add some.
+    pub(crate) fn read_page<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Error> {
+        read(Known::lenient(&self.given))
     }
+}
 
-    /// Checks that they are signed by the person, with the key of today's or the previous session secret.
-    pub(crate) fn signed_by(&self, openid: &str, config: &Config) -> Result<(), Error> {
-        let previous = &config.sign.previous_session_secret;
-        let by = |secret| self.signed_with(&sign::person_key(secret, openid));
-        by(&config.sign.session_secret).or_else(|error| {
-            if previous.expose_secret().is_empty() {
-                Err(error)
-            } else {
-                by(previous)
-            }
-        })
-    }
+fn read<'a, T: Deserialize<'a>>(params: Known<'a>) -> Result<T, Error> {
+    T::deserialize(params).map_err(|error| Error::Invalid(error.to_string()))
 }
 
 impl<S: Sync> FromRequest<S> for Params {
     type Rejection = Error;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Error> {
-        if request.method() != Method::POST {
-            return from_form(request.uri().query().unwrap_or_default().as_bytes());
-        }
-        let kind = request
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.split(';').next())
-            .map(|value| value.trim().to_ascii_lowercase())
-            .unwrap_or_default();
-        let body = read_body(request.into_body()).await?;
-        match kind.as_str() {
-            "application/json" => from_json(&body),
-            "application/x-www-form-urlencoded" => from_form(&body),
-            "" if body.is_empty() => from_form(&body),
-            _ => Err(Error::Invalid(
-                "send the body as application/json or application/x-www-form-urlencoded, and say so in Content-Type"
-                    .to_owned(),
-            )),
-        }
+        let route = request.extensions().get::<MatchedPath>().cloned();
+        let given = given(request).await?;
+        Ok(Self { route, given })
     }
 }
 
-/// One value, which is also there when the request has it as an `Option`.
-struct Text<'a>(&'a str);
-
-impl<'de> IntoDeserializer<'de> for Text<'de> {
-    type Deserializer = Self;
-
-    fn into_deserializer(self) -> Self {
-        self
+async fn given(request: Request) -> Result<sign::Params, Error> {
+    if request.method() != Method::POST {
+        return from_form(request.uri().query().unwrap_or_default().as_bytes());
     }
-}
-
-impl<'de> Deserializer<'de> for Text<'de> {
-    type Error = serde::de::value::Error;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        visitor.visit_borrowed_str(self.0)
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        visitor.visit_some(self)
-    }
-
-    serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
-        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    let kind = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .map(|value| value.trim().to_ascii_lowercase())
+        .unwrap_or_default();
+    let body = read_body(request.into_body()).await?;
+    match kind.as_str() {
+        "application/json" => from_json(&body),
+        "application/x-www-form-urlencoded" => from_form(&body),
+        "" if body.is_empty() => from_form(&body),
+        _ => Err(Error::Invalid(
+            "send the body as application/json or application/x-www-form-urlencoded, and say so in Content-Type"
+                .to_owned(),
+        )),
     }
 }
 
@@ -147,34 +122,35 @@ pub(crate) fn is_too_long(error: &(dyn std::error::Error + 'static)) -> bool {
         .any(<dyn std::error::Error>::is::<LengthLimitError>)
 }
 
-fn from_form(text: &[u8]) -> Result<Params, Error> {
-    form::parse(text)
-        .map(Params)
-        .map_err(|error| Error::Invalid(error.to_string()))
+fn from_form(text: &[u8]) -> Result<sign::Params, Error> {
+    form::parse(text).map_err(|error| Error::Invalid(error.to_string()))
 }
 
-fn from_json(text: &[u8]) -> Result<Params, Error> {
-    serde_json::from_slice(text)
+fn from_json(text: &[u8]) -> Result<sign::Params, Error> {
+    let read: Result<Flat, _> = serde_json::from_slice(text);
+    read.map(|Flat(params)| params)
         .map_err(|error| Error::Invalid(format!("the body is not the JSON it should be: {error}")))
 }
 
 /// A flat JSON object, no name of which stands twice.
-impl<'de> Deserialize<'de> for Params {
+struct Flat(sign::Params);
+
+impl<'de> Deserialize<'de> for Flat {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Flat)
+        deserializer.deserialize_map(FlatVisitor).map(Self)
     }
 }
 
-struct Flat;
+struct FlatVisitor;
 
-impl<'de> Visitor<'de> for Flat {
-    type Value = Params;
+impl<'de> Visitor<'de> for FlatVisitor {
+    type Value = sign::Params;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object of strings and integers")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Params, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<sign::Params, A::Error> {
         let mut params = sign::Params::new();
         while let Some((name, value)) = map.next_entry::<String, Value>()? {
             let text = match value {
@@ -195,7 +171,7 @@ impl<'de> Visitor<'de> for Flat {
             }
             params.insert(name, text);
         }
-        Ok(Params(params))
+        Ok(params)
     }
 }
 
@@ -217,16 +193,16 @@ mod tests {
         let body = br#"{"data": {"openId": "o", "name": "b", "a": {"z": 1, "b": [1, 2]}}, "totalFee": 990}"#;
         let params = from_json(body).unwrap();
         assert_eq!(
-            params.get("data"),
-            Some(r#"{"a":{"b":[1,2],"z":1},"name":"b","openId":"o"}"#)
+            params["data"],
+            r#"{"a":{"b":[1,2],"z":1},"name":"b","openId":"o"}"#
         );
-        assert_eq!(params.get("totalFee"), Some("990"));
+        assert_eq!(params["totalFee"], "990");
     }
 
     #[test]
     fn a_string_is_taken_as_it_is() {
         let params = from_json(br#"{"data": "{ \"b\": 1, \"a\": 2 }"}"#).unwrap();
-        assert_eq!(params.get("data"), Some(r#"{ "b": 1, "a": 2 }"#));
+        assert_eq!(params["data"], r#"{ "b": 1, "a": 2 }"#);
     }
 
     #[test]
@@ -275,7 +251,7 @@ mod tests {
             given.insert(name.clone(), "1".to_owned());
             let json = serde_json::to_string(&given).unwrap();
             let read = from_json(json.as_bytes()).unwrap();
-            prop_assert_eq!(&read.0, &given);
+            prop_assert_eq!(&read, &given);
             let twice = format!("{},{}:\"2\"}}", &json[..json.len() - 1], serde_json::json!(name));
             prop_assert!(from_json(twice.as_bytes()).unwrap_err().to_string().contains("stands twice"));
         }

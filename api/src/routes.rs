@@ -9,6 +9,8 @@ mod notify;
 mod qr;
 mod qr_picture;
 mod qr_poster;
+#[cfg(test)]
+mod readings;
 mod reflash;
 mod report;
 mod stats;

@@ -11,7 +11,7 @@ use mongodb::bson::{DateTime, oid::ObjectId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{error::Error, params::Params, state::AppState};
+use crate::{error::Error, params::Signed, state::AppState};
 
 /// A code as its owner sees it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -58,13 +58,13 @@ pub(crate) async fn codes_of(state: &AppState, openid: &str) -> Result<Vec<CodeI
 /// The code that the signer owns. Whatever is wrong, there is one answer, so that it tells nobody which codes there are.
 pub(crate) async fn signers_code(
     state: &AppState,
-    params: &Params,
+    signed: &Signed<'_>,
     id: &str,
 ) -> Result<Code, Error> {
     let id = ObjectId::parse_str(id).map_err(|_| Error::NotYours)?;
     let code = state.store.code(id).await?.ok_or(Error::NotYours)?;
-    params
-        .signed_by(code.openid.as_str(), &state.config)
+    signed
+        .by_person(code.openid.as_str(), &state.config)
         .map_err(|_| Error::NotYours)?;
     Ok(code)
 }

@@ -1,7 +1,7 @@
 //! Notifies.
 
 use heyi_common::{config, form, store::Payment};
-use heyi_sandbox::world::signed;
+use heyi_sandbox::world::signed_plainly;
 
 /// The number of an order that nobody made and the signed body of its notify. Each `number` makes another.
 pub(crate) fn notify(config: &config::PayJs, number: u32) -> (String, String) {
@@ -12,7 +12,7 @@ pub(crate) fn notify(config: &config::PayJs, number: u32) -> (String, String) {
 
 /// The signed body of the notify of an order.
 pub(crate) fn notify_of(config: &config::PayJs, out_trade_no: &str, payment: &Payment) -> String {
-    let params = signed(
+    let params = signed_plainly(
         &[
             ("return_code", "1"),
             ("total_fee", "990"),

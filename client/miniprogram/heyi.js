@@ -57,6 +57,11 @@ function present(params) {
   return names.reduce((kept, name) => Object.assign(kept, { [name]: params[name] }), {});
 }
 
+// JSON without `&`: a receive code may hold `&id=`, which would sign like a parameter, so the api refuses it.
+function json(value) {
+  return JSON.stringify(value).replace(/&/g, "\\u0026");
+}
+
 // The signature of parameters: MD5 over the sorted `name=value` of all that are not empty, and the key.
 function sign(params, key) {
   const kept = present(params);
@@ -73,6 +78,8 @@ class Heyi {
     this._timeout = timeout;
     this._wx = given || wx;
     this._loggingIn = null;
+    // By how many seconds the server's clock is ahead of ours, and the time of the last signature.
+    this._clock = null;
   }
 
   // The openid of who is logged in; null for nobody.
@@ -99,7 +106,7 @@ class Heyi {
   // Makes an order for a code and resolves with it; `channel` is "miniapp" (the default), "cashier" or "native".
   async order({ name, payloads, totalFee, channel = "miniapp" }) {
     const answer = await this._callSigned("/newOrder", (openId) => ({
-      data: JSON.stringify({ openId, name, payloads }),
+      data: json({ openId, name, payloads }),
       totalFee,
       // What the api takes for the default needs not be said.
       channel: channel === "miniapp" ? undefined : channel,
@@ -140,8 +147,9 @@ class Heyi {
   // Waits until the pending order has become a code, and resolves with the code's id. Fails with the state "failed" or
   // "unknown", which are final, or "pending" when the time is over: then it may be called again.
   async wait({ timeout = WAIT_LIMIT_MS, every = WAIT_EVERY_MS } = {}) {
-    const until = Date.now() + timeout;
+    let waited = 0;
     for (;;) {
+      const began = Date.now();
       const order = this.pending;
       if (!order) throw new HeyiError("there is no order to wait for", 0, "unknown");
       const answer = await this._checkOrder(order);
@@ -154,7 +162,9 @@ class Heyi {
         throw new HeyiError(answer.errmsg, answer.errcode, answer.state);
       }
       if (answer.errcode === 400) throw new HeyiError(answer.errmsg, 400);
-      if (Date.now() + every > until) {
+      // The phone's clock may be set meanwhile: no request takes less than no time, or more than its limit.
+      waited += Math.min(Math.max(Date.now() - began, 0), this._timeout) + every;
+      if (waited > timeout) {
         throw new HeyiError(answer.errmsg || "no payment has arrived yet", answer.errcode, "pending");
       }
       await new Promise((resolve) => setTimeout(resolve, every));
@@ -173,7 +183,7 @@ class Heyi {
 
   // Changes what the page of a code shows; the printed code stays.
   async update(id, { name, payloads }) {
-    await this._callSigned("/update", () => ({ id, data: JSON.stringify({ name, payloads }) }));
+    await this._callSigned("/update", () => ({ id, data: json({ name, payloads }) }));
   }
 
   // Resolves with how often a code was scanned, by day and platform.
@@ -222,7 +232,7 @@ class Heyi {
 
   async _login() {
     const { code } = await this._promised("login", {});
-    const answer = checked("/login", await this._call("/login", { code }, this._appKey));
+    const answer = checked("/login", await this._callWith(this._appKey, "/login", { code }));
     this._remember("session", { openid: answer.openid, signKey: answer.signKey });
     return answer.userInfo;
   }
@@ -233,12 +243,45 @@ class Heyi {
     const earlier = this._recall("session");
     if (!earlier) await this.login();
     const session = earlier || this._recall("session");
-    const answer = await this._call(route, makeParams(session.openid), session.signKey);
+    const answer = await this._callWith(session.signKey, route, makeParams(session.openid));
     if (answer.errcode !== 400 || !earlier) return checked(route, answer);
     await this.login();
     const now = this._recall("session");
     if (now.signKey === earlier.signKey) return checked(route, answer);
-    return checked(route, await this._call(route, makeParams(now.openid), now.signKey));
+    return checked(route, await this._callWith(now.signKey, route, makeParams(now.openid)));
+  }
+
+  // Calls a route with a key. When our clock is too far off, the answer has the server's time, and there is one more try.
+  async _callWith(key, route, params) {
+    const answer = await this._call(route, this._signed(key, route, params));
+    if (answer.errcode !== 400 || typeof answer.now !== "number") return answer;
+    this._setClock(answer.now);
+    return this._call(route, this._signed(key, route, params));
+  }
+
+  // The parameters with `ts` and a signature over them and the route, which is not sent.
+  _signed(key, route, params) {
+    const data = Object.assign(present(params), { ts: this._nextTs() });
+    data.sign = sign(Object.assign({ route }, data), key);
+    return data;
+  }
+
+  // The server's time in seconds. Each is later than the last one, so that no two signatures are alike and of two changes
+  // the later one counts.
+  _nextTs() {
+    const { ahead, last } = this._clock || this._recall("clock") || { ahead: 0, last: 0 };
+    const ts = Math.max(seconds() + ahead, last + 1);
+    this._keepClock({ ahead, last: ts });
+    return ts;
+  }
+
+  _setClock(now) {
+    this._keepClock({ ahead: now - seconds(), last: Math.min(this._clock.last, now) });
+  }
+
+  _keepClock(clock) {
+    this._clock = clock;
+    this._remember("clock", clock);
   }
 
   // An answer in any case: without a network there is another try.
@@ -248,9 +291,8 @@ class Heyi {
   }
 
   // Resolves with the answer, also when that is a failure.
-  async _call(route, params, key) {
+  async _call(route, params) {
     const data = present(params);
-    if (key) data.sign = sign(data, key);
     const { _timeout: timeout } = this;
     const header = { "content-type": "application/json", accept: "application/json" };
     const request = { url: this._base + route, method: "POST", header, data, timeout };
@@ -280,6 +322,10 @@ class Heyi {
     const order = this.pending;
     if (order && order.outTradeNo === outTradeNo) this.forget();
   }
+}
+
+function seconds() {
+  return Math.floor(Date.now() / 1000);
 }
 
 function answered(route, answer, status) {

@@ -152,6 +152,10 @@ pub struct Sign {
     pub app_key: SecretString,
     pub session_secret: SecretString,
     pub previous_session_secret: SecretString,
+    #[serde(with = "humantime_serde")]
+    pub window: Duration,
+    #[serde(with = "humantime_serde")]
+    pub epoch: Duration,
 }
 
 /// `[orders]`

@@ -1,4 +1,4 @@
-//! The one signature: PayJS's MD5 over sorted parameters, and the keys it is made with.
+//! The one signature: PayJS's MD5 over sorted parameters.
 //!
 //! The algorithm is that of PayJS's page `sign.html`: every parameter but `sign` that has a value, sorted
 //! by name, joined as `name=value` with `&`, then `&key=…`, MD5, upper-case hex. Nothing is trimmed or
@@ -7,14 +7,21 @@
 //! The join is ambiguous: a value that holds `&name=…` signs like a further parameter. So nobody's text
 //! may reach a parameter that we sign for PayJS, and a signature alone never proves what kind of
 //! message it came with. [`payjs::Notify`](crate::payjs::Notify) checks the shape as well.
+//!
+//! Requests to our own routes are signed with two parameters more: [`ROUTE`], which is not sent, and [`TS`].
+//! A request whose text could be read in a second way is refused, see [`second_reading`].
+
+mod person;
+mod request;
 
 use std::collections::BTreeMap;
 
-use hmac::{Hmac, KeyInit, Mac};
 use md5::{Digest, Md5};
 use secrecy::{ExposeSecret, SecretString};
-use sha2::Sha256;
 use subtle::ConstantTimeEq;
+
+pub use person::{accepted_keys, epoch, person_key};
+pub use request::{ROUTE, Routed, TS, second_reading};
 
 /// Parameters by name, in the order in which they are signed.
 pub type Params = BTreeMap<String, String>;
@@ -52,17 +59,6 @@ pub fn verify(params: &impl Sorted, key: &SecretString) -> bool {
     let is = |signature: String| bool::from(given.as_bytes().ct_eq(signature.as_bytes()));
     let some_are_empty = params.pairs().any(|(_, value)| value.is_empty());
     is(sign(params, key)) || (some_are_empty && is(digest(params, key, |_| true)))
-}
-
-/// The key with which one person signs: the first 32 hex digits of HMAC-SHA256(session secret, openid).
-pub fn person_key(session_secret: &SecretString, openid: &str) -> SecretString {
-    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
-    let mut mac = Hmac::<Sha256>::new_from_slice(session_secret.expose_secret().as_bytes())
-        .expect("HMAC takes keys of any length");
-    mac.update(openid.as_bytes());
-    let mut digits = hex::encode(mac.finalize().into_bytes());
-    digits.truncate(32);
-    SecretString::from(digits)
 }
 
 fn digest(params: &impl Sorted, key: &SecretString, takes_part: impl Fn(&str) -> bool) -> String {

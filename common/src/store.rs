@@ -40,7 +40,7 @@ pub use report::{
 };
 pub(crate) use scans::batches;
 pub use scans::{KeptScans, ScanCount};
-pub use update::CHANGES_KEPT;
+pub use update::{CHANGES_KEPT, Update};
 
 use self::{
     inserts::{Inserted, Inserts},

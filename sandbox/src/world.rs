@@ -4,6 +4,7 @@ pub mod browser;
 mod client;
 mod process;
 mod samples;
+mod signing;
 
 use std::{
     collections::BTreeMap,
@@ -24,9 +25,10 @@ use heyi_common::{
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
-pub use client::{Answer, Client, Person, params, signed};
+pub use client::{Answer, Client, Person};
 pub use process::Heyi;
 pub use samples::{data, payloads};
+pub use signing::{now, params, signed, signed_at, signed_plainly};
 
 use crate::{
     Options, Sandbox,

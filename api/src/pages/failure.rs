@@ -22,7 +22,7 @@ impl Pages {
     }
 
     pub(super) fn try_failures(&self, language: Language) -> anyhow::Result<()> {
-        for status in [400, 404, 405, 408, 410, 413, 422, 429, 500, 502, 503] {
+        for status in [400, 404, 405, 408, 409, 410, 413, 422, 429, 500, 502, 503] {
             self.failure(StatusCode::from_u16(status)?, "", language)?;
         }
         Ok(())

@@ -5,7 +5,12 @@ use heyi_common::crash::{self, Point};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{error::Error, params::Params, state::AppState, user::signers_code};
+use crate::{
+    error::Error,
+    params::{Params, Signature},
+    state::AppState,
+    user::signers_code,
+};
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -24,17 +29,15 @@ pub(super) struct Deleted {
 #[utoipa::path(
     method(get, post),
     path = "/del",
-    params(Request, ("sign" = String, Query, description = "Signature with the owner's signKey.")),
+    params(Request, Signature),
     responses((status = 200, body = Deleted))
 )]
 pub(super) async fn del(
     State(state): State<AppState>,
     params: Params,
 ) -> Result<Json<Deleted>, Error> {
-    let Ok(Request { id }) = params.read() else {
-        return Err(Error::NotYours);
-    };
-    let code = signers_code(&state, &params, &id).await?;
+    let (Request { id }, signed) = params.read_signed(&state.config.sign)?;
+    let code = signers_code(&state, &signed, &id).await?;
     state.store.delete(code.id).await?;
     state.codes.forget(code.id);
     crash::point(Point::Deleted);

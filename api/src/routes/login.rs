@@ -1,14 +1,18 @@
 //! `/login`: a code of `wx.login` for an openid and the key that goes with it.
 
 use axum::{Json, extract::State};
-use heyi_common::{sign::person_key, wechat::WeChatError};
+use heyi_common::{
+    sign::{epoch, person_key},
+    wechat::WeChatError,
+};
+use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     error::Error,
-    params::Params,
+    params::{Params, Signature},
     state::AppState,
     user::{CodeItem, codes_of},
 };
@@ -37,7 +41,7 @@ pub(super) struct Login {
     user_info: Vec<CodeItem>,
     /// The person.
     openid: String,
-    /// The key with which the person signs everything else.
+    /// The key with which the person signs everything else, for one to two times `sign.epoch`.
     #[serde(rename = "signKey")]
     sign_key: String,
     errcode: u16,
@@ -50,22 +54,23 @@ pub(super) struct Refusal {
     errmsg: String,
 }
 
-/// Logs a person in.
+/// Logs a person in. The request is signed with the app key.
 ///
 /// When WeChat refuses the code, the answer is still 200 and carries WeChat's `errcode` and `errmsg`.
 #[utoipa::path(
     method(get, post),
     path = "/login",
-    params(Request, ("sign" = String, Query, description = "Signature with the app key.")),
+    params(Request, Signature),
     responses((status = 200, body = Answer))
 )]
 pub(super) async fn login(
     State(state): State<AppState>,
     params: Params,
 ) -> Result<Json<Answer>, Error> {
-    params.signed_with(&state.config.sign.app_key)?;
-    let Request { code } = params.read()?;
-    if code.is_empty() || code.len() > LONGEST_CODE {
+    let config = &state.config.sign;
+    let (Request { code }, signed) = params.read_signed(config)?;
+    signed.by_app(&state.config)?;
+    if code.len() > LONGEST_CODE {
         let advice = "code must be the code that wx.login gave".to_owned();
         return Err(Error::Invalid(advice));
     }
@@ -77,7 +82,8 @@ pub(super) async fn login(
         }
         Err(error) => return Err(Error::WeChat(error.into())),
     };
-    let key = person_key(&state.config.sign.session_secret, openid.as_str());
+    let epoch = epoch(Timestamp::now().as_second(), config.epoch);
+    let key = person_key(&config.session_secret, openid.as_str(), epoch);
     let login = Login {
         user_info: codes_of(&state, openid.as_str()).await?,
         openid: openid.into(),

@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     error::Error,
-    params::Params,
+    params::{OptionalSignature, Params},
     payment::{ChannelName, Payment},
     picture,
     state::AppState,
@@ -42,7 +42,7 @@ pub(super) struct Ordered {
 #[utoipa::path(
     method(get, post),
     path = "/newOrder",
-    params(Request, ("sign" = Option<String>, Query, description = "Signature with the signKey of data.openId.")),
+    params(Request, OptionalSignature),
     responses((status = 200, body = Ordered))
 )]
 pub(super) async fn new_order(
@@ -50,12 +50,12 @@ pub(super) async fn new_order(
     params: Params,
 ) -> Result<Json<Ordered>, Error> {
     let config = &state.config;
-    let request: Request = params.read()?;
+    let (request, signed): (Request, _) = params.read_signed(&config.sign)?;
     let data = OrderData::parse(&request.data, &config.orders.payloads)
         .map_err(|error| Error::Invalid(error.to_string()))?;
     picture::check(&data.payloads)?;
-    if config.orders.require_sign || params.are_signed() {
-        params.signed_by(data.openid.as_str(), config)?;
+    if config.orders.require_sign || signed.is_there() {
+        signed.by_person(data.openid.as_str(), config)?;
     }
     let total_fee = price(&request.total_fee, &config.orders.prices)?;
     let channel = channel(request.channel.as_deref())?;

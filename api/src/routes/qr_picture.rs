@@ -54,7 +54,7 @@ pub(super) async fn qr_picture(
     if !matches!(kind, "svg" | "png") {
         return Err(Error::NotFound);
     }
-    let request: Request = params.read()?;
+    let request: Request = params.read_page()?;
     let size = size(&request)?;
     let (id, code) = state.codes.shown(&state.store, id).await?;
     let text = match request.r#as.as_deref() {

@@ -94,7 +94,7 @@ async fn what(
     headers: &HeaderMap,
     params: &Params,
 ) -> Result<(Subject, Style, u16), Error> {
-    let request: Request = params.read()?;
+    let request: Request = params.read_page()?;
     let style = style(&request)?;
     let language = language(&request, headers)?;
     let width = width(&request)?;

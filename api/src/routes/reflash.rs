@@ -7,7 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     error::Error,
-    params::Params,
+    params::{Params, Signature},
     state::AppState,
     user::{CodeItem, codes_of},
 };
@@ -33,15 +33,15 @@ pub(super) struct Codes {
 #[utoipa::path(
     method(get, post),
     path = "/reflash",
-    params(Request, ("sign" = String, Query, description = "Signature with the person's signKey.")),
+    params(Request, Signature),
     responses((status = 200, body = Codes))
 )]
 pub(super) async fn reflash(
     State(state): State<AppState>,
     params: Params,
 ) -> Result<Json<Codes>, Error> {
-    let Request { openid } = params.read()?;
-    params.signed_by(openid.as_str(), &state.config)?;
+    let (Request { openid }, signed) = params.read_signed(&state.config.sign)?;
+    signed.by_person(openid.as_str(), &state.config)?;
     Ok(Json(Codes {
         user_info: codes_of(&state, openid.as_str()).await?,
         errcode: 200,

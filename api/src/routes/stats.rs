@@ -7,7 +7,12 @@ use heyi_common::scans::DayScans;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{error::Error, params::Params, state::AppState, user::signers_code};
+use crate::{
+    error::Error,
+    params::{Params, Signature},
+    state::AppState,
+    user::signers_code,
+};
 
 const DAYS: std::ops::RangeInclusive<u16> = 1..=90;
 const DEFAULT_DAYS: u16 = 30;
@@ -45,16 +50,16 @@ struct StatsOfDay {
 #[utoipa::path(
     method(get, post),
     path = "/stats",
-    params(Request, ("sign" = String, Query, description = "Signature with the owner's signKey.")),
+    params(Request, Signature),
     responses((status = 200, body = Stats))
 )]
 pub(super) async fn stats(
     State(state): State<AppState>,
     params: Params,
 ) -> Result<Json<Stats>, Error> {
-    let Request { id, days } = params.read()?;
+    let (Request { id, days }, signed) = params.read_signed(&state.config.sign)?;
     let days = number_of_days(days.as_deref())?;
-    let code = signers_code(&state, &params, &id).await?;
+    let code = signers_code(&state, &signed, &id).await?;
     if code.deleted_at.is_some() {
         return Err(Error::Gone);
     }

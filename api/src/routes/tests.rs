@@ -11,7 +11,7 @@ use tower::ServiceExt;
 use super::*;
 
 /// A state whose stores are never connected to.
-async fn state() -> AppState {
+pub(super) async fn state() -> AppState {
     let settings = [
         ("HTTP__PUBLIC_URL", "https://heyi.example.com"),
         ("HTTP__REQUEST_TIMEOUT", "50ms"),

@@ -4,11 +4,18 @@ use axum::{Json, extract::State};
 use heyi_common::{
     crash::{self, Point},
     order::Content,
+    store::Update,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{error::Error, params::Params, picture, state::AppState, user::signers_code};
+use crate::{
+    error::Error,
+    params::{Params, Signature},
+    picture,
+    state::AppState,
+    user::signers_code,
+};
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -27,24 +34,27 @@ pub(super) struct Updated {
 
 /// Changes the name and the payloads of a code of the signer; a repeat is fine.
 ///
-/// What it held before is kept, and shown on the owner's list.
+/// What it held before is kept, and shown on the owner's list. A change whose `ts` is not later than that of the last
+/// one is refused with 409.
 #[utoipa::path(
     method(get, post),
     path = "/update",
-    params(Request, ("sign" = String, Query, description = "Signature with the owner's signKey.")),
+    params(Request, Signature),
     responses((status = 200, body = Updated))
 )]
 pub(super) async fn update(
     State(state): State<AppState>,
     params: Params,
 ) -> Result<Json<Updated>, Error> {
-    let Request { id, data } = params.read()?;
-    let code = signers_code(&state, &params, &id).await?;
+    let (Request { id, data }, signed) = params.read_signed(&state.config.sign)?;
+    let code = signers_code(&state, &signed, &id).await?;
     let content = Content::parse(&data, &state.config.orders.payloads)
         .map_err(|error| Error::Invalid(error.to_string()))?;
     picture::check(&content.payloads)?;
-    if !state.store.update(code.id, &content).await? {
-        return Err(Error::Gone);
+    match state.store.update(code.id, &content, signed.ts()).await? {
+        Update::Done => {}
+        Update::Outdated => return Err(Error::Outdated),
+        Update::Gone => return Err(Error::Gone),
     }
     state.codes.forget(code.id);
     crash::point(Point::Updated);

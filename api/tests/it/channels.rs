@@ -32,8 +32,7 @@ async fn pay(app: &TestApp, alice: &Person, number: &str) -> Result<()> {
     );
     app.world.sandbox.pay(&order.payjs_order_id)?;
     let id = app.client.code_of(number).await?;
-    let list = signed(&[("openId", &alice.openid)], &alice.key);
-    let listed = app.client.get("/reflash", &list).await?.json();
+    let listed = app.client.list(alice).await?.json();
     assert_eq!(listed["userInfo"][0]["id"], id);
     assert_eq!(listed["userInfo"][0]["name"], SLY);
     let cached = app.world.orders()?.get(&number.parse()?).await?;
@@ -147,13 +146,17 @@ async fn the_mini_program_is_the_default_and_answers_as_ever() -> Result<()> {
         .collect();
     assert_eq!(names, default.keys().collect::<Vec<_>>());
     assert!(!default.values().any(|value| value.contains(SLY)));
-    for channel in ["", "Native", "alipay"] {
+    for channel in [" ", "Native", "alipay"] {
         let answer = app.client.order_over(channel, &alice, SLY).await?;
         assert_fails(&answer, 400, "miniapp, cashier or native");
     }
     // A channel is signed like all else.
     let upload = heyi_sandbox::world::data(&alice.openid, SLY).to_string();
-    let mut other = signed(&[("data", &upload), ("totalFee", "990")], &alice.key);
+    let mut other = signed(
+        "/newOrder",
+        &[("data", &upload), ("totalFee", "990")],
+        &alice.key,
+    );
     other.insert("channel".to_owned(), "native".to_owned());
     assert_fails(
         &app.client.post_form("/newOrder", &other).await?,

@@ -9,7 +9,7 @@ async fn an_owner_deletes_a_code_once_or_more() -> Result<()> {
     let alice = app.client.login("alice").await?;
     let code = app.code(&alice, "小店").await?;
     let id = code.id.to_hex();
-    let request = signed(&[("id", &id)], &alice.key);
+    let request = signed("/del", &[("id", &id)], &alice.key);
     for answer in app.in_every_way("/del", &request).await? {
         assert_eq!(answer.status, 200);
         assert_eq!(answer.body, r#"{"errcode":200,"errmsg":"ok"}"#);
@@ -33,12 +33,10 @@ async fn whatever_is_wrong_the_answer_is_one_and_the_code_stays() -> Result<()> 
     let mut bodies = Vec::new();
     for request in [
         params(&[("id", &id)]),
-        signed(&[("id", &id)], &bob.key),
-        app.client.signed_by_app(&[("id", &id)]),
-        signed(&[("id", "000000000000000000000000")], &alice.key),
-        signed(&[("id", "malformed")], &alice.key),
-        signed(&[("id", "")], &alice.key),
-        signed(&[], &alice.key),
+        signed("/del", &[("id", &id)], &bob.key),
+        app.client.signed_by_app("/del", &[("id", &id)]),
+        signed("/del", &[("id", "000000000000000000000000")], &alice.key),
+        signed("/del", &[("id", "malformed")], &alice.key),
     ] {
         for answer in app.in_every_way("/del", &request).await? {
             assert_fails(&answer, 400, "no such code of yours");
@@ -47,6 +45,10 @@ async fn whatever_is_wrong_the_answer_is_one_and_the_code_stays() -> Result<()> 
     }
     bodies.dedup();
     assert_eq!(bodies.len(), 1, "{bodies:?}");
+    for without in [&[][..], &[("id", "")]] {
+        let request = signed("/del", without, &alice.key);
+        assert_fails(&app.client.get("/del", &request).await?, 400, "`id`");
+    }
     let page = app.client.get("/qr", &params(&[("id", &id)])).await?;
     assert_eq!(page.status, 200);
     app.finish().await

@@ -103,8 +103,8 @@ async fn a_body_must_say_what_it_is_and_be_it() -> Result<()> {
         ),
         (FORM, "code=1&code=2", "\"code\" stands twice"),
         (FORM, "code=%FF", "UTF-8"),
-        ("", "", "sign"),
-        (FORM, "", "sign"),
+        ("", "", "`code`"),
+        (FORM, "", "`code`"),
     ] {
         let answer = app.post("/login", kind, body).await?;
         assert_fails(&answer, 400, words);
@@ -117,9 +117,11 @@ async fn a_body_must_say_what_it_is_and_be_it() -> Result<()> {
 #[tokio::test]
 async fn a_post_does_not_read_the_query() -> Result<()> {
     let app = TestApp::start().await?;
-    let params = app.client.signed_by_app(&[("code", "code-alice")]);
+    let params = app
+        .client
+        .signed_by_app("/login", &[("code", "code-alice")]);
     let path = format!("/login?{}", heyi_common::form::write(&params));
-    assert_fails(&app.post(&path, FORM, "").await?, 400, "sign");
+    assert_fails(&app.post(&path, FORM, "").await?, 400, "`code`");
     app.finish().await
 }
 

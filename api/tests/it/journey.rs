@@ -1,7 +1,7 @@
 use anyhow::Result;
 use heyi_sandbox::{
     Knobs,
-    world::{eventually, params, payloads, signed},
+    world::{eventually, params, payloads},
 };
 
 use crate::support::{TestApp, header};
@@ -14,8 +14,7 @@ async fn from_a_login_to_a_scanned_and_a_deleted_code() -> Result<()> {
     let (number, _) = app.client.pay(&alice, "小店", 990).await?;
     let id = app.client.code_of(&number).await?;
 
-    let list = signed(&[("openId", &alice.openid)], &alice.key);
-    let item = app.client.get("/reflash", &list).await?.json()["userInfo"][0].clone();
+    let item = app.client.list(&alice).await?.json()["userInfo"][0].clone();
     assert_eq!(item["id"], id);
     assert_eq!(item["name"], "小店");
     assert_eq!(item["payloads"], payloads());
@@ -27,8 +26,7 @@ async fn from_a_login_to_a_scanned_and_a_deleted_code() -> Result<()> {
         .await?;
     assert_eq!(header(&scanned, "location"), payloads()["alipay"]);
 
-    let delete = signed(&[("id", &id)], &alice.key);
-    assert_eq!(app.client.get("/del", &delete).await?.status, 200);
+    assert_eq!(app.client.delete(&alice, &id).await?.status, 200);
     let gone = app.client.get("/qr", &params(&[("id", &id)])).await?;
     assert_eq!(gone.status, 410);
     assert_eq!(app.client.code_of(&number).await?, id);

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use heyi_common::{http, store::Code};
 use heyi_sandbox::{
     servers::process::free_port,
-    world::{Heyi, World, data, eventually, signed},
+    world::{Heyi, World, data, eventually},
 };
 use mongodb::{Client, bson::doc};
 
@@ -86,8 +86,7 @@ async fn a_change_shows_in_every_process_within_a_second() -> Result<()> {
 
     let mut content = data(&alice.openid, "大店");
     content.as_object_mut().unwrap().remove("openId");
-    let change = signed(&[("id", &id), ("data", &content.to_string())], &alice.key);
-    assert_eq!(app.client.post_form("/update", &change).await?.status, 200);
+    assert_eq!(app.client.update(&alice, &id, &content).await?.status, 200);
     assert!(
         page(&app.api, &code).await?.1.contains("大店"),
         "here it shows at once"
@@ -117,8 +116,7 @@ async fn a_change_shows_in_every_process_within_a_second() -> Result<()> {
     for api in apis {
         is_kept(api, &code).await?;
     }
-    let delete = signed(&[("id", &id)], &alice.key);
-    assert_eq!(app.client.post_form("/del", &delete).await?.status, 200);
+    assert_eq!(app.client.delete(&alice, &id).await?.status, 200);
     assert_eq!(
         page(&app.api, &code).await?.0,
         410,

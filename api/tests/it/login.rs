@@ -17,7 +17,8 @@ async fn a_login_answers_who_it_is_the_key_and_the_codes() -> Result<()> {
         .client
         .post_form(
             "/login",
-            &app.client.signed_by_app(&[("code", "code-alice-2")]),
+            &app.client
+                .signed_by_app("/login", &[("code", "code-alice-2")]),
         )
         .await?;
     let json = again.json();
@@ -45,18 +46,23 @@ async fn a_login_answers_who_it_is_the_key_and_the_codes() -> Result<()> {
 #[tokio::test]
 async fn a_login_is_taken_as_query_form_and_json() -> Result<()> {
     let app = TestApp::start().await?;
-    let by_json = serde_json::json!(app.client.signed_by_app(&[("code", "code-bob-1")]));
+    let by_json = serde_json::json!(
+        app.client
+            .signed_by_app("/login", &[("code", "code-bob-1")])
+    );
     for answer in [
         app.client
             .get(
                 "/login",
-                &app.client.signed_by_app(&[("code", "code-bob-2")]),
+                &app.client
+                    .signed_by_app("/login", &[("code", "code-bob-2")]),
             )
             .await?,
         app.client
             .post_form(
                 "/login",
-                &app.client.signed_by_app(&[("code", "code-bob-3")]),
+                &app.client
+                    .signed_by_app("/login", &[("code", "code-bob-3")]),
             )
             .await?,
         app.client.post_json("/login", &by_json).await?,
@@ -75,7 +81,7 @@ async fn wechats_refusal_is_passed_on_with_200() -> Result<()> {
         ("code-error--1", -1, "system error"),
         ("nonsense", 40029, "invalid code"),
     ] {
-        let params = app.client.signed_by_app(&[("code", code)]);
+        let params = app.client.signed_by_app("/login", &[("code", code)]);
         let answer = app.client.get("/login", &params).await?;
         assert_eq!(answer.status, 200);
         assert_eq!(answer.json()["errcode"], errcode, "{}", answer.body);
@@ -88,25 +94,27 @@ async fn wechats_refusal_is_passed_on_with_200() -> Result<()> {
 async fn a_login_that_is_not_signed_never_reaches_wechat() -> Result<()> {
     let app = TestApp::start().await?;
     let code = [("code", "code-alice")];
-    let mut tampered = app.client.signed_by_app(&[("code", "code-bob")]);
+    let mut tampered = app.client.signed_by_app("/login", &[("code", "code-bob")]);
     tampered.insert("code".to_owned(), "code-alice".to_owned());
-    let mut added = app.client.signed_by_app(&code);
+    let mut added = app.client.signed_by_app("/login", &code);
     added.insert("more".to_owned(), "1".to_owned());
     for wrong in [
         params(&code),
         params(&[("code", "code-alice"), ("sign", "")]),
-        signed(&code, &SecretString::from("another key")),
+        signed("/login", &code, &SecretString::from("another key")),
         tampered,
-        added,
     ] {
         for answer in app.in_every_way("/login", &wrong).await? {
             assert_fails(&answer, 400, "sign");
         }
     }
+    for answer in app.in_every_way("/login", &added).await? {
+        assert_fails(&answer, 400, "unknown parameter \"more\"");
+    }
     for without in [&[][..], &[("code", "")]] {
         let answer = app
             .client
-            .get("/login", &app.client.signed_by_app(without))
+            .get("/login", &app.client.signed_by_app("/login", without))
             .await?;
         assert_fails(&answer, 400, "code");
     }
@@ -117,7 +125,9 @@ async fn a_login_that_is_not_signed_never_reaches_wechat() -> Result<()> {
 #[tokio::test]
 async fn a_sign_in_small_letters_is_as_good() -> Result<()> {
     let app = TestApp::start().await?;
-    let mut params = app.client.signed_by_app(&[("code", "code-alice")]);
+    let mut params = app
+        .client
+        .signed_by_app("/login", &[("code", "code-alice")]);
     let sign = params[sign::SIGN].to_ascii_lowercase();
     params.insert(sign::SIGN.to_owned(), sign);
     let answer = app.client.get("/login", &params).await?;
@@ -133,7 +143,9 @@ async fn wechat_out_of_reach_is_502_and_nothing_of_it_is_shown() -> Result<()> {
             wechat,
             ..Knobs::default()
         });
-        let params = app.client.signed_by_app(&[("code", "code-alice")]);
+        let params = app
+            .client
+            .signed_by_app("/login", &[("code", "code-alice")]);
         let answer = app.client.get("/login", &params).await?;
         assert_fails(&answer, 502, "WeChat is out of reach: log in again");
     }

@@ -35,6 +35,7 @@ mod readme;
 mod reflash;
 mod report;
 mod screenshots;
+mod signing;
 mod slow_readers;
 mod stats;
 mod topologies;

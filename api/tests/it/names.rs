@@ -20,13 +20,17 @@ const POSING: [&str; 4] = [
 
 async fn new_order(app: &TestApp, person: &Person, data: &Value) -> Result<Answer> {
     let data = data.to_string();
-    let params = signed(&[("data", &data), ("totalFee", "990")], &person.key);
+    let params = signed(
+        "/newOrder",
+        &[("data", &data), ("totalFee", "990")],
+        &person.key,
+    );
     app.client.post_form("/newOrder", &params).await
 }
 
 async fn update(app: &TestApp, person: &Person, code: &Code, data: &Value) -> Result<Answer> {
     let (id, data) = (code.id.to_hex(), data.to_string());
-    let params = signed(&[("id", &id), ("data", &data)], &person.key);
+    let params = signed("/update", &[("id", &id), ("data", &data)], &person.key);
     app.client.post_form("/update", &params).await
 }
 

@@ -1,7 +1,7 @@
 use anyhow::Result;
 use heyi_common::{
     order::OutTradeNo,
-    sign::{self, SIGN},
+    sign::{self, SIGN, TS},
 };
 use heyi_sandbox::world::{Answer, Person, data, params, payloads, signed};
 use redis::AsyncCommands;
@@ -12,7 +12,11 @@ use crate::support::{TestApp, assert_fails};
 
 /// Signs `data` and `fee` for a person, as they are.
 fn order(person: &Person, data: &str, fee: &str) -> sign::Params {
-    signed(&[("data", data), ("totalFee", fee)], &person.key)
+    signed(
+        "/newOrder",
+        &[("data", data), ("totalFee", fee)],
+        &person.key,
+    )
 }
 
 /// The answered parameters as they are signed.
@@ -71,17 +75,17 @@ async fn data_may_be_an_object_and_the_fee_a_number() -> Result<()> {
     let upload = data(&alice.openid, "小店");
     // The sample's text is compact and sorted, so it is what an object signs as.
     let request = order(&alice, &upload.to_string(), "990");
-    let sign = &request[SIGN];
+    let (sign, ts) = (&request[SIGN], &request[TS]);
     for body in [
-        json!({"data": upload, "totalFee": 990, "sign": sign}),
-        json!({"data": upload, "totalFee": "990", "sign": sign}),
-        json!({"data": upload.to_string(), "totalFee": 990, "sign": sign}),
+        json!({"data": upload, "totalFee": 990, "ts": ts, "sign": sign}),
+        json!({"data": upload, "totalFee": "990", "ts": ts.parse::<i64>()?, "sign": sign}),
+        json!({"data": upload.to_string(), "totalFee": 990, "ts": ts, "sign": sign}),
     ] {
         let answer = app.client.post_json("/newOrder", &body).await?;
         assert_eq!(answer.json()["errcode"], 200, "{body}: {}", answer.body);
     }
     let text = format!(
-        r#"{{"sign": "{sign}", "totalFee": 990, "data": {{"payloads": {}, "openId": "{}",   "name": "小店"}}}}"#,
+        r#"{{"sign": "{sign}", "ts": {ts}, "totalFee": 990, "data": {{"payloads": {}, "openId": "{}",   "name": "小店"}}}}"#,
         payloads(),
         alice.openid
     );
@@ -108,7 +112,7 @@ async fn only_the_owner_can_sign_an_order() -> Result<()> {
         params(&[("data", &upload), ("totalFee", "990")]),
         order(&bob, &upload, "990"),
         app.client
-            .signed_by_app(&[("data", &upload), ("totalFee", "990")]),
+            .signed_by_app("/newOrder", &[("data", &upload), ("totalFee", "990")]),
         cheaper,
         renamed,
     ] {
@@ -149,7 +153,7 @@ async fn the_fee_is_an_integer_in_fen_and_one_of_the_prices() -> Result<()> {
         ("0990", 400, "an integer in fen"),
         ("-990", 400, "an integer in fen"),
         ("99999999999", 400, "an integer in fen"),
-        ("", 400, "an integer in fen"),
+        ("", 400, "missing field `totalFee`"),
     ] {
         let answer = app
             .client
@@ -210,7 +214,10 @@ async fn bad_data_is_refused_with_what_to_do() -> Result<()> {
     }
     let answer = app
         .client
-        .get("/newOrder", &signed(&[("totalFee", "990")], &alice.key))
+        .get(
+            "/newOrder",
+            &signed("/newOrder", &[("totalFee", "990")], &alice.key),
+        )
         .await?;
     assert_fails(&answer, 400, "missing field `data`");
     app.finish().await

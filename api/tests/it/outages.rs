@@ -1,5 +1,5 @@
 use anyhow::Result;
-use heyi_sandbox::world::{World, data, eventually, params, signed};
+use heyi_sandbox::world::{World, data, eventually, params};
 
 use crate::support::{TestApp, assert_fails};
 
@@ -12,8 +12,8 @@ async fn without_redis_what_needs_it_is_503_and_comes_back() -> Result<()> {
         redis.stop().await?;
     }
     let upload = data(&alice.openid, "小店").to_string();
-    let order = signed(&[("data", &upload), ("totalFee", "990")], &alice.key);
-    let answer = app.client.post_form("/newOrder", &order).await?;
+    let order = [("data", upload.as_str()), ("totalFee", "990")];
+    let answer = app.client.call("/newOrder", &alice, &order).await?;
     assert_fails(&answer, 503, "cannot reach Redis:");
     assert_fails(&app.client.check("UNKNOWN1").await?, 503, "Redis");
     assert_fails(&app.monitor("/readyz").await?, 503, "cannot reach Redis:");
@@ -36,7 +36,8 @@ async fn without_redis_what_needs_it_is_503_and_comes_back() -> Result<()> {
         Ok(app.monitor("/readyz").await?.status == 200)
     })
     .await?;
-    assert_eq!(app.client.post_form("/newOrder", &order).await?.status, 200);
+    let answer = app.client.call("/newOrder", &alice, &order).await?;
+    assert_eq!(answer.status, 200, "{}", answer.body);
     app.finish().await
 }
 
@@ -49,14 +50,12 @@ async fn without_mongodb_what_needs_it_is_503_and_comes_back() -> Result<()> {
     if let Some(mongo) = &mut app.world.mongo {
         mongo.stop().await?;
     }
-    let list = signed(&[("openId", &alice.openid)], &alice.key);
-    let delete = signed(&[("id", &id)], &alice.key);
     assert_fails(
-        &app.client.get("/reflash", &list).await?,
+        &app.client.list(&alice).await?,
         503,
         "cannot reach MongoDB:",
     );
-    assert_fails(&app.client.get("/del", &delete).await?, 503, "MongoDB");
+    assert_fails(&app.client.delete(&alice, &id).await?, 503, "MongoDB");
     assert_fails(&app.client.check("UNKNOWN1").await?, 503, "MongoDB");
     assert_fails(&app.monitor("/readyz").await?, 503, "cannot reach MongoDB:");
     let page = app.client.get("/qr", &params(&[("id", &id)])).await?;
@@ -72,7 +71,7 @@ async fn without_mongodb_what_needs_it_is_503_and_comes_back() -> Result<()> {
         Ok(app.monitor("/readyz").await?.status == 200)
     })
     .await?;
-    assert_eq!(app.client.get("/reflash", &list).await?.status, 200);
+    assert_eq!(app.client.list(&alice).await?.status, 200);
     app.finish().await
 }
 

@@ -24,8 +24,7 @@ async fn scan(app: &TestApp, code: &Code, agents: &[&str]) -> Result<()> {
 }
 
 async fn stats(app: &TestApp, owner: &Person, code: &Code) -> Result<Value> {
-    let request = signed(&[("id", &code.id.to_hex())], &owner.key);
-    let answer = app.client.get("/stats", &request).await?;
+    let answer = app.client.stats(owner, &code.id.to_hex()).await?;
     assert_eq!(answer.status, 200, "{}", answer.body);
     Ok(answer.json())
 }
@@ -113,24 +112,24 @@ async fn only_the_owner_sees_the_scans() -> Result<()> {
     let id = code.id.to_hex();
     for request in [
         params(&[("id", &id)]),
-        signed(&[("id", &id)], &bob.key),
-        app.client.signed_by_app(&[("id", &id)]),
-        signed(&[("id", "malformed")], &alice.key),
-        signed(&[("id", "000000000000000000000000")], &alice.key),
+        signed("/stats", &[("id", &id)], &bob.key),
+        app.client.signed_by_app("/stats", &[("id", &id)]),
+        signed("/stats", &[("id", "malformed")], &alice.key),
+        signed("/stats", &[("id", "000000000000000000000000")], &alice.key),
     ] {
         for answer in app.in_every_way("/stats", &request).await? {
             assert_fails(&answer, 400, "no such code of yours");
         }
     }
     for days in ["0", "91", "-1", "x", "1.5", "99999999999"] {
-        let request = signed(&[("id", &id), ("days", days)], &alice.key);
+        let request = signed("/stats", &[("id", &id), ("days", days)], &alice.key);
         assert_fails(
             &app.client.get("/stats", &request).await?,
             400,
             "from 1 to 90",
         );
     }
-    let request = signed(&[("id", &id), ("days", "90")], &alice.key);
+    let request = signed("/stats", &[("id", &id), ("days", "90")], &alice.key);
     for answer in app.in_every_way("/stats", &request).await? {
         assert_eq!(answer.status, 200, "{}", answer.body);
     }
@@ -162,9 +161,8 @@ async fn without_redis_pages_are_shown_and_their_scans_counted_later() -> Result
     })
     .await?;
     scan(&app, &code, &AGENTS).await?;
-    let request = signed(&[("id", &code.id.to_hex())], &alice.key);
     assert_fails(
-        &app.client.get("/stats", &request).await?,
+        &app.client.stats(&alice, &code.id.to_hex()).await?,
         503,
         "cannot reach Redis:",
     );

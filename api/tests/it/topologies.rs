@@ -11,7 +11,7 @@ use heyi_common::queue::dead::Page;
 use heyi_sandbox::{
     servers::{PASSWORD, SECRET, Server},
     topology::{MongoSet, RedisCluster, RedisPair},
-    world::{Answer, Client, Heyi, World, eventually, params, signed},
+    world::{Answer, Client, Heyi, World, eventually, params},
 };
 use mongodb::bson::{Document, doc};
 use tokio::time::Instant;
@@ -244,11 +244,9 @@ async fn journey(client: &Client, name: &str) -> Result<Journey> {
     stepped();
     let id = params(&[("id", &code_id)]);
     persist("/qr", async || client.get("/qr", &id).await).await?;
-    let list = signed(&[("openId", &person.openid)], &person.key);
-    let listed = persist("/reflash", async || client.get("/reflash", &list).await).await?;
+    let listed = persist("/reflash", async || client.list(&person).await).await?;
     assert!(listed.body.contains(&code_id), "{}", listed.body);
-    let delete = signed(&[("id", &code_id)], &person.key);
-    persist("/del", async || client.get("/del", &delete).await).await?;
+    persist("/del", async || client.delete(&person, &code_id).await).await?;
     Ok(Journey {
         out_trade_no,
         code_id,
@@ -365,8 +363,7 @@ async fn an_order_of_the_old_redis_is_paid_after_the_move_to_a_cluster() -> Resu
     let id = new.client.code_of(&order["out_trade_no"]).await?;
     let (number, _) = new.client.pay(&alice, "小店", 990).await?;
     new.client.code_of(&number).await?;
-    let list = signed(&[("openId", &alice.openid)], &alice.key);
-    let listed = new.client.get("/reflash", &list).await?;
+    let listed = new.client.list(&alice).await?;
     assert!(listed.body.contains(&id), "{}", listed.body);
     new.close().await?;
     old.close().await

@@ -4,12 +4,13 @@ use heyi_common::{
     sign,
     store::{CHANGES_KEPT, Code},
 };
-use heyi_sandbox::world::{Person, params, payloads, signed};
+use heyi_sandbox::world::{Person, now, params, payloads, signed, signed_at};
 use serde_json::{Value, json};
 
-use crate::support::{TestApp, assert_fails};
+use crate::support::{TestApp, assert_fails, header};
 
 const ALIPAY: &str = "https://qr.alipay.com/fkx11111EXAMPLE111111";
+const OTHER: &str = "https://qr.alipay.com/fkx22222EXAMPLE222222";
 
 fn content(name: &str) -> Value {
     json!({ "name": name, "payloads": { "alipay": ALIPAY } })
@@ -17,12 +18,12 @@ fn content(name: &str) -> Value {
 
 fn update(person: &Person, code: &Code, data: &Value) -> sign::Params {
     let id = code.id.to_hex();
-    signed(&[("id", &id), ("data", &data.to_string())], &person.key)
+    let pairs = [("id", id.as_str()), ("data", &data.to_string())];
+    signed("/update", &pairs, &person.key)
 }
 
 async fn listed(app: &TestApp, person: &Person) -> Result<Value> {
-    let list = signed(&[("openId", &person.openid)], &person.key);
-    Ok(app.client.get("/reflash", &list).await?.json()["userInfo"][0].clone())
+    Ok(app.client.list(person).await?.json()["userInfo"][0].clone())
 }
 
 #[tokio::test]
@@ -51,7 +52,8 @@ async fn an_owner_changes_a_code_and_sees_what_it_was() -> Result<()> {
     assert_eq!(changes[0]["name"], "小店");
     assert_eq!(changes[0]["payloads"], payloads());
     // The same order of the same fields as an object, which is signed in its compact form.
-    let object = json!({ "id": code.id.to_hex(), "data": content("大店"), "sign": update(&alice, &code, &content("大店"))["sign"] });
+    let text = update(&alice, &code, &content("大店"));
+    let object = json!({ "id": code.id.to_hex(), "data": content("大店"), "ts": text["ts"], "sign": text["sign"] });
     assert_eq!(app.client.post_json("/update", &object).await?.status, 200);
     let kept = app.store.code(code.id).await?;
     assert!(kept.is_some_and(|kept| kept.payjs_order_id == code.payjs_order_id));
@@ -74,19 +76,25 @@ async fn what_is_not_the_signers_has_one_answer_and_stays() -> Result<()> {
         update(&bob, &code, &content("大店")),
         // Whether its data is good is nobody else's business.
         update(&bob, &code, &json!({})),
-        app.client.signed_by_app(&[("id", &id), ("data", &data)]),
+        app.client
+            .signed_by_app("/update", &[("id", &id), ("data", &data)]),
         signed(
+            "/update",
             &[("id", "000000000000000000000000"), ("data", &data)],
             &alice.key,
         ),
-        signed(&[("id", "malformed"), ("data", &data)], &alice.key),
+        signed(
+            "/update",
+            &[("id", "malformed"), ("data", &data)],
+            &alice.key,
+        ),
         other_data,
     ] {
         for answer in app.in_every_way("/update", &request).await? {
             assert_fails(&answer, 400, "no such code of yours");
         }
     }
-    let missing = signed(&[("id", &id)], &alice.key);
+    let missing = signed("/update", &[("id", &id)], &alice.key);
     assert_fails(&app.client.get("/update", &missing).await?, 400, "data");
     assert_eq!(listed(&app, &alice).await?["name"], "小店");
     app.finish().await
@@ -205,7 +213,8 @@ async fn the_first_and_the_newest_changes_are_kept() -> Result<()> {
 }
 
 #[tokio::test]
-async fn changes_at_the_same_time_are_all_recorded() -> Result<()> {
+async fn of_changes_at_the_same_time_the_last_signed_stays_and_what_was_shown_is_recorded()
+-> Result<()> {
     let app = TestApp::start().await?;
     let alice = app.client.login("alice").await?;
     let code = app.code(&alice, "原来").await?;
@@ -214,20 +223,63 @@ async fn changes_at_the_same_time_are_all_recorded() -> Result<()> {
         let request = update(&alice, &code, &content(name));
         app.client.post_form("/update", &request).await
     });
-    assert!(
-        try_join_all(changes)
-            .await?
-            .iter()
-            .all(|answer| answer.status == 200)
-    );
+    let answers = try_join_all(changes).await?;
+    let mut expected = vec!["原来"];
+    for (name, answer) in names.iter().zip(&answers) {
+        if answer.status == 200 {
+            expected.push(name);
+        } else {
+            assert_fails(answer, 409, "later ts");
+        }
+    }
     let item = listed(&app, &alice).await?;
+    assert_eq!(item["name"], "名 9");
     let mut seen: Vec<Value> = item["changes"].as_array().cloned().unwrap_or_default();
     seen.push(item);
     let mut seen: Vec<_> = seen.iter().filter_map(|one| one["name"].as_str()).collect();
     seen.sort_unstable();
-    let mut expected: Vec<_> = names.iter().map(String::as_str).collect();
-    expected.push("原来");
     expected.sort_unstable();
     assert_eq!(seen, expected, "each was there once");
+    app.finish().await
+}
+
+/// The address to which Alipay is sent.
+async fn leads_to(app: &TestApp, id: &str) -> Result<String> {
+    let agent = [("user-agent", "AlipayClient/10.5")];
+    let page = app.get_with(&format!("/qr?id={id}"), &agent).await?;
+    Ok(header(&page, "location").to_owned())
+}
+
+#[tokio::test]
+async fn an_older_change_never_comes_back() -> Result<()> {
+    let app = TestApp::start().await?;
+    let alice = app.client.login("alice").await?;
+    let id = app.code(&alice, "小店").await?.id.to_hex();
+    let (old, new) = (
+        content("旧"),
+        json!({ "name": "新", "payloads": { "alipay": OTHER } }),
+    );
+    let start = now();
+    let update = async |ts: i64, content: &Value| {
+        let pairs = [("id", id.as_str()), ("data", &content.to_string())];
+        let request = signed_at(ts, "/update", &pairs, &alice.key);
+        app.client.post_form("/update", &request).await
+    };
+    assert_eq!(update(start, &old).await?.status, 200);
+    assert_eq!(update(start, &old).await?.status, 200, "a repeat is fine");
+    assert_fails(&update(start, &new).await?, 409, "later ts");
+    assert_fails(&update(start - 1, &new).await?, 409, "later ts");
+    assert_eq!(update(start + 2, &new).await?.status, 200);
+    for ts in [start, start + 1] {
+        assert_fails(&update(ts, &old).await?, 409, "later ts");
+        assert_fails(&update(ts, &new).await?, 409, "later ts");
+    }
+    assert_eq!(leads_to(&app, &id).await?, OTHER);
+    // What was confirmed later is not undone by what was meant before, though it changed nothing.
+    assert_eq!(update(start + 4, &new).await?.status, 200);
+    assert_fails(&update(start + 3, &old).await?, 409, "later ts");
+    let kept = app.store.code(id.parse()?).await?.unwrap();
+    assert_eq!(kept.update_ts, Some(start + 4));
+    assert_eq!(kept.name, "新");
     app.finish().await
 }

@@ -1,7 +1,7 @@
 //! Requests as they go over the wire.
 
 use heyi_common::{config::Config, form, sign};
-use heyi_sandbox::world::{data, signed};
+use heyi_sandbox::world::{data, now, signed_at};
 
 /// WeChat on a phone.
 const WECHAT: &str = "Mozilla/5.0 (Linux; Android 14; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 \
@@ -11,9 +11,8 @@ const WECHAT: &str = "Mozilla/5.0 (Linux; Android 14; wv) AppleWebKit/537.36 (KH
 pub(crate) fn new_order(config: &Config, number: u32) -> Vec<u8> {
     let openid = format!("oBench{number:022}");
     let data = data(&openid, &format!("code {number}")).to_string();
-    let key = sign::person_key(&config.sign.session_secret, &openid);
-    let params = signed(&[("data", &data), ("totalFee", "990")], &key);
-    post("/newOrder", &form::write(&params))
+    let pairs = [("data", data.as_str()), ("totalFee", "990")];
+    post("/newOrder", &signed(config, "/newOrder", &openid, &pairs))
 }
 
 /// A notify, signed by PayJS. Each `number` makes another.
@@ -53,9 +52,15 @@ pub(crate) fn check_order(out_trade_no: &str) -> Vec<u8> {
 
 /// A person's list, signed.
 pub(crate) fn reflash(config: &Config, openid: &str) -> Vec<u8> {
-    let key = sign::person_key(&config.sign.session_secret, openid);
-    let params = signed(&[("openId", openid)], &key);
-    get(&format!("/reflash?{}", form::write(&params)))
+    let query = signed(config, "/reflash", openid, &[("openId", openid)]);
+    get(&format!("/reflash?{query}"))
+}
+
+/// The form of a request that a person signs now.
+fn signed(config: &Config, route: &str, openid: &str, pairs: &[(&str, &str)]) -> String {
+    let epoch = sign::epoch(now(), config.sign.epoch);
+    let key = sign::person_key(&config.sign.session_secret, openid, epoch);
+    form::write(&signed_at(now(), route, pairs, &key))
 }
 
 fn get(path: &str) -> Vec<u8> {

@@ -152,6 +152,81 @@ test("a session that has ended is begun anew, once", async () => {
   assert.equal(seen.requests.filter(({ url }) => url.endsWith("/del")).length, 1);
 });
 
+// Runs `task` on a phone whose clock is so far off.
+async function off(seconds, task) {
+  const real = Date.now;
+  Date.now = () => real() + seconds * 1000;
+  try {
+    return await task();
+  } finally {
+    Date.now = real;
+  }
+}
+
+test("a clock that is wrong is corrected once", async () => {
+  for (const seconds of [3600, -3600]) {
+    const { wx, seen } = phone("clock");
+    const routes = () => seen.requests.splice(0).map(({ url }) => url.slice(HEYI_URL.length));
+    await off(seconds, async () => {
+      const heyi = client(wx);
+      await heyi.login();
+      assert.deepEqual(routes(), ["/login", "/login"]);
+      await heyi.list();
+      await client(wx).list();
+      assert.deepEqual(routes(), ["/reflash", "/reflash"], "it is remembered");
+    });
+    // Then the phone's clock is set.
+    await client(wx).list();
+    routes();
+    await client(wx).list();
+    assert.deepEqual(routes(), ["/reflash"]);
+    // Whatever is kept, it is corrected.
+    wx.setStorageSync("heyi.clock", { ahead: 9e9, last: 9e9 });
+    await client(wx).list();
+    assert.deepEqual(routes(), ["/reflash", "/reflash"]);
+  }
+});
+
+test("no two signatures are alike, and times only grow", async () => {
+  const { wx, seen } = phone("signatures");
+  const heyi = client(wx);
+  const now = Date.now();
+  const real = Date.now;
+  Date.now = () => now;
+  try {
+    await heyi.login();
+    for (let i = 0; i < 4; i++) await heyi.list();
+    await client(wx).list();
+  } finally {
+    Date.now = real;
+  }
+  const times = seen.requests.map(({ data }) => data.ts);
+  assert.deepEqual(times, times.map((_, i) => times[0] + i));
+  assert.equal(new Set(seen.requests.map(({ data }) => data.sign)).size, times.length);
+  assert.ok(seen.requests.every(({ data }) => data.route === undefined));
+});
+
+test("waiting ends when the time is over, also when the clock is set back or forth", async () => {
+  for (const seconds of [-3600, 3600]) {
+    const { wx } = phone("elapsed", { onPay: "cancel" });
+    const heyi = client(wx, { timeout: 250 });
+    const back = comesBack(heyi, wx);
+    await heyi.pay(await heyi.order(WISH));
+    await back;
+    const began = process.hrtime.bigint();
+    const waiting = heyi.wait({ every: 50, timeout: 500 });
+    await off(seconds, () => assert.rejects(waiting, { state: "pending" }));
+    const took = Number(process.hrtime.bigint() - began) / 1e6;
+    assert.ok(took >= 150 && took < 30000, `${took} ms`);
+  }
+});
+
+test("a receive code may look like parameters", async () => {
+  const heyi = client(phone("ambiguous").wx);
+  const qq = "https://i.qianbao.qq.com/wallet/sqrcode.htm?m=tenpay&id=000000000000000000000000&data=1&ts=1";
+  await heyi.order({ ...WISH, payloads: { qq } });
+});
+
 test("calls at the same time log in once", async () => {
   const { wx, seen } = phone("together");
   const heyi = client(wx);

@@ -21,6 +21,9 @@ pub enum Process {
 const MIN_SECRET: usize = 32;
 const MAX_BODY: usize = 32;
 const MAX_NOTIFY_URL: usize = 255;
+const MIN_WINDOW: Duration = Duration::from_secs(1);
+const MAX_WINDOW: Duration = Duration::from_secs(3600);
+const MIN_EPOCH: Duration = Duration::from_secs(3600);
 
 pub(super) fn mistakes(config: &Config, process: Process) -> Vec<String> {
     let mut found = Vec::new();
@@ -160,6 +163,17 @@ fn api_secrets(config: &Config, check: &mut impl FnMut(bool, &str, &str)) {
         "sign.session_secret",
         "set at least 32 random characters, e.g. from `openssl rand -hex 32`",
     );
+    let window = config.sign.window;
+    check(
+        window.is_zero() || (MIN_WINDOW..=MAX_WINDOW).contains(&window),
+        "sign.window",
+        "must be 0s, or from 1s to 1h",
+    );
+    check(
+        config.sign.epoch >= MIN_EPOCH,
+        "sign.epoch",
+        "must be 1h or more",
+    );
 }
 
 fn api_limits(config: &Config, check: &mut impl FnMut(bool, &str, &str)) {
@@ -204,6 +218,10 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
         (
             !config.orders.require_sign,
             "orders.require_sign = false: anyone can make orders for anyone",
+        ),
+        (
+            config.sign.window.is_zero(),
+            "sign.window = 0s: whoever sees a signed request without ts can send it again, to any route",
         ),
         (
             config.orders.prices.is_empty(),

@@ -1,9 +1,14 @@
 //! The vectors V1 to V9 of the facts on PayJS, and the properties.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::*;
-use crate::form;
+use crate::{
+    config::{self, DEFAULTS},
+    form,
+};
 
 const KEY: &str = "EXAMPLEKEY123456";
 
@@ -220,17 +225,96 @@ fn a_missing_or_strange_sign_is_no_signature() {
 }
 
 #[test]
-fn keys_of_people_differ_and_depend_on_the_secret() {
-    let one = person_key(&key("secret"), "oAlice");
-    assert_eq!(one.expose_secret().len(), 32);
-    assert_ne!(
-        one.expose_secret(),
-        person_key(&key("secret"), "oBob").expose_secret()
+fn the_route_is_signed_in_its_place_among_the_parameters() {
+    let sent = params(&[("id", "1"), ("ts", "1767225600"), ("zzz", "2")]);
+    let routed = Routed {
+        route: "/del",
+        params: &sent,
+    };
+    let whole = params(&[
+        ("id", "1"),
+        ("route", "/del"),
+        ("ts", "1767225600"),
+        ("zzz", "2"),
+    ]);
+    assert_eq!(
+        routed.pairs().collect::<Vec<_>>(),
+        whole.pairs().collect::<Vec<_>>()
     );
-    assert_ne!(
-        one.expose_secret(),
-        person_key(&key("other"), "oAlice").expose_secret()
-    );
+    assert_eq!(sign(&routed, &key(KEY)), sign(&whole, &key(KEY)));
+    assert_ne!(sign(&routed, &key(KEY)), sign(&sent, &key(KEY)));
+}
+
+#[test]
+fn a_value_that_begins_another_parameter_is_found() {
+    let names = &["data", "id"];
+    for (value, found) in [
+        ("a&id=1", Some(("data", "id"))),
+        ("&data=", Some(("data", "data"))),
+        ("id=1&n=2", None),
+        ("a&id", None),
+        ("a&&ids=1&Id=1&x=&", None),
+    ] {
+        let params = params(&[("data", value)]);
+        assert_eq!(second_reading(&params, names), found, "{value}");
+    }
+}
+
+#[test]
+fn keys_of_people_differ_and_depend_on_the_secret_and_the_epoch() {
+    let text = |secret: &str, openid, epoch| {
+        let key = person_key(&key(secret), openid, epoch);
+        key.expose_secret().to_owned()
+    };
+    let one = text("secret", "oAlice", 683);
+    assert_eq!(one, "2dbbe427729507d417d918722f5dd9df");
+    for other in [
+        text("secret", "oBob", 683),
+        text("other", "oAlice", 683),
+        text("secret", "oAlice", 684),
+        text("secret", "oAlice", 68),
+    ] {
+        assert_ne!(one, other);
+    }
+}
+
+#[test]
+fn an_epoch_begins_with_its_first_second() {
+    let month = Duration::from_secs(30 * 86_400);
+    for (second, number) in [
+        (0, 0),
+        (2_591_999, 0),
+        (2_592_000, 1),
+        (1_767_225_600, 681),
+        (-1, 0),
+    ] {
+        assert_eq!(epoch(second, month), number, "{second}");
+    }
+}
+
+#[test]
+fn the_keys_of_two_epochs_and_two_secrets_are_accepted_the_present_one_first() {
+    let table: toml::Table = DEFAULTS.parse().unwrap();
+    let mut config: config::Sign = table["sign"].clone().try_into().unwrap();
+    config.session_secret = key("new");
+    let keys = |config: &config::Sign, epoch| -> Vec<String> {
+        let keys = accepted_keys(config, "oAlice", epoch);
+        keys.map(|key| key.expose_secret().to_owned()).collect()
+    };
+    let made = |secret: &str, epoch| {
+        let key = person_key(&key(secret), "oAlice", epoch);
+        key.expose_secret().to_owned()
+    };
+    assert_eq!(keys(&config, 7), [made("new", 7), made("new", 6)]);
+    assert_eq!(keys(&config, 0), [made("new", 0)]);
+    config.previous_session_secret = key("old");
+    let all = [
+        made("new", 7),
+        made("new", 6),
+        made("old", 7),
+        made("old", 6),
+    ];
+    assert_eq!(keys(&config, 7), all);
 }
 
 proptest! {

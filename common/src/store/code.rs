@@ -43,6 +43,9 @@ pub struct Code {
     /// When its owner last changed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<DateTime>,
+    /// When the request for its last change was signed, in Unix seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update_ts: Option<i64>,
     /// What its owner changed, oldest first; only where the owner's codes are listed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,
@@ -87,6 +90,7 @@ impl Code {
             deleted_at: None,
             disabled_at: None,
             updated_at: None,
+            update_ts: None,
             changes: Vec::new(),
         }
     }

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use heyi_common::sign::{self, Params, SIGN};
+use heyi_common::sign::Params;
 use reqwest::{StatusCode, header::HeaderMap, redirect::Policy};
 use secrecy::SecretString;
 use serde_json::Value;
 
-use super::{eventually, samples};
+use super::{
+    eventually, samples,
+    signing::{params, signed},
+};
 use crate::Sandbox;
 
 /// Plays the mini-program: signs, calls, pays in the sandbox.
@@ -128,7 +131,7 @@ impl Client {
         let fresh: [u8; 8] = rand::random();
         let code = format!("code-{name}-{:016x}", u64::from_be_bytes(fresh));
         let answer = self
-            .get("/login", &signed(&[("code", &code)], &self.app_key))
+            .get("/login", &self.signed_by_app("/login", &[("code", &code)]))
             .await?;
         ensure!(
             answer.json()["errcode"] == 200,
@@ -141,9 +144,42 @@ impl Client {
         })
     }
 
-    /// Signs `pairs` with the app key.
-    pub fn signed_by_app(&self, pairs: &[(&str, &str)]) -> Params {
-        signed(pairs, &self.app_key)
+    /// Signs a request with the app key.
+    pub fn signed_by_app(&self, route: &str, pairs: &[(&str, &str)]) -> Params {
+        signed(route, pairs, &self.app_key)
+    }
+
+    /// Sends a request that the person signed.
+    pub async fn call(
+        &self,
+        route: &str,
+        person: &Person,
+        pairs: &[(&str, &str)],
+    ) -> Result<Answer> {
+        self.post_form(route, &signed(route, pairs, &person.key))
+            .await
+    }
+
+    /// Asks for the person's codes.
+    pub async fn list(&self, person: &Person) -> Result<Answer> {
+        self.call("/reflash", person, &[("openId", &person.openid)])
+            .await
+    }
+
+    /// Deletes a code of the person.
+    pub async fn delete(&self, person: &Person, id: &str) -> Result<Answer> {
+        self.call("/del", person, &[("id", id)]).await
+    }
+
+    /// Changes a code of the person.
+    pub async fn update(&self, person: &Person, id: &str, content: &Value) -> Result<Answer> {
+        let pairs = [("id", id), ("data", &content.to_string())];
+        self.call("/update", person, &pairs).await
+    }
+
+    /// Asks how often a code of the person was scanned.
+    pub async fn stats(&self, person: &Person, id: &str) -> Result<Answer> {
+        self.call("/stats", person, &[("id", id)]).await
     }
 
     /// Makes an order of the sample data and returns the signed parameters for PayJS.
@@ -155,8 +191,8 @@ impl Client {
     /// Makes an order of this data and returns the signed parameters for PayJS.
     pub async fn order_of(&self, person: &Person, data: &Value, fen: u32) -> Result<Params> {
         let (data, fen) = (data.to_string(), fen.to_string());
-        let params = signed(&[("data", &data), ("totalFee", &fen)], &person.key);
-        let answer = self.post_form("/newOrder", &params).await?;
+        let pairs = [("data", data.as_str()), ("totalFee", &fen)];
+        let answer = self.call("/newOrder", person, &pairs).await?;
         ensure!(
             answer.status == StatusCode::OK,
             "no order: {} {}",
@@ -186,8 +222,7 @@ impl Client {
             ("totalFee", "990"),
             ("channel", channel),
         ];
-        self.post_form("/newOrder", &signed(&pairs, &person.key))
-            .await
+        self.call("/newOrder", person, &pairs).await
     }
 
     /// Makes an order and pays it in the sandbox. Returns both numbers of the order.
@@ -218,19 +253,4 @@ impl Client {
         .await?;
         Ok(id)
     }
-}
-
-/// `pairs` as parameters.
-pub fn params(pairs: &[(&str, &str)]) -> Params {
-    pairs
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect()
-}
-
-/// `pairs` as parameters with a signature.
-pub fn signed(pairs: &[(&str, &str)], key: &SecretString) -> Params {
-    let mut params = params(pairs);
-    params.insert(SIGN.to_owned(), sign::sign(&params, key));
-    params
 }

@@ -120,7 +120,7 @@ async fn owner(shop: &Shop) -> Result<(Person, String)> {
 pub(super) async fn del(point: Point, deaths: u32) -> Result<()> {
     let mut shop = Shop::new().await?;
     let (alice, id) = owner(&shop).await?;
-    let asked = signed(&[("id", &id)], &alice.key);
+    let asked = signed("/del", &[("id", &id)], &alice.key);
     for _ in 0..deaths {
         api_dies(&mut shop, point, async |client| {
             let unanswered = client.post_form("/del", &asked).await;
@@ -145,7 +145,8 @@ pub(super) async fn update(point: Point, deaths: u32) -> Result<()> {
     let (alice, id) = owner(&shop).await?;
     let mut content = data(&alice.openid, "大店");
     content.as_object_mut().unwrap().remove("openId");
-    let asked = signed(&[("id", &id), ("data", &content.to_string())], &alice.key);
+    let pairs = [("id", id.as_str()), ("data", &content.to_string())];
+    let asked = signed("/update", &pairs, &alice.key);
     for _ in 0..deaths {
         api_dies(&mut shop, point, async |client| {
             let unanswered = client.post_form("/update", &asked).await;
@@ -179,8 +180,7 @@ pub(super) async fn scan(point: Point, deaths: u32) -> Result<()> {
         .await?;
     }
     let _api = shop.world.api().await?;
-    let stats = signed(&[("id", &id)], &alice.key);
-    let told = shop.world.client()?.get("/stats", &stats).await?;
+    let told = shop.world.client()?.stats(&alice, &id).await?;
     assert_eq!(told.json()["total"], deaths, "{}", told.body);
     shop.close().await
 }

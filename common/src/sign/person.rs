@@ -1,0 +1,45 @@
+//! The keys with which people sign: derived, not stored, and good for one epoch and the next.
+
+use std::time::Duration;
+
+use hmac::{Hmac, KeyInit, Mac};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::Sha256;
+
+use crate::config;
+
+/// The number of the epoch that `second` (Unix time) belongs to. An epoch lasts `length`.
+pub fn epoch(second: i64, length: Duration) -> u64 {
+    u64::try_from(second).unwrap_or(0) / length.as_secs().max(1)
+}
+
+/// The key of a person in an epoch: the first 32 hex digits of HMAC-SHA256(session secret, `<openid>:<epoch>`).
+/// An openid has no colon.
+pub fn person_key(session_secret: &SecretString, openid: &str, epoch: u64) -> SecretString {
+    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
+    let mut mac = Hmac::<Sha256>::new_from_slice(session_secret.expose_secret().as_bytes())
+        .expect("HMAC takes keys of any length");
+    mac.update(openid.as_bytes());
+    mac.update(b":");
+    mac.update(epoch.to_string().as_bytes());
+    let mut digits = hex::encode(mac.finalize().into_bytes());
+    digits.truncate(32);
+    SecretString::from(digits)
+}
+
+/// The keys of a person that are accepted in `epoch`: those of this epoch and of the one before, of the session
+/// secret and of the previous one where it is set. The likeliest comes first; each is only made when it is asked for.
+pub fn accepted_keys<'a>(
+    config: &'a config::Sign,
+    openid: &'a str,
+    epoch: u64,
+) -> impl Iterator<Item = SecretString> + 'a {
+    let secrets = [&config.session_secret, &config.previous_session_secret];
+    let secrets = secrets
+        .into_iter()
+        .filter(|secret| !secret.expose_secret().is_empty());
+    let epochs = [Some(epoch), epoch.checked_sub(1)];
+    secrets
+        .flat_map(move |secret| epochs.map(|epoch| (secret, epoch)))
+        .filter_map(move |(secret, epoch)| Some(person_key(secret, openid, epoch?)))
+}
