@@ -68,6 +68,16 @@ pub(crate) enum Error {
         /// Seconds until the next request is taken.
         retry_after: u64,
     },
+    /// 429: the person has as many unpaid orders as allowed.
+    #[error(
+        "you have {most} unpaid orders: pay one of them, or wait until one expires ({retry_after} s)"
+    )]
+    TooManyOpen {
+        /// How many unpaid orders a person may have.
+        most: u32,
+        /// Seconds until the first of them expires.
+        retry_after: u64,
+    },
     /// 500: the order has no code (yet).
     #[error("{errmsg}")]
     NoCode {
@@ -161,7 +171,9 @@ impl Error {
             Self::Gone => StatusCode::GONE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unread(unread) => unread.status(),
-            Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyRequests { .. } | Self::TooManyOpen { .. } => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
             Self::NoCode { .. } | Self::Internal(_) | Self::Panicked => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
@@ -175,9 +187,9 @@ impl Error {
     /// Seconds after which it may be tried again, where we know.
     fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::TooManyRequests { retry_after } | Self::Busy { retry_after } => {
-                Some(*retry_after)
-            }
+            Self::TooManyRequests { retry_after }
+            | Self::TooManyOpen { retry_after, .. }
+            | Self::Busy { retry_after } => Some(*retry_after),
             Self::Congested => Some(1),
             _ => None,
         }

@@ -81,7 +81,28 @@ pub struct Shared {
     pub(crate) refusals: Sparing,
     /// Notifies that were taken.
     pub(crate) notifies_queued: Counter,
+    /// Orders that were refused, by reason.
+    pub(crate) orders_refused: OrdersRefused,
     pub(crate) metrics: PrometheusHandle,
+}
+
+/// Orders that `/newOrder` refused although the request was right, by reason.
+pub(crate) struct OrdersRefused {
+    pub(crate) too_many_open: Counter,
+}
+
+impl OrdersRefused {
+    /// Counters that exist with 0 from the start.
+    fn new() -> Self {
+        let counter = |reason: &'static str| {
+            let counter = counter!("heyi_orders_refused_total", "reason" => reason);
+            counter.increment(0);
+            counter
+        };
+        Self {
+            too_many_open: counter("too_many_open"),
+        }
+    }
 }
 
 impl AppState {
@@ -112,6 +133,7 @@ impl AppState {
             desk: Desk::new(),
             refusals: Sparing::new(),
             notifies_queued: counter!("heyi_notify_total", "outcome" => "queued"),
+            orders_refused: OrdersRefused::new(),
             metrics,
             config,
         };

@@ -50,10 +50,10 @@ impl Orders {
         let data = OrderData::parse(&json, &self.config.orders.payloads)?;
         let payjs = &self.config.payjs;
         let notify_url = payjs.notify_url.as_ref().context("no notify_url")?;
-        Ok(Order::new(data, self.fee, |out_trade_no| {
-            let channel = payjs::Channel::default();
-            payjs::order_params(payjs, channel, notify_url, out_trade_no, self.fee)
-        }))
+        let out_trade_no = self.queue.keys().draw_number(&data.openid);
+        let channel = payjs::Channel::default();
+        let params = payjs::order_params(payjs, channel, notify_url, &out_trade_no, self.fee);
+        Ok(Order::new(data, self.fee, out_trade_no, params))
     }
 
     /// The code that it becomes.

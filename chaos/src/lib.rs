@@ -114,7 +114,14 @@ async fn drive(
     let world = &fleet.world;
     let name = world.setting("HEYI_MONGO__DATABASE");
     let database = watch::database(world.setting("HEYI_MONGO__URL"), name).await?;
-    let load = Load::new(world, Arc::clone(orders), options.seed, options.rate).await?;
+    let load = Load::new(
+        world,
+        Arc::clone(orders),
+        options.seed,
+        options.rate,
+        length,
+    )
+    .await?;
     let watching = watch::watch(world.sandbox.clone(), database.clone(), Arc::clone(orders));
     let driving = async {
         let start = Instant::now();

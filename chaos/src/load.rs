@@ -15,8 +15,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::order::{Orders, Placed, Scenario};
 
-/// Owners of the codes.
-const PEOPLE: usize = 8;
+/// Owners of the codes, at least.
+const FEWEST_PEOPLE: usize = 8;
+/// Orders of one person in a run, on average: so few that those never paid stay below `orders.open_per_person`.
+const ORDERS_EACH: f64 = 50.0;
 /// PayJS answers one `check` a second, so only so many orders a second may be confirmed.
 const CONFIRMS_PER_SECOND: f64 = 0.3;
 /// How long a client tries to place an order.
@@ -35,11 +37,17 @@ pub struct Load {
 }
 
 impl Load {
-    /// Signs the owners in.
-    pub async fn new(world: &World, orders: Arc<Orders>, seed: u64, rate: f64) -> Result<Self> {
+    /// Signs in as many owners as orders at this rate need within `length`.
+    pub async fn new(
+        world: &World,
+        orders: Arc<Orders>,
+        seed: u64,
+        rate: f64,
+        length: Duration,
+    ) -> Result<Self> {
         let client = world.client()?;
         let mut people = Vec::new();
-        for number in 0..PEOPLE {
+        for number in 0..people_for(rate * length.as_secs_f64()) {
             people.push(client.login(&format!("owner{number}")).await?);
         }
         Ok(Self {
@@ -170,6 +178,15 @@ impl Load {
             }
         }
     }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a small positive number"
+)]
+fn people_for(orders: f64) -> usize {
+    ((orders / ORDERS_EACH).ceil() as usize).max(FEWEST_PEOPLE)
 }
 
 fn scenario(rng: &mut Xoshiro256PlusPlus, rate: f64) -> Scenario {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redis::{AsyncCommands, Cmd};
+use redis::{AsyncCommands, Cmd, RedisError, Value, from_redis_value};
 
 use crate::{
     order::{Order, OutTradeNo},
@@ -31,19 +31,56 @@ pub enum CacheError {
     Broken(#[from] serde_json::Error),
 }
 
+/// Under which conditions a new order is stored.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// How long the order lives unless it is paid.
+    pub ttl: Duration,
+    /// How many unpaid orders a person may have; 0 is any number.
+    pub open_per_person: u32,
+}
+
+/// What became of a new order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "only a stored order may be paid"]
+pub enum Placed {
+    /// It is stored.
+    Stored,
+    /// Its person has as many unpaid orders as allowed.
+    TooManyOpen {
+        /// Time until the first of them expires.
+        first_expires_in: Duration,
+    },
+}
+
 impl Orders {
     /// The cache under `keys`.
     pub fn new(redis: Redis, keys: Keys) -> Self {
         Self { redis, keys }
     }
 
-    /// Stores a new order for `ttl`, on the replicas that are to have it too: who pays for an order that a
-    /// failover lost has paid for nothing.
+    /// Stores a new order if its person may have one more, in one round trip. Waits for the replicas that are to have
+    /// it too: a person who pays for an order that a failover lost gets no code.
+    pub async fn place(&self, order: &Order, terms: Terms) -> Result<Placed, CacheError> {
+        // With its text, since a write cannot load a script that Redis does not know.
+        let mut put = redis::cmd("EVAL");
+        put.arg(include_str!("cache/lua/put_order.lua"))
+            .arg(2)
+            .arg(self.keys.order(&order.out_trade_no))
+            .arg(self.keys.open(&order.openid))
+            .arg(order.out_trade_no.as_str())
+            .arg(serde_json::to_string(order)?)
+            .arg(u64::try_from(terms.ttl.as_millis()).unwrap_or(u64::MAX))
+            .arg(terms.open_per_person);
+        let mut answers = self.redis.write(vec![put]).await?;
+        Ok(placed(answers.pop().unwrap_or(Value::Nil))?)
+    }
+
+    /// Stores an order for `ttl`, however many others its person has.
     pub async fn put(&self, order: &Order, ttl: Duration) -> Result<(), CacheError> {
-        let json = serde_json::to_string(order)?;
         let key = self.keys.order(&order.out_trade_no);
-        let write = vec![Cmd::set_ex(key, json, ttl.as_secs())];
-        self.redis.write(write).await?;
+        let write = Cmd::set_ex(key, serde_json::to_string(order)?, ttl.as_secs());
+        self.redis.write(vec![write]).await?;
         Ok(())
     }
 
@@ -65,5 +102,21 @@ impl Orders {
             .del(self.keys.order(out_trade_no))
             .await?;
         Ok(())
+    }
+}
+
+/// Reads what `put_order.lua` returned.
+fn placed(answer: Value) -> Result<Placed, RedisError> {
+    let answer: Vec<String> = from_redis_value(answer)?;
+    match answer.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["stored"] => Ok(Placed::Stored),
+        ["too_many_open", ms] => Ok(Placed::TooManyOpen {
+            first_expires_in: Duration::from_millis(ms.parse().unwrap_or(0)),
+        }),
+        _ => Err((
+            redis::ErrorKind::UnexpectedReturnType,
+            "put_order.lua returned something unknown",
+        )
+            .into()),
     }
 }

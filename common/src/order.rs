@@ -46,19 +46,18 @@ pub struct Order {
 }
 
 impl Order {
-    /// Makes an order of `data` with a fresh number and code id. `sign` turns the number into signed parameters.
-    pub fn new(data: OrderData, total_fee: Fee, sign: impl FnOnce(&OutTradeNo) -> Params) -> Self {
-        let now = Timestamp::now();
-        let out_trade_no = OutTradeNo::random(now);
+    /// Makes an order of `data` with a fresh code id. `out_trade_no` is drawn for its person
+    /// ([`Keys::draw_number`](crate::queue::Keys::draw_number)), and `params` are the signed parameters for it.
+    pub fn new(data: OrderData, total_fee: Fee, out_trade_no: OutTradeNo, params: Params) -> Self {
         Self {
-            params: sign(&out_trade_no),
+            params,
             out_trade_no,
             code_id: ObjectId::from_bytes(rand::random()),
             openid: data.openid,
             name: data.name,
             payloads: data.payloads,
             total_fee,
-            created_at: now,
+            created_at: Timestamp::now(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use axum::{Json, extract::State};
 use heyi_common::{
+    cache::{Placed, Terms},
     crash::{self, Point},
     order::{Fee, Order, OrderData},
     payjs::{Channel, UnknownChannel, order_params},
@@ -59,16 +60,16 @@ pub(super) async fn new_order(
     }
     let total_fee = price(&request.total_fee, &config.orders.prices)?;
     let channel = channel(request.channel.as_deref())?;
-    let order = Order::new(data, total_fee, |out_trade_no| {
-        order_params(
-            &config.payjs,
-            channel,
-            &state.notify_url,
-            out_trade_no,
-            total_fee,
-        )
-    });
-    state.orders.put(&order, config.orders.ttl).await?;
+    let out_trade_no = state.queue.keys().draw_number(&data.openid);
+    let params = order_params(
+        &config.payjs,
+        channel,
+        &state.notify_url,
+        &out_trade_no,
+        total_fee,
+    );
+    let order = Order::new(data, total_fee, out_trade_no, params);
+    place(&state, &order).await?;
     crash::point(Point::OrderStored);
     tracing::debug!(
         order.out_trade_no = %order.out_trade_no,
@@ -80,6 +81,25 @@ pub(super) async fn new_order(
         payment: Payment::of(&state, channel, order).await?,
         errcode: 200,
     }))
+}
+
+/// Stores the order if its person may have one more.
+async fn place(state: &AppState, order: &Order) -> Result<(), Error> {
+    let orders = &state.config.orders;
+    let terms = Terms {
+        ttl: orders.ttl,
+        open_per_person: orders.open_per_person,
+    };
+    match state.orders.place(order, terms).await? {
+        Placed::Stored => Ok(()),
+        Placed::TooManyOpen { first_expires_in } => {
+            state.orders_refused.too_many_open.increment(1);
+            Err(Error::TooManyOpen {
+                most: orders.open_per_person,
+                retry_after: first_expires_in.as_secs() + 1,
+            })
+        }
+    }
 }
 
 /// The default is what clients that know no channel expect.

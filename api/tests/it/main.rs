@@ -24,6 +24,7 @@ mod login;
 mod names;
 mod new_order;
 mod notify;
+mod open_orders;
 mod openapi;
 mod outages;
 mod process;

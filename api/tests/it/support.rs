@@ -69,7 +69,8 @@ impl TestApp {
             name: data["name"].as_str().unwrap_or_default().to_owned(),
             payloads: serde_json::from_value(data["payloads"].clone())?,
         };
-        let order = Order::new(data, Fee::new(990)?, |_| Params::new());
+        let number = self.world.queue()?.keys().draw_number(&data.openid);
+        let order = Order::new(data, Fee::new(990)?, number, Params::new());
         let code = Code::new(&order, &payment());
         self.store.insert_code(&code).await?;
         self.store.insert_mapping(&code.mapping()).await?;

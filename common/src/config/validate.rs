@@ -24,6 +24,7 @@ const MAX_NOTIFY_URL: usize = 255;
 const MIN_WINDOW: Duration = Duration::from_secs(1);
 const MAX_WINDOW: Duration = Duration::from_secs(3600);
 const MIN_EPOCH: Duration = Duration::from_secs(3600);
+const MOST_OPEN: u32 = 1000;
 
 pub(super) fn mistakes(config: &Config, process: Process) -> Vec<String> {
     let mut found = Vec::new();
@@ -192,6 +193,11 @@ fn api_limits(config: &Config, check: &mut impl FnMut(bool, &str, &str)) {
         "must be 1m or more",
     );
     check(
+        config.orders.open_per_person <= MOST_OPEN,
+        "orders.open_per_person",
+        "must be at most 1000, since each order above the bound makes Redis look at all of them",
+    );
+    check(
         config.orders.payloads.platforms().next().is_some(),
         "orders.payloads",
         "must know a form of some platform",
@@ -226,6 +232,10 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
         (
             config.orders.prices.is_empty(),
             "orders.prices is empty: clients choose what they pay",
+        ),
+        (
+            config.orders.open_per_person == 0,
+            "orders.open_per_person = 0: one person can fill Redis with unpaid orders",
         ),
         (
             config.http.rate_limit == 0,

@@ -14,7 +14,10 @@ fn data() -> OrderData {
 #[test]
 fn code_ids_of_one_process_have_nothing_in_common() {
     const ORDERS: usize = 1_000;
-    let order = || Order::new(data(), Fee::new(990).unwrap(), |_| Params::new());
+    let order = || {
+        let number = OutTradeNo::draw(Timestamp::now(), |_| true);
+        Order::new(data(), Fee::new(990).unwrap(), number, Params::new())
+    };
     let ids: Vec<[u8; 12]> = (0..ORDERS).map(|_| order().code_id.bytes()).collect();
     // The parts of an id of the driver, with one byte of its neighbour so that chance plays no role.
     for part in [0..5, 4..9, 8..12] {

@@ -18,16 +18,25 @@ pub struct OutTradeNo(String);
 const MAX_OUT_TRADE_NO: usize = 32;
 const TIME_DIGITS: usize = 14;
 const RANDOM_BYTES: usize = 9;
+const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 impl OutTradeNo {
-    /// A number that nobody has or can guess: the UTC time to the second, then 72 random bits.
-    pub(super) fn random(now: Timestamp) -> Self {
-        let random: [u8; RANDOM_BYTES] = rand::random();
-        Self(format!(
-            "{}{}",
-            now.strftime("%Y%m%d%H%M%S"),
-            hex::encode(random)
-        ))
+    /// A number that nobody has or can guess and that `is_wanted`: the UTC time to the second, then 72 bits, drawn until
+    /// it is. One draw takes about 0.1 µs, and of 1,024 partitions each number is in one.
+    pub(crate) fn draw(now: Timestamp, is_wanted: impl Fn(&Self) -> bool) -> Self {
+        let mut number = Self(now.strftime("%Y%m%d%H%M%S").to_string());
+        loop {
+            let random: [u8; RANDOM_BYTES] = rand::random();
+            for byte in random {
+                for digit in [byte >> 4, byte & 15] {
+                    number.0.push(char::from(HEX_DIGITS[usize::from(digit)]));
+                }
+            }
+            if is_wanted(&number) {
+                return number;
+            }
+            number.0.truncate(TIME_DIGITS);
+        }
     }
 
     /// The number as text.
@@ -202,7 +211,8 @@ mod tests {
     #[test]
     fn random_numbers_fit_payjs_and_differ() {
         let now = Timestamp::now();
-        let (one, two) = (OutTradeNo::random(now), OutTradeNo::random(now));
+        let draw = || OutTradeNo::draw(now, |_| true);
+        let (one, two) = (draw(), draw());
         assert_ne!(one, two);
         assert_eq!(one.as_str().len(), MAX_OUT_TRADE_NO);
         let made_at = one.made_at().unwrap();

@@ -1,7 +1,9 @@
 //! The names of the keys.
 
+use jiff::Timestamp;
+
 use super::PaymentRef;
-use crate::order::OutTradeNo;
+use crate::order::{OpenId, OutTradeNo};
 
 /// A part of the queue; 0 when there is only one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,8 +39,29 @@ impl Keys {
 
     /// The partition of an order and of all that happens to it.
     pub fn partition(&self, out_trade_no: &OutTradeNo) -> Partition {
-        let hash = crc16::State::<crc16::XMODEM>::calculate(out_trade_no.as_str().as_bytes());
-        Partition(hash % self.partitions)
+        self.partition_of(out_trade_no.as_str())
+    }
+
+    /// The partition of a person. All orders of a person are in it, since their numbers are drawn so.
+    pub fn partition_of_person(&self, openid: &OpenId) -> Partition {
+        self.partition_of(openid.as_str())
+    }
+
+    /// A fresh number for an order of this person, in the partition of the person.
+    pub fn draw_number(&self, openid: &OpenId) -> OutTradeNo {
+        let partition = self.partition_of_person(openid);
+        OutTradeNo::draw(Timestamp::now(), |number| {
+            self.partition(number) == partition
+        })
+    }
+
+    fn partition_of(&self, text: &str) -> Partition {
+        Partition(crc16::State::<crc16::XMODEM>::calculate(text.as_bytes()) % self.partitions)
+    }
+
+    /// The open orders of a person, in the partition of all orders of that person.
+    pub fn open(&self, openid: &OpenId) -> String {
+        self.of_person("open", openid)
     }
 
     /// The cached order.
@@ -131,6 +154,13 @@ impl Keys {
         )
     }
 
+    fn of_person(&self, kind: &str, openid: &OpenId) -> String {
+        self.of(
+            self.partition_of_person(openid),
+            &format!("{kind}:{openid}"),
+        )
+    }
+
     fn of(&self, partition: Partition, name: &str) -> String {
         if self.partitions == 1 {
             [&self.prefix, name].concat()
@@ -155,5 +185,19 @@ mod tests {
         assert_eq!(many.order(&number), "heyi:{3}:order:123456789");
         assert_eq!(many.retry(many.partition(&number)), "heyi:{3}:notify:retry");
         assert_eq!(many.partitions().count(), 16);
+    }
+
+    #[test]
+    fn an_order_is_drawn_into_the_partition_of_its_person() {
+        for partitions in [1, 2, 16, 1024] {
+            let keys = Keys::new("heyi:", partitions);
+            for number in 0..20 {
+                let openid: OpenId = format!("oPerson{number}").parse().unwrap();
+                let drawn = keys.draw_number(&openid);
+                assert_eq!(keys.partition(&drawn), keys.partition_of_person(&openid));
+            }
+        }
+        let openid: OpenId = "oPerson".parse().unwrap();
+        assert_eq!(Keys::new("heyi:", 1).open(&openid), "heyi:open:oPerson");
     }
 }

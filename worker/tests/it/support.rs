@@ -76,9 +76,10 @@ impl Shop {
         Ok(self.orders.put(order, self.config.orders.ttl).await?)
     }
 
-    /// An order that nobody stored.
+    /// An order that nobody stored, of a person who has no other, so that orders are in all partitions.
     pub(crate) fn unsaved_order(&self, name: &str) -> Order {
-        self.unsaved_order_of("oAlice0000000000000000000000", name)
+        let openid = format!("oShop{}", mongodb::bson::oid::ObjectId::new());
+        self.unsaved_order_of(&openid, name)
     }
 
     fn unsaved_order_of(&self, openid: &str, name: &str) -> Order {
@@ -86,10 +87,10 @@ impl Shop {
         let data = OrderData::parse(&json, &self.config.orders.payloads).unwrap();
         let notify_url = self.config.payjs.notify_url.clone().unwrap();
         let fee = Fee::new(FEN).unwrap();
-        Order::new(data, fee, |number| {
-            let channel = payjs::Channel::default();
-            payjs::order_params(&self.config.payjs, channel, &notify_url, number, fee)
-        })
+        let number = self.queue.keys().draw_number(&data.openid);
+        let channel = payjs::Channel::default();
+        let params = payjs::order_params(&self.config.payjs, channel, &notify_url, &number, fee);
+        Order::new(data, fee, number, params)
     }
 
     /// The fields of the notify that PayJS would send for an order, without a signature.

@@ -1,0 +1,53 @@
+-- Stores a new order, unless its person has too many unpaid ones. Repeating it changes nothing.
+-- KEYS: the order, the person's open orders (sorted set: order number by expiry in ms).
+-- ARGV: the order's number, the order as JSON, its TTL in ms, the most open orders a person may have (0: any number).
+-- Returns an outcome and its details: {'stored'} or {'too_many_open', ms until the first of them expires}.
+--
+-- Until the order is stored it only reads: Redis checks its memory limit only before a script's first write, so
+-- that this first write must be the SET.
+local order_key, open_key = KEYS[1], KEYS[2]
+local number, order, ttl, most = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+
+-- A connection that broke after the first attempt makes the api send the script again.
+if redis.call('EXISTS', order_key) == 1 then
+  return {'stored'}
+end
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local now_text = string.format('%.0f', now)
+
+-- Open orders that are paid, promoted or removed. A notify changes the expiry of its order, so an order whose
+-- expiry is not the one it was made with is paid.
+local closed = {}
+if most > 0 and redis.call('ZCOUNT', open_key, '(' .. now_text, '+inf') >= most then
+  local prefix = string.sub(order_key, 1, -#number - 1)
+  local open, first = 0, nil
+  local members = redis.call('ZRANGEBYSCORE', open_key, '(' .. now_text, '+inf', 'WITHSCORES')
+  for place = 1, #members, 2 do
+    local expires = tonumber(members[place + 1])
+    local left = redis.call('PTTL', prefix .. members[place])
+    if left >= 0 and math.abs(now + left - expires) <= 1000 then
+      open = open + 1
+      first = first or expires
+    else
+      closed[#closed + 1] = members[place]
+    end
+  end
+  if open >= most then
+    return {'too_many_open', string.format('%.0f', first - now)}
+  end
+end
+
+redis.call('SET', order_key, order, 'PX', ARGV[3])
+if most > 0 then
+  redis.call('ZREMRANGEBYSCORE', open_key, '-inf', now_text)
+  if #closed > 0 then
+    redis.call('ZREM', open_key, unpack(closed))
+  end
+  redis.call('ZADD', open_key, string.format('%.0f', now + ttl), number)
+  if redis.call('PTTL', open_key) < ttl then
+    redis.call('PEXPIRE', open_key, ARGV[3])
+  end
+end
+return {'stored'}
