@@ -74,6 +74,12 @@ impl Server {
         start(Plan::new(Kind::Redis, dir)?, port).await
     }
 
+    /// The same with arguments of its own, e.g. the path of a configuration file, which come first.
+    pub async fn redis_with(dir: &Path, extra: Vec<String>) -> Result<Server> {
+        let plan = Plan::new(Kind::Redis, dir)?;
+        start(Plan { extra, ..plan }, None).await
+    }
+
     /// The same with a wall clock of its own, which [`clock`](Self::clock) sets. Only Linux can give it one.
     pub async fn redis_with_clock(dir: &Path) -> Result<Server> {
         let plan = Plan::new(Kind::Redis, dir)?;

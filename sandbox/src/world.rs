@@ -145,6 +145,11 @@ impl World {
         Self::with_stores(Server::redis_with_clock).await
     }
 
+    /// The same, with arguments for the Redis server, e.g. the path of a configuration file.
+    pub async fn with_redis_of(arguments: Vec<String>) -> Result<Self> {
+        Self::with_stores(async |dir: &Path| Server::redis_with(dir, arguments).await).await
+    }
+
     async fn with_stores(start_redis: impl AsyncFnOnce(&Path) -> Result<Server>) -> Result<Self> {
         let dir = tempfile::tempdir()?;
         let (redis_dir, mongo_dir) = (dir.path().join("redis"), dir.path().join("mongo"));

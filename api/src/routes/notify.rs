@@ -9,8 +9,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use heyi_common::{
-    order::OutTradeNo,
     payjs::{Notify, NotifyError},
+    queue::PaymentRef,
     redis::WriteError,
 };
 use metrics::counter;
@@ -58,16 +58,21 @@ enum Refusal {
 )]
 pub(super) async fn notify(State(state): State<AppState>, body: Body) -> Response {
     match receive(&state, body).await {
-        Ok(out_trade_no) => {
+        Ok(payment) => {
             state.notifies_queued.increment(1);
-            tracing::debug!(order.out_trade_no = %out_trade_no, "notify queued");
+            // By this line a payment can be found though Redis lost it before it was promoted.
+            tracing::info!(
+                order.out_trade_no = %payment.out_trade_no,
+                payment.payjs_order_id = payment.payjs_order_id,
+                "notify queued"
+            );
             "success".into_response()
         }
         Err(refusal) => refusal.answer(&state.refusals),
     }
 }
 
-async fn receive(state: &AppState, body: Body) -> Result<OutTradeNo, Refusal> {
+async fn receive(state: &AppState, body: Body) -> Result<PaymentRef, Refusal> {
     let until = Instant::now() + LIMIT;
     let body = timeout_at(until, read_body(body))
         .await
@@ -77,13 +82,16 @@ async fn receive(state: &AppState, body: Body) -> Result<OutTradeNo, Refusal> {
     if !notify.is_signed(&state.config.payjs.key) {
         return Err(Refusal::Forged);
     }
-    let out_trade_no = notify.out_trade_no;
+    let payment = PaymentRef {
+        out_trade_no: notify.out_trade_no,
+        payjs_order_id: notify.payjs_order_id,
+    };
     let form = String::from_utf8(body).map_err(|_| Refusal::NotUtf8)?;
-    let queued = state.queue.enqueue_notify(&out_trade_no, form);
+    let queued = state.queue.enqueue_notify(&payment.out_trade_no, form);
     timeout_at(until, queued)
         .await
         .map_err(|_| Refusal::TimedOut)??;
-    Ok(out_trade_no)
+    Ok(payment)
 }
 
 impl Refusal {

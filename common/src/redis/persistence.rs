@@ -23,6 +23,8 @@ pub struct Persistence {
     pub append_only: bool,
     /// When the append-only file reaches the disk: `always`, `everysec` or `no`; empty when not told.
     pub append_fsync: String,
+    /// Whether the append-only file may miss the disk while it is rewritten; none when not told.
+    pub no_fsync_on_rewrite: Option<bool>,
     /// What happens when the memory is full; anything but `noeviction` may drop orders and events.
     pub eviction: String,
 }
@@ -39,6 +41,11 @@ impl Persistence {
             found.push(format!(
                 "Redis {server} has appendfsync {:?}: a power cut loses the last second of acknowledged payments; set appendfsync always",
                 self.append_fsync
+            ));
+        }
+        if self.no_fsync_on_rewrite == Some(true) {
+            found.push(format!(
+                "Redis {server} has no-appendfsync-on-rewrite yes: a power cut during a rewrite of the append-only file loses acknowledged payments; set no-appendfsync-on-rewrite no"
             ));
         }
         if !matches!(self.eviction.as_str(), "" | "noeviction") {
@@ -117,21 +124,26 @@ async fn read(
     info: &InfoDict,
     connection: &mut MultiplexedConnection,
 ) -> Persistence {
-    let mut question = redis::cmd("CONFIG");
-    question.arg("GET").arg("appendfsync");
-    let append_fsync: RedisResult<Vec<String>> = question.query_async(connection).await;
+    let append_fsync = setting("appendfsync", connection).await;
+    let on_rewrite = setting("no-appendfsync-on-rewrite", connection).await;
     let is_master = info.get::<String>("role").as_deref() == Some("master");
     Persistence {
         server: server.addr().to_string(),
         version: info.get("redis_version").unwrap_or_default(),
         replicas: is_master.then(|| info.get("connected_slaves").unwrap_or(0)),
         append_only: info.get::<u8>("aof_enabled") == Some(1),
-        append_fsync: append_fsync
-            .ok()
-            .and_then(|pair| pair.into_iter().nth(1))
-            .unwrap_or_default(),
+        append_fsync: append_fsync.unwrap_or_default(),
+        no_fsync_on_rewrite: on_rewrite.map(|value| value == "yes"),
         eviction: info.get("maxmemory_policy").unwrap_or_default(),
     }
+}
+
+/// The value of a setting; none where `CONFIG` is forbidden.
+async fn setting(name: &str, connection: &mut MultiplexedConnection) -> Option<String> {
+    let mut question = redis::cmd("CONFIG");
+    question.arg("GET").arg(name);
+    let pair: RedisResult<Vec<String>> = question.query_async(connection).await;
+    pair.ok()?.into_iter().nth(1)
 }
 
 /// As the master lists them: `slave0:ip=10.0.0.2,port=6379,state=online,offset=1,lag=0`.

@@ -20,3 +20,4 @@ mod promotion;
 mod retry;
 mod scans;
 mod secrets;
+mod shipped;

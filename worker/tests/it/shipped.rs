@@ -1,0 +1,62 @@
+//! The settings of Redis that we ship.
+
+use std::{fs, path::PathBuf};
+
+use anyhow::Result;
+use heyi_sandbox::world::World;
+
+use crate::support::Shop;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The arguments of `redis-server` in `docker-compose.yml`.
+fn compose_arguments() -> Result<Vec<String>> {
+    let compose = fs::read_to_string(root().join("docker-compose.yml"))?;
+    let command = compose
+        .lines()
+        .skip_while(|line| line.trim() != "- redis-server");
+    let arguments = command
+        .skip(1)
+        .map_while(|line| line.trim().strip_prefix("- "));
+    Ok(arguments.map(str::to_owned).collect())
+}
+
+#[tokio::test]
+async fn shipped_redis_settings_forbid_to_flush_and_allow_all_that_we_do() -> Result<()> {
+    let file = root().join("deploy/redis.conf").canonicalize()?;
+    for arguments in [vec![file.display().to_string()], compose_arguments()?] {
+        assert!(!arguments.is_empty());
+        let shop = Shop::open(World::with_redis_of(arguments).await?).await?;
+        let _worker = shop.world.worker().await?;
+        let order = shop.paid_orders(1).await?.remove(0);
+        shop.quiet().await?;
+        shop.the_code(&order).await?;
+        for command in ["FLUSHALL", "FLUSHDB"] {
+            let mut redis = shop.queue.redis().shared();
+            let refused = redis::cmd(command).exec_async(&mut redis).await;
+            let error = refused.unwrap_err().to_string();
+            assert!(error.contains("unknown command"), "{command}: {error}");
+        }
+        let doctor = shop.world.operate(&["doctor"]).await?;
+        let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
+        let persistence = said.lines().find(|line| line.contains("redis persistence"));
+        assert!(
+            persistence.is_some_and(|line| line.starts_with("ok")),
+            "{said}"
+        );
+        let on_rewrite = ["no-appendfsync-on-rewrite", "yes"];
+        let mut redis = shop.queue.redis().shared();
+        redis::cmd("CONFIG")
+            .arg("SET")
+            .arg(&on_rewrite)
+            .exec_async(&mut redis)
+            .await?;
+        let doctor = shop.world.operate(&["doctor"]).await?;
+        let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
+        assert!(said.contains("no-appendfsync-on-rewrite yes"), "{said}");
+        shop.close().await?;
+    }
+    Ok(())
+}
