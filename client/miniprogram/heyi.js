@@ -161,6 +161,11 @@ class Heyi {
         this._forget(order);
         throw new HeyiError(answer.errmsg, answer.errcode, answer.state);
       }
+      if (answer.errcode === 400 && order.payjsOrderId) {
+        // Not a number that PayJS can have given to this order. The notify still brings the payment.
+        this._remember("order", Object.assign({}, order, { payjsOrderId: undefined }));
+        continue;
+      }
       if (answer.errcode === 400) throw new HeyiError(answer.errmsg, 400);
       // The phone's clock may be set meanwhile: no request takes less than no time, or more than its limit.
       waited += Math.min(Math.max(Date.now() - began, 0), this._timeout) + every;

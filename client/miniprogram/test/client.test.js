@@ -124,6 +124,17 @@ test("who leaves PayJS by the system's own way is not told of, and asks", async 
   await assert.rejects(heyi.wait(SOON), { state: "unknown" });
 });
 
+test("a payment's number that cannot be of the order does not end the wait", async () => {
+  const { wx } = phone("number");
+  const heyi = client(wx);
+  const back = comesBack(heyi, wx);
+  const order = await heyi.order(WISH);
+  await heyi.pay(order);
+  await back;
+  wx.setStorageSync("heyi.order", { ...heyi.pending, payjsOrderId: "1" });
+  assert.equal(typeof (await heyi.wait(SOON)), "string");
+});
+
 test("who comes from elsewhere comes not from PayJS", () => {
   const heyi = client(phone("elsewhere").wx);
   const extraData = { success: true, outTradeNo: "1", payjsOrderId: "2" };
