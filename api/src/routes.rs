@@ -1,5 +1,6 @@
 //! The route table, and what is around every route.
 
+mod changes;
 mod check_order;
 mod decode;
 mod del;
@@ -44,6 +45,7 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(reflash::reflash))
         .routes(routes!(del::del))
         .routes(routes!(update::update))
+        .routes(routes!(changes::changes))
         .routes(routes!(stats::stats))
         .routes(routes!(new_order::new_order))
         .routes(routes!(notify::notify))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use heyi_common::{
     payload::Platform,
-    store::{Change, Code},
+    store::{Change, Code, CodeCursor, ListedCode},
 };
 use jiff::Timestamp;
 use mongodb::bson::{DateTime, oid::ObjectId};
@@ -30,10 +30,14 @@ pub(crate) struct CodeItem {
     /// When its owner last changed it (RFC 3339), if ever.
     #[serde(rename = "updatedAt", skip_serializing_if = "Option::is_none")]
     updated_at: Option<String>,
-    /// The changes, newest first: the last 19 and the first.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(required = false)]
-    changes: Vec<ChangeItem>,
+}
+
+/// A page of a person's codes.
+pub(crate) struct Codes {
+    /// At most 50 codes, newest first.
+    pub(crate) items: Vec<CodeItem>,
+    /// `before` of the next page; there is none on the last one.
+    pub(crate) next: Option<String>,
 }
 
 /// A change of a code, with what it held before.
@@ -49,10 +53,28 @@ pub(crate) struct ChangeItem {
     payloads: BTreeMap<Platform, String>,
 }
 
-/// A person's codes, newest first.
-pub(crate) async fn codes_of(state: &AppState, openid: &str) -> Result<Vec<CodeItem>, Error> {
-    let codes = state.store.codes_of(openid).await?;
-    Ok(codes.into_iter().map(|code| item(state, code)).collect())
+impl From<Change> for ChangeItem {
+    fn from(change: Change) -> Self {
+        Self {
+            changed_at: readable(change.changed_at),
+            name: change.name,
+            payloads: change.payloads,
+        }
+    }
+}
+
+/// A page of a person's codes.
+pub(crate) async fn codes_of(
+    state: &AppState,
+    openid: &str,
+    before: Option<CodeCursor>,
+) -> Result<Codes, Error> {
+    let page = state.store.codes_of(openid, before).await?;
+    let items = page.items.into_iter();
+    Ok(Codes {
+        items: items.map(|code| item(state, code)).collect(),
+        next: page.next.map(|cursor| cursor.to_string()),
+    })
 }
 
 /// The code that the signer owns. Whatever is wrong, there is one answer, so that it tells nobody which codes there are.
@@ -69,7 +91,7 @@ pub(crate) async fn signers_code(
     Ok(code)
 }
 
-fn item(state: &AppState, code: Code) -> CodeItem {
+fn item(state: &AppState, code: ListedCode) -> CodeItem {
     let id = code.id.to_hex();
     CodeItem {
         url: state.page_url(&id),
@@ -78,15 +100,6 @@ fn item(state: &AppState, code: Code) -> CodeItem {
         payloads: code.payloads,
         created_at: readable(code.created_at),
         updated_at: code.updated_at.map(readable),
-        changes: code.changes.into_iter().rev().map(change).collect(),
-    }
-}
-
-fn change(change: Change) -> ChangeItem {
-    ChangeItem {
-        changed_at: readable(change.changed_at),
-        name: change.name,
-        payloads: change.payloads,
     }
 }
 

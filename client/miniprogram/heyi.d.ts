@@ -29,8 +29,22 @@ export interface Code {
   created_at: string;
   /** When it was last changed, if ever. */
   updatedAt?: string;
-  /** Its changes, newest first, if there are any. */
-  changes?: Change[];
+}
+
+/** A page of the person's codes. */
+export interface CodePage {
+  /** At most 50, newest first. */
+  codes: Code[];
+  /** `before` of the next page; none on the last one. */
+  next?: string;
+}
+
+/** A page of the changes of a code. */
+export interface ChangePage {
+  /** At most 10, newest first. The last 19 changes and the first are kept. */
+  changes: Change[];
+  /** `before` of the next page; none on the last one. */
+  next?: string;
 }
 
 /** What a person wants a code of. */
@@ -146,8 +160,8 @@ export class Heyi {
   readonly openid: string | null;
   /** The order that is being paid; null for none. */
   readonly pending: PendingOrder | null;
-  /** Logs in and resolves with the person's codes. The other calls do so by themselves when they must. */
-  login(): Promise<Code[]>;
+  /** Logs in and resolves with the person's newest codes. The other calls do so by themselves when they must. */
+  login(): Promise<CodePage>;
   /** Makes an order for a code. */
   order(wish: Wish): Promise<Order>;
   /** Opens PayJS's mini-program for an order of the channel "miniapp". Call it from a tap. */
@@ -158,10 +172,14 @@ export class Heyi {
   wait(options?: { timeout?: number; every?: number }): Promise<string>;
   /** Gives the pending order up. */
   forget(): void;
-  /** Resolves with the person's codes, newest first. */
-  list(): Promise<Code[]>;
+  /** Resolves with a page of the person's codes, newest first. */
+  list(options?: { before?: string }): Promise<CodePage>;
+  /** Resolves with all codes of the person, newest first. */
+  listAll(): Promise<Code[]>;
   /** Changes what the page of a code shows; the printed code stays. */
   update(id: string, content: { name: string; payloads: Payloads }): Promise<void>;
+  /** Resolves with a page of what a code held before it was changed. */
+  changes(id: string, options?: { before?: string }): Promise<ChangePage>;
   /** Resolves with how often a code was scanned, during the last 30 days or as many as asked, at most 90. */
   stats(id: string, options?: { days?: number }): Promise<Stats>;
   /** Deletes a code, also repeatedly. */

@@ -93,7 +93,7 @@ class Heyi {
     return this._recall("order");
   }
 
-  // Logs in and resolves with the person's codes. The other calls do so by themselves when they must.
+  // Logs in and resolves with the first page of the person's codes, as `list` does. The other calls do so by themselves when they must.
   login() {
     if (!this._loggingIn) {
       const done = () => (this._loggingIn = null);
@@ -181,14 +181,32 @@ class Heyi {
     this._remember("order", null);
   }
 
-  // Resolves with the person's codes, newest first.
-  async list() {
-    return (await this._callSigned("/reflash", (openId) => ({ openId }))).userInfo;
+  // Resolves with a page of the person's codes, newest first: `codes`, and `next` where there are more, to be handed over
+  // as `before`.
+  async list({ before } = {}) {
+    return codesOf(await this._callSigned("/reflash", (openId) => ({ openId, before })));
+  }
+
+  // Resolves with all codes of the person, newest first.
+  async listAll() {
+    let { codes, next } = await this.list();
+    while (next) {
+      const page = await this.list({ before: next });
+      codes = codes.concat(page.codes);
+      next = page.next;
+    }
+    return codes;
   }
 
   // Changes what the page of a code shows; the printed code stays.
   async update(id, { name, payloads }) {
     await this._callSigned("/update", () => ({ id, data: json({ name, payloads }) }));
+  }
+
+  // Resolves with a page of what a code held before it was changed, newest first: `changes`, and `next` where there are more.
+  async changes(id, { before } = {}) {
+    const { changes, next } = await this._callSigned("/changes", () => ({ id, before }));
+    return present({ changes, next });
   }
 
   // Resolves with how often a code was scanned, by day and platform.
@@ -239,7 +257,7 @@ class Heyi {
     const { code } = await this._promised("login", {});
     const answer = checked("/login", await this._callWith(this._appKey, "/login", { code }));
     this._remember("session", { openid: answer.openid, signKey: answer.signKey });
-    return answer.userInfo;
+    return codesOf(answer);
   }
 
   // Calls a route with the person's key. A session of earlier may have ended, and the answer does not always say so: so
@@ -327,6 +345,10 @@ class Heyi {
     const order = this.pending;
     if (order && order.outTradeNo === outTradeNo) this.forget();
   }
+}
+
+function codesOf({ userInfo: codes, next }) {
+  return present({ codes, next });
 }
 
 function seconds() {

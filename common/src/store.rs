@@ -3,6 +3,7 @@
 mod changes;
 mod code;
 mod inserts;
+mod list;
 mod reads;
 mod refund;
 mod report;
@@ -18,7 +19,6 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use futures::TryStreamExt;
 use mongodb::{
     Client, Collection, Database, IndexModel,
     bson::{DateTime, deserialize_from_slice, doc, oid::ObjectId},
@@ -34,6 +34,9 @@ use tokio::time::timeout;
 
 pub use changes::CodeChanges;
 pub use code::{Change, Code, Mapping, Payment, Scanned};
+pub use list::{
+    CHANGES_OF_A_PAGE, CODES_OF_A_PAGE, ChangeNumber, CodeCursor, CursorError, ListedCode, Page,
+};
 pub use refund::{Existing, RefundClaim, RefundRecord};
 pub use report::{
     MAX_REPORT_CONTACT, MAX_REPORT_TEXT, MAX_REPORTS_OF_A_CODE, Reason, Report, ReportError,
@@ -47,9 +50,6 @@ use self::{
     reads::Reads,
 };
 use crate::{config, http, order::OutTradeNo};
-
-/// The most codes that one person's list shows.
-pub const LIST_LIMIT: i64 = 200;
 
 const SELECT_TIMEOUT: Duration = Duration::from_secs(2);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -200,21 +200,7 @@ impl Store {
         )
     }
 
-    /// One person's codes, newest first, without deleted ones, at most [`LIST_LIMIT`].
-    pub async fn codes_of(&self, openid: &str) -> Result<Vec<Code>> {
-        let list = async {
-            let cursor = self
-                .codes
-                .find(doc! { "openid": openid, "deleted_at": null })
-                .sort(doc! { "created_at": -1, "_id": -1 })
-                .limit(LIST_LIMIT)
-                .await?;
-            cursor.try_collect().await
-        };
-        read(list).await
-    }
-
-    /// The code with this id, deleted or not, without its changes.
+    /// The code with this id, deleted or not.
     pub async fn code(&self, id: ObjectId) -> Result<Option<Code>> {
         let code = self.codes.find_one(doc! { "_id": id });
         read(code.projection(doc! { "changes": 0 })).await

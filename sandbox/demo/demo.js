@@ -34,7 +34,8 @@ const ready = fetch("/demo/settings.json")
 async function signIn(name) {
   wx.name = name;
   wx.setStorageSync("demo.name", name);
-  showCodes(await heyi.login());
+  await heyi.login();
+  showCodes(await heyi.listAll());
   showUser();
 }
 
@@ -159,7 +160,7 @@ async function scan(id, agent) {
 // 5 My codes.
 
 async function refresh() {
-  if (heyi.openid) showCodes(await heyi.list());
+  if (heyi.openid) showCodes(await heyi.listAll());
 }
 
 function showCodes(codes) {
@@ -169,7 +170,7 @@ function showCodes(codes) {
     const detail = document.createElement("small");
     const platforms = Object.keys(code.payloads).map((platform) => PLATFORMS[platform]?.[0] ?? platform);
     detail.textContent = `${new Date(code.created_at).toLocaleString()} · ${platforms.join("、")}`;
-    if (code.updatedAt) detail.textContent += ` · 改过 ${code.changes.length} 次 changed`;
+    if (code.updatedAt) detail.textContent += ` · 改过 changed ${new Date(code.updatedAt).toLocaleString()}`;
     about.append(code.name, detail);
     row.append(
       about,

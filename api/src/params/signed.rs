@@ -15,8 +15,8 @@ use crate::error::Error;
 pub(super) const NAMES: [&str; 2] = [SIGN, TS];
 
 /// All that the signed text of a request may name, on any route: a name more makes more values ambiguous.
-pub(crate) const SIGNED: [&str; 9] = [
-    "channel", "code", "data", "days", "id", "openId", ROUTE, "totalFee", TS,
+pub(crate) const SIGNED: [&str; 10] = [
+    "before", "channel", "code", "data", "days", "id", "openId", ROUTE, "totalFee", TS,
 ];
 
 /// The latest time that is taken for one, in seconds: that of the year 5138.

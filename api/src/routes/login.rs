@@ -36,9 +36,12 @@ pub(super) enum Answer {
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct Login {
-    /// The person's codes, newest first.
+    /// At most 50 of the person's codes, newest first.
     #[serde(rename = "userInfo")]
     user_info: Vec<CodeItem>,
+    /// `before` of the next page, which `/reflash` answers; there is none on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
     /// The person.
     openid: String,
     /// The key with which the person signs everything else, for one to two times `sign.epoch`.
@@ -84,8 +87,10 @@ pub(super) async fn login(
     };
     let epoch = epoch(Timestamp::now().as_second(), config.epoch);
     let key = person_key(&config.session_secret, openid.as_str(), epoch);
+    let codes = codes_of(&state, openid.as_str(), None).await?;
     let login = Login {
-        user_info: codes_of(&state, openid.as_str()).await?,
+        user_info: codes.items,
+        next: codes.next,
         openid: openid.into(),
         sign_key: key.expose_secret().to_owned(),
         errcode: 200,

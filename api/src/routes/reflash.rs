@@ -1,7 +1,10 @@
 //! `/reflash`: the person's codes again.
 
 use axum::{Json, extract::State};
-use heyi_common::order::OpenId;
+use heyi_common::{
+    order::OpenId,
+    store::{CodeCursor, CursorError},
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -19,17 +22,22 @@ pub(super) struct Request {
     #[serde(rename = "openId")]
     #[param(value_type = String)]
     openid: OpenId,
+    /// What the page before this one had as `next`.
+    before: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct Codes {
-    /// The person's codes, newest first.
+    /// At most 50 of the person's codes, newest first.
     #[serde(rename = "userInfo")]
     user_info: Vec<CodeItem>,
+    /// `before` of the next page; there is none on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
     errcode: u16,
 }
 
-/// Lists the person's codes.
+/// Lists the person's codes, page by page.
 #[utoipa::path(
     method(get, post),
     path = "/reflash",
@@ -40,10 +48,16 @@ pub(super) async fn reflash(
     State(state): State<AppState>,
     params: Params,
 ) -> Result<Json<Codes>, Error> {
-    let (Request { openid }, signed) = params.read_signed(&state.config.sign)?;
+    let (Request { openid, before }, signed) = params.read_signed(&state.config.sign)?;
     signed.by_person(openid.as_str(), &state.config)?;
+    let before: Option<CodeCursor> = before
+        .map(|text| text.parse())
+        .transpose()
+        .map_err(|error: CursorError| Error::Invalid(error.to_string()))?;
+    let codes = codes_of(&state, openid.as_str(), before).await?;
     Ok(Json(Codes {
-        user_info: codes_of(&state, openid.as_str()).await?,
+        user_info: codes.items,
+        next: codes.next,
         errcode: 200,
     }))
 }

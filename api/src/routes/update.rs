@@ -34,7 +34,7 @@ pub(super) struct Updated {
 
 /// Changes the name and the payloads of a code of the signer; a repeat is fine.
 ///
-/// What it held before is kept, and shown on the owner's list. A change whose `ts` is not later than that of the last
+/// What it held before is kept, and answered by `/changes`. A change whose `ts` is not later than that of the last
 /// one is refused with 409.
 #[utoipa::path(
     method(get, post),

@@ -42,15 +42,53 @@ async fn a_person_sees_the_own_codes_newest_first() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_list_ends_at_200() -> Result<()> {
+async fn every_code_is_on_one_page_of_the_list() -> Result<()> {
     let app = TestApp::start().await?;
     let alice = app.client.login("alice").await?;
-    let oldest = app.code(&alice, "最旧").await?.id.to_hex();
-    try_join_all((0..200).map(|_| app.code(&alice, "码"))).await?;
-    let params = signed("/reflash", &[("openId", &alice.openid)], &alice.key);
-    let ids = ids(&app.client.get("/reflash", &params).await?.json());
-    assert_eq!(ids.len(), 200);
-    assert!(!ids.contains(&oldest));
+    // Many of them in the same millisecond.
+    let made = try_join_all((0..120).map(|_| app.code(&alice, "码"))).await?;
+    let mut expected: Vec<_> = made
+        .iter()
+        .map(|code| (code.created_at, code.id.to_hex()))
+        .collect();
+    expected.sort_unstable();
+    let expected: Vec<String> = expected.into_iter().rev().map(|(_, id)| id).collect();
+
+    let page = app.client.list(&alice).await?.json();
+    let again = app
+        .client
+        .signed_by_app("/login", &[("code", "code-alice-pages")]);
+    let login = app.client.get("/login", &again).await?.json();
+    for same in ["userInfo", "next"] {
+        assert_eq!(login[same], page[same]);
+    }
+    let mut seen = ids(&page);
+    let mut next = page["next"].as_str().map(str::to_owned);
+    // What was listed last goes away, and something new comes.
+    app.client.delete(&alice, &seen[49]).await?;
+    app.code(&alice, "新").await?;
+    let mut pages = vec![seen.len()];
+    while let Some(before) = next {
+        let pairs = [("openId", alice.openid.as_str()), ("before", &before)];
+        let request = signed("/reflash", &pairs, &alice.key);
+        let answers = app.in_every_way("/reflash", &request).await?;
+        let page = answers[0].json();
+        assert!(answers.iter().all(|answer| answer.json() == page));
+        pages.push(ids(&page).len());
+        seen.extend(ids(&page));
+        next = page["next"].as_str().map(str::to_owned);
+    }
+    assert_eq!(pages, [50, 50, 20]);
+    assert_eq!(seen, expected);
+    for before in [
+        "1",
+        "x-000000000000000000000000",
+        "-1-000000000000000000000000",
+    ] {
+        let pairs = [("openId", alice.openid.as_str()), ("before", before)];
+        let answer = app.client.call("/reflash", &alice, &pairs).await?;
+        assert_fails(&answer, 400, "before must be");
+    }
     app.finish().await
 }
 

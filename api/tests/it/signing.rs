@@ -45,6 +45,7 @@ impl<'a> Requests<'a> {
             own("/reflash", &[("openId", openid)]),
             own("/update", &[("id", id), ("data", &content)]),
             own("/stats", &[("id", id), ("days", "7")]),
+            own("/changes", &[("id", id)]),
             own("/newOrder", &[("data", &order), ("totalFee", "990")]),
         ]
     }
@@ -67,7 +68,7 @@ async fn a_signature_is_good_for_its_own_route_only() -> Result<()> {
     let app = TestApp::start().await?;
     let alice = app.client.login("alice").await?;
     let id = app.code(&alice, "小店").await?.id.to_hex();
-    for route in ["/stats", "/update", "/reflash"] {
+    for route in ["/stats", "/update", "/reflash", "/changes"] {
         let seen = signed(route, &[("id", &id)], &alice.key);
         for answer in app.in_every_way("/del", &seen).await? {
             assert_fails(&answer, 400, "no such code of yours");

@@ -73,7 +73,10 @@ test("the page leads from an empty list to a code, a change, its scans and its e
   page.typeName({ detail: { value: "新店" } });
   await page.save();
   assert.deepEqual([page.data.codes[0].name, page.data.editing], ["新店", ""]);
-  assert.equal(page.data.codes[0].changes.length, 1);
+  assert.equal(typeof page.data.codes[0].updatedAt, "string");
+  await page.changes(tap(code.id));
+  assert.match(seen.modals.pop().content, /街角小店/);
+  assert.equal(page.data.next, "");
   page.edit(tap(code.id));
   page.typeName({ detail: { value: "" } });
   await page.save();

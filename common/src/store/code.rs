@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use mongodb::bson::{DateTime, oid::ObjectId};
 use serde::{Deserialize, Serialize};
 
+use super::ChangeNumber;
 use crate::{
     order::{Fee, OpenId, Order, OutTradeNo},
     payload::{Payloads, Platform},
 };
 
-/// The formal record of a paid order. Its page is what the composite code points to.
+/// The formal record of a paid order. Its page is what the composite code points to. The document has its
+/// [changes](Change) as well, oldest first, which are read by themselves.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Code {
     /// Chosen when the order was made.
@@ -46,14 +48,13 @@ pub struct Code {
     /// When the request for its last change was signed, in Unix seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub update_ts: Option<i64>,
-    /// What its owner changed, oldest first; only where the owner's codes are listed.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub changes: Vec<Change>,
 }
 
 /// A change of a code by its owner, and what the code held before.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Change {
+    /// How many changes there were until then, this one included.
+    pub number: ChangeNumber,
     /// When it was changed.
     pub changed_at: DateTime,
     /// Its name until then.
@@ -91,7 +92,6 @@ impl Code {
             disabled_at: None,
             updated_at: None,
             update_ts: None,
-            changes: Vec::new(),
         }
     }
 

@@ -96,8 +96,14 @@ fn new_fields(content: &Content, ts: Option<i64>) -> Result<Document> {
 
 /// The changes of a document with what it holds now, as MongoDB computes them.
 fn changes_with_the_present() -> Document {
-    let present = doc! { "changed_at": "$$NOW", "name": "$name", "payloads": "$payloads" };
     let earlier = doc! { "$ifNull": ["$changes", []] };
+    let count = doc! { "$ifNull": [{ "$last": "$changes.number" }, 0] };
+    let present = doc! {
+        "number": { "$add": [count, 1] },
+        "changed_at": "$$NOW",
+        "name": "$name",
+        "payloads": "$payloads",
+    };
     let all = doc! { "$concatArrays": [&earlier, [present]] };
     let kept = i64::try_from(CHANGES_KEPT).unwrap_or(i64::MAX);
     let first_and_newest = doc! { "$concatArrays": [

@@ -160,7 +160,12 @@ impl Client {
             .await
     }
 
-    /// Asks for the person's codes.
+    /// Asks what a code of the person held before it was changed.
+    pub async fn changes(&self, person: &Person, id: &str) -> Result<Answer> {
+        self.call("/changes", person, &[("id", id)]).await
+    }
+
+    /// Asks for the person's newest codes.
     pub async fn list(&self, person: &Person) -> Result<Answer> {
         self.call("/reflash", person, &[("openId", &person.openid)])
             .await

@@ -115,8 +115,8 @@ async fn ends_well(shop: Shop, order: &Order, point: Point) -> Result<()> {
     let _worker = shop.world.worker().await?;
     shop.quiet().await?;
     shop.the_code(order).await?;
-    let codes = shop.store.codes_of(order.openid.as_str()).await?;
-    assert_eq!(codes.len(), 1, "{point:?}");
+    let codes = shop.store.codes_of(order.openid.as_str(), None).await?;
+    assert_eq!(codes.items.len(), 1, "{point:?}");
     assert_eq!(shop.queue.status().await?.dead, 0, "{point:?}");
     shop.close().await
 }

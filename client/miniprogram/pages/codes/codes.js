@@ -13,7 +13,7 @@ const PLATFORMS = [
 const app = getApp();
 
 Page({
-  data: { platforms: PLATFORMS, price: (PRICE / 100).toFixed(2), name: "", payloads: {}, codes: [], editing: "", message: "", busy: false },
+  data: { platforms: PLATFORMS, price: (PRICE / 100).toFixed(2), name: "", payloads: {}, codes: [], next: "", editing: "", message: "", busy: false },
 
   onLoad() {
     return this.run(() => this.refresh());
@@ -82,6 +82,18 @@ Page({
     });
   },
 
+  changes({ currentTarget }) {
+    return this.run(async () => {
+      const { changes } = await app.heyi.changes(this.code(currentTarget).id);
+      const lines = changes.map(({ changedAt, name }) => `${changedAt}：此前叫“${name}”`);
+      wx.showModal({ title: "最近的修改", content: lines.join("\n"), showCancel: false });
+    });
+  },
+
+  more() {
+    return this.run(async () => this.append(await app.heyi.list({ before: this.data.next })));
+  },
+
   remove({ currentTarget }) {
     const { id, name } = this.code(currentTarget);
     const removed = async ({ confirm }) => {
@@ -97,10 +109,15 @@ Page({
   },
 
   async refresh() {
-    const codes = await app.heyi.list();
+    const page = await app.heyi.list();
+    this.setData({ codes: [] });
+    this.append(page);
+  },
+
+  append({ codes, next = "" }) {
     const labels = (payloads) => PLATFORMS.filter(({ platform }) => payloads[platform]).map(({ label }) => label);
-    // Whoever did not make the change themselves should see it.
-    this.setData({ codes: codes.map((code) => Object.assign({ labels: labels(code.payloads).join("、") }, code)) });
+    const labelled = codes.map((code) => Object.assign({ labels: labels(code.payloads).join("、") }, code));
+    this.setData({ codes: this.data.codes.concat(labelled), next });
   },
 
   async wait() {

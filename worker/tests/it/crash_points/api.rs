@@ -45,7 +45,7 @@ pub(super) async fn new_order(point: Point, deaths: u32) -> Result<()> {
     let client = shop.world.client()?;
     let (number, _) = client.pay(&alice, "小店", FEN).await?;
     let id = client.code_of(&number).await?;
-    let codes = shop.store.codes_of(&alice.openid).await?;
+    let codes = shop.store.codes_of(&alice.openid, None).await?.items;
     assert_eq!(codes.len(), 1, "{point:?}");
     assert_eq!(codes[0].id.to_hex(), id);
     shop.quiet().await?;
@@ -134,7 +134,8 @@ pub(super) async fn del(point: Point, deaths: u32) -> Result<()> {
         let answer = client.post_form("/del", &asked).await?;
         assert_eq!(answer.status, 200, "{}", answer.body);
     }
-    assert!(shop.store.codes_of(&alice.openid).await?.is_empty());
+    let codes = shop.store.codes_of(&alice.openid, None).await?;
+    assert!(codes.items.is_empty());
     let code = shop.store.code(id.parse()?).await?;
     assert!(code.is_some(), "the payment stays on record");
     shop.close().await
@@ -160,10 +161,11 @@ pub(super) async fn update(point: Point, deaths: u32) -> Result<()> {
         let answer = client.post_form("/update", &asked).await?;
         assert_eq!(answer.status, 200, "{}", answer.body);
     }
-    let codes = shop.store.codes_of(&alice.openid).await?;
+    let codes = shop.store.codes_of(&alice.openid, None).await?.items;
     assert_eq!(codes[0].name, "大店");
-    assert_eq!(codes[0].changes.len(), 1, "one change is recorded once");
-    assert_eq!(codes[0].changes[0].name, "小店");
+    let changes = shop.store.changes(codes[0].id, None).await?.items;
+    assert_eq!(changes.len(), 1, "one change is recorded once");
+    assert_eq!(changes[0].name, "小店");
     shop.close().await
 }
 

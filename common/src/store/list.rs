@@ -1,0 +1,201 @@
+//! What owners see of their codes, page by page.
+
+use std::{fmt, str::FromStr};
+
+use futures::TryStreamExt;
+use mongodb::bson::{DateTime, Document, doc, oid::ObjectId};
+use serde::Deserialize;
+
+use super::{Change, Result, Store, read};
+use crate::payload::Payloads;
+
+/// Codes of one page at most.
+pub const CODES_OF_A_PAGE: usize = 50;
+/// Changes of one page at most.
+pub const CHANGES_OF_A_PAGE: usize = 10;
+
+/// A part of a list, newest first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page<T, C> {
+    /// What is on it.
+    pub items: Vec<T>,
+    /// Where the next page begins; none on the last one.
+    pub next: Option<C>,
+}
+
+/// A code as its owner sees it: the fields that a list reads.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct ListedCode {
+    /// Its id.
+    #[serde(rename = "_id")]
+    pub id: ObjectId,
+    /// What the owner calls it.
+    pub name: String,
+    /// The merged receive codes.
+    pub payloads: Payloads,
+    /// When it became a code.
+    pub created_at: DateTime,
+    /// When its owner last changed it.
+    #[serde(default)]
+    pub updated_at: Option<DateTime>,
+}
+
+impl ListedCode {
+    fn fields() -> Document {
+        doc! { "name": 1, "payloads": 1, "created_at": 1, "updated_at": 1 }
+    }
+}
+
+/// The place in a list of codes after one of them, written as `<ms>-<id>`. The code need not be there any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CodeCursor {
+    created_at: DateTime,
+    id: ObjectId,
+}
+
+/// The text is no [`CodeCursor`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("before must be what an earlier answer had as next")]
+pub struct CursorError;
+
+impl CodeCursor {
+    fn after(code: &ListedCode) -> Self {
+        Self {
+            created_at: code.created_at,
+            id: code.id,
+        }
+    }
+
+    /// What comes after it, newest first.
+    fn filter(self) -> Document {
+        let Self { created_at, id } = self;
+        doc! {
+            "created_at": { "$lte": created_at },
+            "$or": [{ "created_at": { "$lt": created_at } }, { "_id": { "$lt": id } }],
+        }
+    }
+}
+
+impl fmt::Display for CodeCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = self.created_at.timestamp_millis();
+        write!(f, "{ms}-{}", self.id.to_hex())
+    }
+}
+
+impl FromStr for CodeCursor {
+    type Err = CursorError;
+
+    fn from_str(text: &str) -> std::result::Result<Self, CursorError> {
+        let (ms, id) = text.split_once('-').ok_or(CursorError)?;
+        if !ms.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(CursorError);
+        }
+        let ms = ms.parse().map_err(|_| CursorError)?;
+        Ok(Self {
+            created_at: DateTime::from_millis(ms),
+            id: ObjectId::parse_str(id).map_err(|_| CursorError)?,
+        })
+    }
+}
+
+/// The number of a change: what comes next is older.
+pub type ChangeNumber = i64;
+
+impl Store {
+    /// A page of one person's codes, without deleted ones.
+    pub async fn codes_of(
+        &self,
+        openid: &str,
+        before: Option<CodeCursor>,
+    ) -> Result<Page<ListedCode, CodeCursor>> {
+        let mut filter = doc! { "openid": openid, "deleted_at": null };
+        filter.extend(before.map(CodeCursor::filter).unwrap_or_default());
+        let list = async {
+            let codes = self.codes.clone_with_type::<ListedCode>();
+            let cursor = codes
+                .find(filter)
+                .projection(ListedCode::fields())
+                .sort(doc! { "created_at": -1, "_id": -1 })
+                .limit(limit(CODES_OF_A_PAGE))
+                .await?;
+            cursor.try_collect().await
+        };
+        let codes = read(list).await?;
+        Ok(page(codes, CODES_OF_A_PAGE, CodeCursor::after))
+    }
+
+    /// A page of the changes of a code.
+    pub async fn changes(
+        &self,
+        id: ObjectId,
+        before: Option<ChangeNumber>,
+    ) -> Result<Page<Change, ChangeNumber>> {
+        #[derive(Deserialize)]
+        struct Changed {
+            changes: Vec<Change>,
+        }
+        let all = doc! { "$ifNull": ["$changes", []] };
+        let before = before.unwrap_or(ChangeNumber::MAX);
+        let earlier =
+            doc! { "$filter": { "input": all, "cond": { "$lt": ["$$this.number", before] } } };
+        let newest = doc! { "$slice": [earlier, -limit(CHANGES_OF_A_PAGE)] };
+        let pipeline = [
+            doc! { "$match": { "_id": id } },
+            doc! { "$project": { "changes": newest } },
+        ];
+        let found = async {
+            let codes = self.codes.aggregate(pipeline).with_type::<Changed>();
+            codes.await?.try_next().await
+        };
+        let mut changes = read(found)
+            .await?
+            .map_or_else(Vec::new, |code| code.changes);
+        changes.reverse();
+        Ok(page(changes, CHANGES_OF_A_PAGE, |change| change.number))
+    }
+}
+
+/// As many as a page has and one more, which tells whether there is another page.
+fn limit(most: usize) -> i64 {
+    i64::try_from(most + 1).unwrap_or(i64::MAX)
+}
+
+fn page<T, C>(mut items: Vec<T>, most: usize, cursor: impl Fn(&T) -> C) -> Page<T, C> {
+    let goes_on = items.len() > most;
+    items.truncate(most);
+    let next = items.last().filter(|_| goes_on).map(cursor);
+    Page { items, next }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_read_as_it_is_written() {
+        let text = "1767225600123-00112233445566778899aabb";
+        assert_eq!(text.parse::<CodeCursor>().unwrap().to_string(), text);
+        for wrong in [
+            "",
+            "-",
+            "1767225600123",
+            "1767225600123-",
+            "-00112233445566778899aabb",
+            "-1-00112233445566778899aabb",
+            "+1-00112233445566778899aabb",
+            "1767225600123-0011",
+            "99999999999999999999-00112233445566778899aabb",
+        ] {
+            assert_eq!(wrong.parse::<CodeCursor>(), Err(CursorError), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_page_tells_where_the_next_one_begins() {
+        let of = |count: i64| page((0..count).collect(), 3, |item| *item);
+        assert_eq!(of(0).next, None);
+        assert_eq!(of(3).next, None);
+        assert_eq!((of(4).items, of(4).next), (vec![0, 1, 2], Some(2)));
+    }
+}
