@@ -290,11 +290,14 @@ async fn many_confirms_ask_payjs_at_most_once_a_second() -> Result<()> {
     shop.close().await
 }
 
+/// Who invents payments.
+const MALLORY: &str = "oMallory00000000000000000000";
+
 /// Five confirms of one person, about payments that PayJS does not know.
 async fn invented(shop: &Shop) -> Result<Vec<Order>> {
     let mut orders = Vec::new();
     for number in 0..5 {
-        let order = shop.order("小店").await?;
+        let order = shop.order_of(MALLORY, "小店").await?;
         let queued = shop.confirm(&order, &payment_id(number)).await?;
         assert_eq!(queued, Confirming::Queued);
         orders.push(order);
@@ -306,7 +309,7 @@ async fn invented(shop: &Shop) -> Result<Vec<Order>> {
 async fn invented_payments_delay_neither_notifies_nor_the_confirms_of_others() -> Result<()> {
     let shop = Shop::new().await?;
     let invented = invented(&shop).await?;
-    let one_too_many = shop.order("小店").await?;
+    let one_too_many = shop.order_of(MALLORY, "小店").await?;
     let refused = shop.confirm(&one_too_many, &payment_id(9)).await?;
     assert_eq!(refused, Confirming::Full);
     let honest = shop
