@@ -109,6 +109,9 @@ pub(crate) enum Error {
         "too many large answers are being sent: read those you have asked for, and ask again in 1 s"
     )]
     Congested,
+    /// 503: the settings are not compared with those of the installation yet, because a store did not answer.
+    #[error("the service is starting: try again in a moment")]
+    Starting,
     /// 503: a store is out of reach.
     #[error("cannot reach {what}: try again later")]
     Unavailable {
@@ -178,7 +181,7 @@ impl Error {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
             Self::WeChat(_) | Self::PayJs(_) => StatusCode::BAD_GATEWAY,
-            Self::Busy { .. } | Self::Congested | Self::Unavailable { .. } => {
+            Self::Starting | Self::Busy { .. } | Self::Congested | Self::Unavailable { .. } => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
         }

@@ -76,7 +76,10 @@ pub(crate) async fn healthz() -> Json<Healthy> {
 async fn readyz(State(state): State<AppState>) -> Result<Json<Healthy>, Error> {
     let (redis, mongo) = tokio::join!(state.redis.ping(), state.store.ping());
     match (redis, mongo) {
-        (Ok(()), Ok(())) => Ok(healthz().await),
+        (Ok(()), Ok(())) => {
+            state.check_installed()?;
+            Ok(healthz().await)
+        }
         (Ok(()), Err(error)) => Err(error.into()),
         (Err(error), Ok(())) => Err(redis_away(error)),
         (Err(redis), Err(mongo)) => Err(Error::Unavailable {

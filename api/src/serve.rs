@@ -7,7 +7,7 @@ mod thread;
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use heyi_common::{config::Config, shutdown};
+use heyi_common::{config::Config, installation::Installation, shutdown};
 use tokio::{
     net::TcpListener,
     task::spawn_blocking,
@@ -42,6 +42,7 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
     tokio::spawn(monitor.serve(state.clone(), ended.clone()));
     let _ended = ended.drop_guard();
     start_side_tasks(&state, &stop);
+    let refused = tokio::spawn(check_installation(state.clone(), stop.clone()));
     let threads = start_threads(&state, &stop)?;
     shutdown::announce_ready(stop.clone());
 
@@ -54,7 +55,23 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
     flush_scans(&state).await;
     tracing::info!("stopped");
     ended.context("wait for the threads")??;
+    refused.await.context("compare the settings")??;
     accepting.transpose().map(|_| ())
+}
+
+/// Compares the settings with those of the installation. A process that differs ends.
+async fn check_installation(state: AppState, stop: CancellationToken) -> anyhow::Result<()> {
+    let (redis, store) = (state.redis.clone(), state.store.clone());
+    let installation = Installation::new(&state.config, redis, state.queue.keys(), store);
+    match stop.run_until_cancelled(installation.until_checked()).await {
+        Some(Ok(())) => state.set_installed(),
+        Some(Err(error)) => {
+            stop.cancel();
+            return Err(error.into());
+        }
+        None => {}
+    }
+    Ok(())
 }
 
 /// One thread for each core.

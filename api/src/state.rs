@@ -1,6 +1,12 @@
 //! What every handler needs.
 
-use std::{ops::Deref, sync::Arc};
+use std::{
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use anyhow::Context;
 use heyi_common::{
@@ -21,6 +27,7 @@ use url::Url;
 use crate::{
     codes::Codes,
     desk::Desk,
+    error::Error,
     limit::RateLimit,
     outbound::Outbound,
     pages::Pages,
@@ -81,6 +88,8 @@ pub struct Shared {
     pub(crate) refusals: Sparing,
     /// Notifies that were taken.
     pub(crate) notifies_queued: Counter,
+    /// Whether the settings are those of the installation.
+    is_installed: AtomicBool,
     /// Orders that were refused, by reason.
     pub(crate) orders_refused: OrdersRefused,
     pub(crate) metrics: PrometheusHandle,
@@ -102,6 +111,22 @@ impl OrdersRefused {
         Self {
             too_many_open: counter("too_many_open"),
         }
+    }
+}
+
+impl Shared {
+    /// Refuses what writes into the queue until the settings are known to be those of the installation: an order in another
+    /// queue than the worker's would never become a code.
+    pub(crate) fn check_installed(&self) -> Result<(), Error> {
+        if self.is_installed.load(Ordering::Relaxed) {
+            Ok(())
+        } else {
+            Err(Error::Starting)
+        }
+    }
+
+    pub(crate) fn set_installed(&self) {
+        self.is_installed.store(true, Ordering::Relaxed);
     }
 }
 
@@ -133,6 +158,7 @@ impl AppState {
             desk: Desk::new(),
             refusals: Sparing::new(),
             notifies_queued: counter!("heyi_notify_total", "outcome" => "queued"),
+            is_installed: AtomicBool::new(false),
             orders_refused: OrdersRefused::new(),
             metrics,
             config,

@@ -17,6 +17,7 @@ pub mod payload;
 pub mod sign;
 
 pub mod cache;
+pub mod installation;
 pub mod queue;
 pub mod redis;
 pub mod scans;

@@ -4,6 +4,7 @@ mod changes;
 mod code;
 mod inserts;
 mod list;
+mod installation;
 mod reads;
 mod refund;
 mod report;

@@ -19,6 +19,7 @@ use anyhow::{Context as _, bail};
 use apalis::{layers::WorkerBuilderExt, prelude::WorkerBuilder};
 use heyi_common::{
     config::Config,
+    installation::Installation,
     queue::{Consumer, backend::StreamBackend, confirms, due},
     shutdown,
 };
@@ -33,6 +34,28 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     let context = Context::new(&config).await?;
     let ended = CancellationToken::new();
     let mut tasks = JoinSet::new();
+    let server = monitor::Server::bind(&config.worker, context.clone()).await?;
+    tasks.spawn(server.serve(ended.clone()));
+    shutdown::announce_ready(ended.clone());
+    let redis = context.queue.redis().clone();
+    let store = context.store.clone();
+    let installation = Installation::new(&config, redis, context.queue.keys(), store);
+    let checked = stop.run_until_cancelled(installation.until_checked()).await;
+    let result = match checked {
+        Some(Ok(())) => work(context, &config, tasks, stop).await,
+        Some(Err(error)) => Err(error.into()),
+        None => Ok(()),
+    };
+    ended.cancel();
+    result
+}
+
+async fn work(
+    context: Context,
+    config: &Config,
+    mut tasks: JoinSet<()>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let (intake, open) = intake::Intake::new(context.store.clone());
     let (consumer, deliveries) = Consumer::new(
         context.queue.clone(),
@@ -50,9 +73,6 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     tasks.spawn(intake.clone().watch(stop.clone()));
     tasks.spawn(fold::watch(context.clone(), stop.clone()));
     tasks.spawn(monitor::warn_of_risks(context.clone(), stop.clone()));
-    let server = monitor::Server::bind(&config.worker, context.clone()).await?;
-    tasks.spawn(server.serve(ended.clone()));
-    shutdown::announce_ready(ended.clone());
     tracing::info!(consumer = consumer.name(), "working");
 
     let name = consumer.name().to_owned();
@@ -68,9 +88,7 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
         .timeout(config.queue.timeout)
         .build(handle::handle);
     let work = Box::pin(worker.run_until(wait_for(stop.clone())));
-    let result = until_drained(work, tasks, &stop, config.queue.drain_timeout).await;
-    ended.cancel();
-    result
+    until_drained(work, tasks, &stop, config.queue.drain_timeout).await
 }
 
 async fn wait_for(stop: CancellationToken) -> std::io::Result<()> {

@@ -3,6 +3,7 @@
 mod code;
 mod dead;
 mod doctor;
+mod installation;
 mod queue;
 
 use clap::Subcommand;
@@ -25,6 +26,9 @@ pub enum Command {
     /// Take the page of a code down, put it back, or list reports of abuse
     #[command(subcommand)]
     Code(code::Code),
+    /// The settings in which all processes must agree, as Redis and MongoDB hold them
+    #[command(subcommand)]
+    Installation(installation::Command),
     /// Check settings, Redis, MongoDB and the public address, and say what to change
     Doctor,
 }
@@ -39,12 +43,16 @@ pub async fn run(
     if matches!(command, Command::Doctor) {
         return doctor::run(config, Config::load(Process::Api).err(), &out).await;
     }
-    let context = Context::new(&config?).await?;
+    let config = config?;
+    let context = Context::new(&config).await?;
     match command {
         Command::Queue => queue::run(&context, &out).await?,
         Command::Dead(command) => dead::run(command, &context, &out).await?,
         Command::Rejected(command) => dead::run_rejected(command, &context, &out).await?,
         Command::Code(command) => code::run(&command, &context, &out).await?,
+        Command::Installation(command) => {
+            installation::run(&command, &config, &context, &out).await?;
+        }
         Command::Doctor => {}
     }
     Ok(true)

@@ -110,6 +110,7 @@ async fn confirm(
             "payjs_order_id is not of this order: PayJS made it before the order or in the future";
         return Err(Error::Invalid(advice.to_owned()));
     }
+    state.check_installed()?;
     let queued = state
         .queue
         .enqueue_confirm(number, payment.as_str(), asker)

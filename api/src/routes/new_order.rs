@@ -85,6 +85,7 @@ pub(super) async fn new_order(
 
 /// Stores the order if its person may have one more.
 async fn place(state: &AppState, order: &Order) -> Result<(), Error> {
+    state.check_installed()?;
     let orders = &state.config.orders;
     let terms = Terms {
         ttl: orders.ttl,

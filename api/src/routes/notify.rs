@@ -38,6 +38,8 @@ enum Refusal {
     NotUtf8,
     #[error(transparent)]
     Queue(#[from] WriteError),
+    #[error("the service is starting")]
+    Starting,
     #[error("Redis took too long")]
     TimedOut,
 }
@@ -82,6 +84,7 @@ async fn receive(state: &AppState, body: Body) -> Result<PaymentRef, Refusal> {
     if !notify.is_signed(&state.config.payjs.key) {
         return Err(Refusal::Forged);
     }
+    state.check_installed().map_err(|_| Refusal::Starting)?;
     let payment = PaymentRef {
         out_trade_no: notify.out_trade_no,
         payjs_order_id: notify.payjs_order_id,
@@ -102,7 +105,7 @@ impl Refusal {
             Self::SlowBody | Self::NotOurs(_) | Self::Forged | Self::NotUtf8 => {
                 StatusCode::BAD_REQUEST
             }
-            Self::Queue(_) | Self::TimedOut => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Starting | Self::Queue(_) | Self::TimedOut => StatusCode::SERVICE_UNAVAILABLE,
         };
         let error: String = format!("{:#}", anyhow::Error::from(self))
             .chars()

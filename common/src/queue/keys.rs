@@ -79,6 +79,11 @@ impl Keys {
         self.of_order("confirm", out_trade_no)
     }
 
+    /// The record of the installation. It has no partition: it says how many there are.
+    pub fn installation(&self) -> String {
+        format!("{}installation", self.prefix)
+    }
+
     /// The stream of events.
     pub fn notify(&self, partition: Partition) -> String {
         self.of(partition, "notify")

@@ -6,7 +6,7 @@ use heyi_common::{
 };
 use serde::Serialize;
 
-use super::Out;
+use super::{Out, installation};
 use crate::Context;
 
 const OLDEST_REDIS: (u32, u32) = (6, 2);
@@ -40,6 +40,7 @@ pub(super) async fn run(
             let context = Context::new(&config).await?;
             redis(&context, &mut findings).await;
             mongo(&context, &mut findings).await;
+            findings.push(installation(&config, &context).await);
             findings.push(for_the_api(&config, for_api));
             findings.push(public_url(&config).await);
         }
@@ -112,6 +113,20 @@ async fn mongo(context: &Context, findings: &mut Vec<Finding>) {
     } else {
         bad("mongodb indexes", "the unique index on codes.out_trade_no is missing; starting the api or the worker makes it")
     });
+}
+
+/// Looks at the records without making any: doctor changes nothing.
+async fn installation(config: &Config, context: &Context) -> Finding {
+    const CHECK: &str = "installation";
+    let installation = installation::of(config, context);
+    match installation.records().await {
+        Ok((None, None)) => good(CHECK, "none yet; starting the api or the worker makes it"),
+        Ok(_) => match installation.check().await {
+            Ok(()) => good(CHECK, "these settings are those of all processes"),
+            Err(error) => bad(CHECK, error.to_string()),
+        },
+        Err(error) => bad(CHECK, error.to_string()),
+    }
 }
 
 /// The api's settings, where they are here too and not only in its own environment.

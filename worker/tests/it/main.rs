@@ -14,6 +14,7 @@ mod confirm;
 mod consumers;
 mod crash;
 mod crash_points;
+mod installation;
 mod operator;
 mod outage;
 mod promotion;

@@ -1,0 +1,241 @@
+//! The record of an installation: the settings in which all of its processes must agree.
+//!
+//! A process with other partitions, another prefix or another database takes part in a queue of its own: payments wait for
+//! ever, or end in a database where nobody looks. So the record is kept in Redis and in MongoDB, and a process that differs
+//! from either does not run. Both carry the same random id, which tells when the two do not belong together, e.g. a staging
+//! database beside the Redis in use.
+
+use std::{fmt, time::Duration};
+
+use redis::{AsyncCommands, RedisResult};
+use serde::{Deserialize, Serialize};
+use tokio::time::sleep;
+
+use crate::{
+    config::Config,
+    queue::Keys,
+    redis::Redis,
+    store::{Store, StoreError},
+};
+
+const AGAIN: Duration = Duration::from_millis(500);
+const LAG: Duration = Duration::from_secs(2);
+
+/// What all processes of an installation have in common.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Random. The same in Redis and in MongoDB.
+    pub id: String,
+    /// `redis.prefix`
+    pub prefix: String,
+    /// `queue.partitions`
+    pub partitions: u16,
+    /// `mongo.database`
+    pub database: String,
+    /// `payjs.mchid`
+    pub merchant: String,
+}
+
+/// Where a record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The key `installation` behind the prefix.
+    Redis,
+    /// The collection `installation`.
+    MongoDb,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Redis => "Redis",
+            Self::MongoDb => "MongoDB",
+        })
+    }
+}
+
+/// Why a process does not belong to the installation, or may not.
+#[derive(Debug, thiserror::Error)]
+pub enum InstallationError {
+    /// A setting differs from the record.
+    #[error(
+        "{setting} is {own:?} here, but {recorded:?} in the installation that {place} holds. Use the same setting in all \
+         processes, or make these settings the installation's with `heyi-worker installation accept`"
+    )]
+    Differs {
+        /// The name of the setting.
+        setting: &'static str,
+        /// Its value in this process.
+        own: String,
+        /// Its value in the record.
+        recorded: String,
+        /// Where the record is.
+        place: Place,
+    },
+    /// Redis and MongoDB do not belong together.
+    #[error(
+        "Redis holds installation {redis}, but MongoDB holds {mongo}: one of redis.url and mongo.url names a store of \
+         another installation. If both are right, join them with `heyi-worker installation accept`"
+    )]
+    TwoInstallations {
+        /// The id in Redis.
+        redis: String,
+        /// The id in MongoDB, or that there is none.
+        mongo: String,
+    },
+    /// Redis did not answer.
+    #[error("Redis did not answer")]
+    Redis(#[from] redis::RedisError),
+    /// What Redis holds is no record.
+    #[error("the record of the installation in Redis cannot be read: {0}")]
+    Broken(#[from] serde_json::Error),
+    /// MongoDB did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl InstallationError {
+    /// Whether the process must not run, rather than try again later.
+    pub fn is_final(&self) -> bool {
+        matches!(
+            self,
+            Self::Differs { .. } | Self::TwoInstallations { .. } | Self::Broken(_)
+        )
+    }
+}
+
+/// The record of this process's stores, and what this process expects of it.
+#[derive(Debug, Clone)]
+pub struct Installation {
+    redis: Redis,
+    store: Store,
+    key: String,
+    own: Record,
+}
+
+impl Installation {
+    /// The installation that `config` names, in these stores.
+    pub fn new(config: &Config, redis: Redis, keys: &Keys, store: Store) -> Self {
+        let own = Record {
+            id: hex::encode(rand::random::<[u8; 8]>()),
+            prefix: config.redis.prefix.clone(),
+            partitions: config.queue.partitions,
+            database: config.mongo.database.clone(),
+            merchant: config.payjs.mchid.clone(),
+        };
+        Self {
+            redis,
+            store,
+            key: keys.installation(),
+            own,
+        }
+    }
+
+    /// Compares this process's settings with both records. Where there is none yet, this makes them, MongoDB's first: a
+    /// Redis that lost its disk gets its record back from there.
+    pub async fn check(&self) -> Result<(), InstallationError> {
+        let in_redis = self.in_redis().await?;
+        let in_mongo = self.store.installation().await?;
+        match (in_redis, in_mongo) {
+            (None, None) => {
+                self.store.create_installation(&self.own).await?;
+                Box::pin(self.check()).await
+            }
+            (None, Some(record)) => {
+                self.compare(&record, Place::MongoDb)?;
+                self.create_in_redis(&record).await?;
+                let now = self.in_redis().await?.unwrap_or(record.clone());
+                self.compare_both(&now, Some(&record))
+            }
+            (Some(in_redis), None) => {
+                // Right after a failover a majority read may lag behind what another process was told is written.
+                sleep(LAG).await;
+                let in_mongo = self.store.installation().await?;
+                self.compare_both(&in_redis, in_mongo.as_ref())
+            }
+            (Some(in_redis), Some(in_mongo)) => self.compare_both(&in_redis, Some(&in_mongo)),
+        }
+    }
+
+    /// Checks again until both stores have answered. An error is final: this process must not run.
+    pub async fn until_checked(&self) -> Result<(), InstallationError> {
+        loop {
+            match self.check().await {
+                Err(error) if !error.is_final() => {
+                    tracing::debug!(%error, "the installation cannot be looked at yet");
+                    sleep(AGAIN).await;
+                }
+                checked => return checked,
+            }
+        }
+    }
+
+    /// Both records as they are.
+    pub async fn records(&self) -> Result<(Option<Record>, Option<Record>), InstallationError> {
+        Ok((self.in_redis().await?, self.store.installation().await?))
+    }
+
+    /// Makes this process's settings those of the installation, in both stores.
+    pub async fn accept(&self) -> Result<Record, InstallationError> {
+        self.store.replace_installation(&self.own).await?;
+        let json = serde_json::to_string(&self.own)?;
+        let () = self.redis.shared().set(&self.key, json).await?;
+        Ok(self.own.clone())
+    }
+
+    fn compare_both(
+        &self,
+        in_redis: &Record,
+        in_mongo: Option<&Record>,
+    ) -> Result<(), InstallationError> {
+        self.compare(in_redis, Place::Redis)?;
+        if let Some(in_mongo) = in_mongo {
+            self.compare(in_mongo, Place::MongoDb)?;
+        }
+        if in_mongo.is_some_and(|record| record.id == in_redis.id) {
+            return Ok(());
+        }
+        let mongo = in_mongo.map_or("none", |record| &record.id);
+        Err(InstallationError::TwoInstallations {
+            redis: in_redis.id.clone(),
+            mongo: mongo.to_owned(),
+        })
+    }
+
+    fn compare(&self, record: &Record, place: Place) -> Result<(), InstallationError> {
+        let own = settings(&self.own).into_iter().zip(settings(record));
+        for ((setting, own), (_, recorded)) in own {
+            if own != recorded {
+                return Err(InstallationError::Differs {
+                    setting,
+                    own,
+                    recorded,
+                    place,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    async fn in_redis(&self) -> Result<Option<Record>, InstallationError> {
+        let json: Option<String> = self.redis.shared().get(&self.key).await?;
+        Ok(json.map(|json| serde_json::from_str(&json)).transpose()?)
+    }
+
+    async fn create_in_redis(&self, record: &Record) -> Result<(), InstallationError> {
+        let json = serde_json::to_string(record)?;
+        let set: RedisResult<bool> = self.redis.shared().set_nx(&self.key, json).await;
+        set.map(drop)?;
+        Ok(())
+    }
+}
+
+/// What is compared, by the names of the settings.
+fn settings(record: &Record) -> [(&'static str, String); 4] {
+    [
+        ("redis.prefix", record.prefix.clone()),
+        ("queue.partitions", record.partitions.to_string()),
+        ("mongo.database", record.database.clone()),
+        ("payjs.mchid", record.merchant.clone()),
+    ]
+}

@@ -1,0 +1,132 @@
+//! Processes whose settings differ from the installation's do not run.
+
+use anyhow::Result;
+use heyi_sandbox::world::{Heyi, World, eventually};
+
+use crate::support::Shop;
+
+/// Waits for the end of a process that refuses to run, and says what it said.
+async fn refusal(mut process: Heyi) -> Result<String> {
+    let status = process.exited().await?;
+    assert!(!status.success(), "{status}");
+    Ok(process.log())
+}
+
+/// Starts two processes at the same moment, and waits until Redis has a record.
+async fn is_recorded(shop: &Shop) -> Result<String> {
+    let _processes = tokio::try_join!(shop.world.worker(), shop.world.api())?;
+    let key = shop.queue.keys().installation();
+    let mut record: Option<String> = None;
+    eventually("a record in Redis", async || {
+        let mut redis = shop.queue.redis().shared();
+        record = redis::Cmd::get(&key).query_async(&mut redis).await?;
+        Ok(record.is_some())
+    })
+    .await?;
+    Ok(record.unwrap())
+}
+
+#[tokio::test]
+async fn a_process_that_differs_does_not_run_and_names_the_setting() -> Result<()> {
+    let mut shop = Shop::new().await?;
+    is_recorded(&shop).await?;
+    let (prefix, database) = (
+        shop.world.setting("HEYI_REDIS__PREFIX").to_owned(),
+        shop.world.setting("HEYI_MONGO__DATABASE").to_owned(),
+    );
+    for (name, setting, value, place) in [
+        (
+            "HEYI_QUEUE__PARTITIONS",
+            "queue.partitions",
+            "4".to_owned(),
+            "Redis",
+        ),
+        (
+            "HEYI_REDIS__PREFIX",
+            "redis.prefix",
+            format!("{prefix}other:"),
+            "MongoDB",
+        ),
+        (
+            "HEYI_MONGO__DATABASE",
+            "mongo.database",
+            format!("{database}-staging"),
+            "Redis",
+        ),
+        (
+            "HEYI_PAYJS__MCHID",
+            "payjs.mchid",
+            "1600000002".to_owned(),
+            "Redis",
+        ),
+    ] {
+        let own = shop.world.setting(name).to_owned();
+        shop.world.set(name, &value);
+        for process in [shop.world.start_worker()?, shop.world.start_api()?] {
+            let said = refusal(process).await?;
+            assert!(
+                said.contains(&format!("{setting} is {value:?} here")),
+                "{said}"
+            );
+            assert!(
+                said.contains(&format!("the installation that {place} holds")),
+                "{said}"
+            );
+        }
+        let doctor = shop.world.operate(&["doctor"]).await?;
+        let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
+        assert!(
+            said.contains(&format!("{setting} is {value:?} here")),
+            "{said}"
+        );
+        if own.is_empty() {
+            shop.world.set(name, "1");
+        } else {
+            shop.world.set(name, own);
+        }
+    }
+    shop.close().await
+}
+
+#[tokio::test]
+async fn a_database_of_another_installation_is_not_taken_for_ours() -> Result<()> {
+    let shop = Shop::new().await?;
+    is_recorded(&shop).await?;
+    // Its name is the same, so only the id tells.
+    let mut staging = World::new().await?;
+    for name in ["HEYI_REDIS__PREFIX", "HEYI_MONGO__DATABASE"] {
+        staging.set(name, shop.world.setting(name));
+    }
+    let elsewhere = World::with_own_stores().await?;
+    staging.set("HEYI_MONGO__URL", elsewhere.setting("HEYI_MONGO__URL"));
+    let said = refusal(staging.start_worker()?).await?;
+    assert!(said.contains("MongoDB holds none"), "{said}");
+    let refused = staging.operate(&["installation", "accept"]).await?;
+    assert!(!refused.status.success(), "it asks for --yes");
+
+    // Until an operator says that it is meant so.
+    assert!(
+        staging
+            .operate(&["installation", "accept", "--yes"])
+            .await?
+            .status
+            .success()
+    );
+    assert!(staging.worker().await?.stop().await?.success());
+    let said = refusal(shop.world.start_worker()?).await?;
+    assert!(said.contains("a store of another installation"), "{said}");
+    drop((staging, elsewhere));
+    shop.close().await
+}
+
+#[tokio::test]
+async fn a_redis_that_lost_its_disk_gets_the_record_back() -> Result<()> {
+    let shop = Shop::new().await?;
+    let before = is_recorded(&shop).await?;
+    let key = shop.queue.keys().installation();
+    redis::Cmd::del(&key)
+        .exec_async(&mut shop.queue.redis().shared())
+        .await?;
+    assert_eq!(is_recorded(&shop).await?, before);
+    shop.close().await
+}
