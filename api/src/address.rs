@@ -1,11 +1,33 @@
 //! Who asks: the client's address behind proxies.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::{
+    convert::Infallible,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+};
 
-use axum::http::HeaderMap;
+use axum::{
+    extract::{ConnectInfo, FromRequestParts},
+    http::{HeaderMap, request::Parts},
+};
 use ipnet::IpNet;
 
+use crate::state::AppState;
+
 const FORWARDED_FOR: &str = "x-forwarded-for";
+
+/// The [network](network()) of the client, for handlers.
+pub(crate) struct Client(pub(crate) IpAddr);
+
+impl FromRequestParts<AppState> for Client {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let peer = peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |ConnectInfo(peer)| peer.ip());
+        let trusted = &state.config.http.trusted_proxies;
+        Ok(Self(network(client(peer, &parts.headers, trusted))))
+    }
+}
 
 /// The address of the client: the peer's, or where that is a trusted proxy, the rightmost address of
 /// `X-Forwarded-For` that is not. Everything left of it may be made up.

@@ -78,6 +78,16 @@ pub(crate) enum Error {
         /// Seconds until the first of them expires.
         retry_after: u64,
     },
+    /// 429: too many requests that make us call PayJS or WeChat.
+    #[error("too many {what}: wait {retry_after} s, {advice}")]
+    TooManyCalls {
+        /// Of what there are too many.
+        what: &'static str,
+        /// Seconds until the next one is taken.
+        retry_after: u64,
+        /// What else to do.
+        advice: &'static str,
+    },
     /// 500: the order has no code (yet).
     #[error("{errmsg}")]
     NoCode {
@@ -174,7 +184,7 @@ impl Error {
             Self::Gone => StatusCode::GONE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unread(unread) => unread.status(),
-            Self::TooManyRequests { .. } | Self::TooManyOpen { .. } => {
+            Self::TooManyRequests { .. } | Self::TooManyOpen { .. } | Self::TooManyCalls { .. } => {
                 StatusCode::TOO_MANY_REQUESTS
             }
             Self::NoCode { .. } | Self::Internal(_) | Self::Panicked => {
@@ -192,6 +202,7 @@ impl Error {
         match self {
             Self::TooManyRequests { retry_after }
             | Self::TooManyOpen { retry_after, .. }
+            | Self::TooManyCalls { retry_after, .. }
             | Self::Busy { retry_after } => Some(*retry_after),
             Self::Congested => Some(1),
             _ => None,

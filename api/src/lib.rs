@@ -9,6 +9,7 @@ mod routes;
 
 mod accept;
 mod address;
+mod budget;
 mod codes;
 mod desk;
 mod error;
@@ -29,6 +30,7 @@ mod sparing;
 mod state;
 mod track;
 mod turns;
+mod untrusted;
 mod upload;
 mod user;
 

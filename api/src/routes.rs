@@ -79,7 +79,11 @@ async fn attend(
     let track = Track::start(&request);
     let wants_page = present::wants_page(&request);
     let trusted = &state.config.http.trusted_proxies;
-    let client = address::network(address::client(peer.ip(), request.headers(), trusted));
+    let peer = peer.ip().to_canonical();
+    let client = address::network(address::client(peer, request.headers(), trusted));
+    if !address::is_in(peer, trusted) {
+        state.untrusted.look(peer, request.headers());
+    }
     let answer = async {
         state.limit.admit(client, &request)?;
         let limit = state.config.http.request_timeout;

@@ -19,7 +19,7 @@ use self::{
     connections::Connections,
     thread::{Thread, end},
 };
-use crate::{monitor::Monitor, state::AppState, turns::processors};
+use crate::{monitor::Monitor, state::AppState, turns::processors, untrusted};
 
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 /// What the scans of the last moment may take to be counted.
@@ -154,6 +154,10 @@ fn start_side_tasks(state: &AppState, stop: &CancellationToken) {
             stop.clone()
                 .run_until_cancelled_owned(watch_codes(state.clone())),
         ),
+        tokio::spawn(
+            stop.clone()
+                .run_until_cancelled_owned(untrusted::keep_noting(state.clone())),
+        ),
     ];
     // They end by themselves or with `stop`.
     drop(tasks);
@@ -164,6 +168,7 @@ async fn sweep(state: AppState) {
     loop {
         sleep(SWEEP_EVERY).await;
         state.limit.sweep();
+        state.budgets.sweep();
         state.metrics.run_upkeep();
     }
 }

@@ -25,6 +25,7 @@ use mongodb::bson::oid::ObjectId;
 use url::Url;
 
 use crate::{
+    budget::Budgets,
     codes::Codes,
     desk::Desk,
     error::Error,
@@ -35,6 +36,7 @@ use crate::{
     poster::{self, Posters},
     sparing::Sparing,
     turns::Turns,
+    untrusted::UntrustedProxies,
 };
 
 /// Handles to everything. Every layer clones it for every request, so it is one pointer.
@@ -82,6 +84,8 @@ pub struct Shared {
     /// For drawing posters.
     pub(crate) turns: Turns,
     pub(crate) limit: RateLimit,
+    pub(crate) budgets: Budgets,
+    pub(crate) untrusted: UntrustedProxies,
     pub(crate) outbound: Arc<Outbound>,
     pub(crate) desk: Desk,
     /// Lines about notifies that are not ours.
@@ -154,6 +158,8 @@ impl AppState {
             posters: Arc::new(Posters::new()?),
             turns: poster::turns(),
             limit: RateLimit::new(&config.http),
+            budgets: Budgets::new(&config),
+            untrusted: UntrustedProxies::default(),
             outbound: Arc::default(),
             desk: Desk::new(),
             refusals: Sparing::new(),

@@ -131,6 +131,7 @@ pub struct PayJs {
     #[serde(deserialize_with = "layers::optional_url")]
     pub notify_url: Option<Url>,
     pub api_base: Url,
+    pub native_rate: u32,
     pub body: String,
 }
 
@@ -142,6 +143,7 @@ pub struct WeChat {
     pub appid: String,
     pub secret: SecretString,
     pub api_base: Url,
+    pub login_rate: u32,
 }
 
 /// `[sign]`

@@ -312,6 +312,8 @@ fn settings(
         ("HTTP__PUBLIC_URL", api.to_owned()),
         ("HTTP__RATE_LIMIT", "0".to_owned()),
         ("HTTP__CONNECTIONS_PER_ADDRESS", "0".to_owned()),
+        ("PAYJS__NATIVE_RATE", "0".to_owned()),
+        ("WECHAT__LOGIN_RATE", "0".to_owned()),
         ("REDIS__URL", redis_url),
         ("REDIS__PREFIX", format!("test-{unique}:")),
         ("MONGO__URL", mongo_url),

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
+    address::Client,
     error::Error,
     params::{Params, Signature},
     state::AppState,
@@ -68,6 +69,7 @@ pub(super) struct Refusal {
 )]
 pub(super) async fn login(
     State(state): State<AppState>,
+    Client(client): Client,
     params: Params,
 ) -> Result<Json<Answer>, Error> {
     let config = &state.config.sign;
@@ -77,6 +79,7 @@ pub(super) async fn login(
         let advice = "code must be the code that wx.login gave".to_owned();
         return Err(Error::Invalid(advice));
     }
+    state.budgets.login(client)?;
     let openid = match state.wechat.openid(&code).await {
         Ok(openid) => openid,
         Err(WeChatError::Refused { errcode, errmsg }) => {

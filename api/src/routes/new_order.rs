@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
+    address::Client,
     error::Error,
     params::{OptionalSignature, Params},
     payment::{ChannelName, Payment},
@@ -48,6 +49,7 @@ pub(super) struct Ordered {
 )]
 pub(super) async fn new_order(
     State(state): State<AppState>,
+    Client(client): Client,
     params: Params,
 ) -> Result<Json<Ordered>, Error> {
     let config = &state.config;
@@ -60,6 +62,10 @@ pub(super) async fn new_order(
     }
     let total_fee = price(&request.total_fee, &config.orders.prices)?;
     let channel = channel(request.channel.as_deref())?;
+    if channel == Channel::Native {
+        // Before the order is kept: one that PayJS never hears of would only take memory.
+        state.budgets.native(client, data.openid.as_str())?;
+    }
     let out_trade_no = state.queue.keys().draw_number(&data.openid);
     let params = order_params(
         &config.payjs,

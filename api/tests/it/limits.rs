@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use heyi_sandbox::world::Answer;
+use heyi_sandbox::world::{Answer, eventually};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -66,6 +66,49 @@ async fn without_a_trusted_proxy_nobodys_word_counts() -> Result<()> {
         assert_eq!(app.get_with("/healthz", &[]).await?.status, 200);
         assert_eq!(app.post("/notify", "", "").await?.status, 400);
     }
+    app.finish().await
+}
+
+#[tokio::test]
+async fn a_flood_of_calls_leaves_pages_to_payers() -> Result<()> {
+    let app = TestApp::start_with(&[("HTTP__RATE_LIMIT", "1")]).await?;
+    let alice = app.client.login("alice").await?;
+    let code = app.code(&alice, "小店").await?.id.to_hex();
+    for path in [
+        format!("/qr?id={code}"),
+        format!("/qr/{code}.svg"),
+        format!("/report?id={code}"),
+    ] {
+        exhaust(&app, "198.51.100.1").await?;
+        assert_eq!(app.get_with(&path, &[]).await?.status, 200, "{path}");
+    }
+    app.finish().await
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_not_trusted_is_logged_once_and_told_by_doctor() -> Result<()> {
+    const SAID: &str = "X-Forwarded-For from 127.0.0.1/32 is ignored";
+    let mut app = TestApp::start().await?;
+    let doctor = async |app: &TestApp| -> Result<String> {
+        let output = app.world.operate(&["doctor"]).await?;
+        Ok(String::from_utf8(output.stdout)?)
+    };
+    app.get_with("/healthz", &[]).await?;
+    assert!(!doctor(&app).await?.contains(SAID));
+    for header in ["x-forwarded-for", "x-real-ip", "forwarded"] {
+        app.get_with("/healthz", &[(header, "198.51.100.1")])
+            .await?;
+    }
+    eventually("doctor tells it", async || {
+        Ok(doctor(&app).await?.contains(SAID))
+    })
+    .await?;
+    let log = app.api.log();
+    assert_eq!(log.matches("http.trusted_proxies").count(), 1, "{log}");
+    assert!(log.contains("127.0.0.1/32"), "{log}");
+    app.world
+        .set("HEYI_HTTP__TRUSTED_PROXIES", r#"["127.0.0.0/8"]"#);
+    assert!(!doctor(&app).await?.contains(SAID));
     app.finish().await
 }
 

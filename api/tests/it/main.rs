@@ -5,6 +5,7 @@ mod bombs;
 mod pictures;
 mod support;
 
+mod budgets;
 mod changes;
 mod channels;
 mod check_order;

@@ -132,6 +132,11 @@ impl Keys {
         format!("{}check", self.prefix)
     }
 
+    /// The note of a proxy that an api does not trust.
+    pub fn untrusted_proxy(&self) -> String {
+        format!("{}seen:untrusted_proxy", self.prefix)
+    }
+
     /// Scans that are counted and not yet folded. What belongs to scans is in one slot: that of the first partition.
     pub fn scans(&self) -> String {
         self.of(Partition(0), "scans")

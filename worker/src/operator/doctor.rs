@@ -2,7 +2,7 @@
 
 use heyi_common::{
     config::{Config, Mistakes},
-    http,
+    http, proxies,
 };
 use serde::Serialize;
 
@@ -39,6 +39,7 @@ pub(super) async fn run(
             );
             let context = Context::new(&config).await?;
             redis(&context, &mut findings).await;
+            findings.extend(proxy(&config, &context).await);
             mongo(&context, &mut findings).await;
             findings.push(installation(&config, &context).await);
             findings.push(for_the_api(&config, for_api));
@@ -84,6 +85,28 @@ async fn redis(context: &Context, findings: &mut Vec<Finding>) {
     }
     let warnings = warnings.into_iter();
     findings.extend(warnings.map(|warning| bad("redis persistence", warning)));
+}
+
+/// Whether requests come through a proxy that the api does not trust. Nothing when Redis cannot tell.
+async fn proxy(config: &Config, context: &Context) -> Option<Finding> {
+    const CHECK: &str = "proxies";
+    let keys = context.queue.keys();
+    let seen = proxies::untrusted(context.queue.redis(), keys).await.ok()?;
+    let trusted = &config.http.trusted_proxies;
+    let seen = seen.filter(|seen| !trusted.iter().any(|trusted| trusted.contains(seen)));
+    Some(match seen {
+        None => good(
+            CHECK,
+            "no X-Forwarded-For from an untrusted address in the last 2 hours",
+        ),
+        Some(seen) => bad(
+            CHECK,
+            format!(
+                "X-Forwarded-For from {seen} is ignored: if this is your proxy, add it to http.trusted_proxies of the api; \
+                 until then all clients behind it share one rate limit"
+            ),
+        ),
+    })
 }
 
 async fn mongo(context: &Context, findings: &mut Vec<Finding>) {
