@@ -26,6 +26,7 @@ mod poster;
 mod present;
 mod reading;
 mod scanner;
+mod shares;
 mod sparing;
 mod state;
 mod track;

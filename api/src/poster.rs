@@ -26,7 +26,7 @@ use designs::{Content, classic, dark, pair, stand, sticker};
 use font::Font;
 
 /// How long a drawing waits for its turn.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Turns to draw: half of the processors, but one at least.
 pub(crate) fn turns() -> Turns {

@@ -2,8 +2,9 @@
 
 use std::{
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
+    time::Duration,
 };
 
 use axum::{
@@ -15,8 +16,10 @@ use axum::{
 };
 use futures::{Stream, StreamExt};
 use http_body_util::Limited;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::{
+    desk::UploadPermit,
     error::Error,
     params::is_too_long,
     reading::{PICTURE_LIMIT, Unread},
@@ -27,14 +30,21 @@ const FIELD: &str = "picture";
 /// How much of what is too large is received all the same: most clients hear nothing before they have sent all.
 const HEARD_OUT: usize = 12 * 1024 * 1024;
 
-/// The picture of a request. Other fields are left aside.
-pub(crate) async fn picture(request: Request) -> Result<Vec<u8>, Error> {
+/// How slowly a body may arrive, in bytes a second, after a while in which it may not arrive at all.
+const SLOWEST: u64 = 16 * 1024;
+const GRACE: Duration = Duration::from_secs(2);
+
+/// The picture of a request, for which `permit` makes room as it arrives. Other fields are left aside.
+pub(crate) async fn picture(request: Request, permit: &mut UploadPermit) -> Result<Vec<u8>, Error> {
     let (head, body) = request.into_parts();
     let body = Arriving::new(body);
     let request = Request::from_parts(head, Body::from_stream(body.clone()));
-    let picture = read(request).await;
+    let picture = read(request, permit).await;
     // A connection on which something is left unread is closed, also after a picture.
-    body.hear_out().await;
+    body.clone().hear_out().await;
+    if body.state().is_slow {
+        return Err(Error::TimedOut);
+    }
     picture
 }
 
@@ -43,7 +53,7 @@ pub(crate) async fn hear_out(request: Request) {
     Arriving::new(request.into_body()).hear_out().await;
 }
 
-async fn read(mut request: Request) -> Result<Vec<u8>, Error> {
+async fn read(mut request: Request, permit: &mut UploadPermit) -> Result<Vec<u8>, Error> {
     // `Arriving` has the limit.
     DefaultBodyLimit::disable().apply(&mut request);
     let mut form = Multipart::from_request(request, &()).await.map_err(|_| {
@@ -52,19 +62,42 @@ async fn read(mut request: Request) -> Result<Vec<u8>, Error> {
     })?;
     let mut upload = Upload::default();
     while let Some(field) = form.next_field().await.map_err(|error| broken(&error))? {
-        upload.take(field).await?;
+        upload.take(field, permit).await?;
     }
     upload.finish()
 }
 
-/// A body of at most [`HEARD_OUT`], of which somebody else may read the rest.
+/// A body of at most [`HEARD_OUT`], of which somebody else may read the rest. It ends when it arrives more slowly than
+/// [`SLOWEST`].
 #[derive(Clone)]
-struct Arriving(Arc<Mutex<BodyDataStream>>);
+struct Arriving(Arc<Mutex<Arrival>>);
+
+struct Arrival {
+    body: BodyDataStream,
+    /// When more must have arrived.
+    deadline: Instant,
+    /// Made when the body is waited for.
+    timer: Option<Pin<Box<Sleep>>>,
+    is_slow: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the body arrives too slowly")]
+struct Slow;
 
 impl Arriving {
     fn new(body: Body) -> Self {
         let body = Body::new(Limited::new(body, HEARD_OUT));
-        Self(Arc::new(Mutex::new(body.into_data_stream())))
+        Self(Arc::new(Mutex::new(Arrival {
+            body: body.into_data_stream(),
+            deadline: Instant::now() + GRACE,
+            timer: None,
+            is_slow: false,
+        })))
+    }
+
+    fn state(&self) -> MutexGuard<'_, Arrival> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn hear_out(mut self) {
@@ -76,8 +109,39 @@ impl Stream for Arriving {
     type Item = Result<Bytes, axum::Error>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let mut body = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        body.poll_next_unpin(context)
+        self.state().poll(context)
+    }
+}
+
+impl Arrival {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, axum::Error>>> {
+        if self.is_slow {
+            return Poll::Ready(None);
+        }
+        let arrived = self.body.poll_next_unpin(context);
+        match &arrived {
+            Poll::Ready(Some(Ok(chunk))) => {
+                let earned = chunk.len() as u64 * 1_000_000 / SLOWEST;
+                self.deadline += Duration::from_micros(earned);
+            }
+            Poll::Pending if self.is_late(context) => {
+                self.is_slow = true;
+                return Poll::Ready(Some(Err(axum::Error::new(Slow))));
+            }
+            _ => {}
+        }
+        arrived
+    }
+
+    fn is_late(&mut self, context: &mut Context<'_>) -> bool {
+        let deadline = self.deadline;
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if timer.deadline() != deadline {
+            timer.as_mut().reset(deadline);
+        }
+        timer.as_mut().poll(context).is_ready()
     }
 }
 
@@ -89,7 +153,7 @@ struct Upload {
 }
 
 impl Upload {
-    async fn take(&mut self, mut field: Field<'_>) -> Result<(), Error> {
+    async fn take(&mut self, mut field: Field<'_>, permit: &mut UploadPermit) -> Result<(), Error> {
         let is_picture = field.name() == Some(FIELD);
         if is_picture && self.picture.replace(Vec::new()).is_some() {
             return Err(Error::Invalid(
@@ -102,6 +166,7 @@ impl Upload {
                 // What is too large needs not be kept.
                 self.picture = self.picture.take().map(|_| Vec::new());
             } else if let Some(picture) = self.picture.as_mut().filter(|_| is_picture) {
+                permit.grow(chunk.len())?;
                 picture.extend_from_slice(&chunk);
             }
         }

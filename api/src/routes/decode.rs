@@ -4,7 +4,7 @@ use axum::{Json, extract::State};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{error::Error, reading, state::AppState, upload};
+use crate::{address::Client, error::Error, reading, state::AppState, upload};
 
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "for the document: `upload` reads it")]
@@ -32,19 +32,20 @@ pub(super) struct Decoded {
 )]
 pub(super) async fn decode(
     State(state): State<AppState>,
+    Client(client): Client,
     request: axum::extract::Request,
 ) -> Result<Json<Decoded>, Error> {
-    let place = match state.desk.place() {
-        Ok(place) => place,
+    let mut permit = match state.desk.upload(client).await {
+        Ok(permit) => permit,
         Err(error) => {
             upload::hear_out(request).await;
             return Err(error);
         }
     };
-    let picture = upload::picture(request).await?;
+    let picture = upload::picture(request, &mut permit).await?;
     let forms = state.clone();
     let read = move || reading::read(&picture, &forms.config.orders.payloads);
-    let received = state.desk.read(place, read).await??;
+    let received = state.desk.read(permit, read).await??;
     Ok(Json(Decoded {
         payload: received.payload,
         platform: received.platform.name(),

@@ -10,6 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::qr_picture::CACHE;
 use crate::{
+    address::Client,
     error::Error,
     language::Language,
     params::Params,
@@ -54,13 +55,16 @@ enum Tag {
 )]
 pub(super) async fn poster_svg(
     State(state): State<AppState>,
+    Client(client): Client,
     Path(id): Path<String>,
     headers: HeaderMap,
     params: Params,
 ) -> Result<Response, Error> {
     let (subject, style, _) = what(&state, &id, &headers, &params).await?;
     let posters = state.posters.clone();
-    let drawn = state.turns.take(move || posters.svg(&subject, style));
+    let drawn = state
+        .turns
+        .take(client, move || posters.svg(&subject, style));
     let svg = drawn.await??;
     let policy = (header::CONTENT_SECURITY_POLICY, POLICY);
     Ok(([policy], poster("image/svg+xml", svg)).into_response())
@@ -75,6 +79,7 @@ pub(super) async fn poster_svg(
 )]
 pub(super) async fn poster_png(
     State(state): State<AppState>,
+    Client(client): Client,
     Path(id): Path<String>,
     headers: HeaderMap,
     params: Params,
@@ -83,7 +88,7 @@ pub(super) async fn poster_png(
     let posters = state.posters.clone();
     let drawn = state
         .turns
-        .take(move || posters.png(&subject, style, width));
+        .take(client, move || posters.png(&subject, style, width));
     Ok(poster("image/png", drawn.await??))
 }
 

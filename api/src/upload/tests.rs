@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::desk::Desk;
 
 /// What comes of a body with the boundary `b`.
 async fn upload(body: impl Into<Body>) -> Result<Vec<u8>, Error> {
@@ -8,7 +9,13 @@ async fn upload(body: impl Into<Body>) -> Result<Vec<u8>, Error> {
         .header("content-type", "multipart/form-data; boundary=b")
         .body(body.into())
         .unwrap();
-    picture(request).await
+    take(request).await
+}
+
+async fn take(request: Request) -> Result<Vec<u8>, Error> {
+    let client = [127, 0, 0, 1].into();
+    let mut permit = Desk::new().upload(client).await?;
+    picture(request, &mut permit).await
 }
 
 fn field(name: &str, content: &str) -> String {
@@ -56,7 +63,7 @@ async fn other_types_are_refused() {
     ] {
         let request = Request::post("/decode").header("content-type", kind);
         let body = Body::from(field("picture", "P") + "--b--\r\n");
-        let error = picture(request.body(body).unwrap()).await.unwrap_err();
+        let error = take(request.body(body).unwrap()).await.unwrap_err();
         assert_eq!(error.status(), 400, "{kind}");
         assert!(error.to_string().contains("multipart/form-data"), "{error}");
     }
@@ -90,7 +97,7 @@ proptest! {
             0..24,
         ),
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         match runtime.block_on(upload(pieces.concat())) {
             Ok(_) => {}
             Err(error) => prop_assert_eq!(error.status(), 400),

@@ -6,7 +6,6 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use heyi_sandbox::world::eventually;
 use image::ImageFormat;
 use serde_json::Value;
 use tokio::{
@@ -20,11 +19,11 @@ use crate::{
     bombs,
     decode::{KIND, PATIENCE, assert_unread, decode, form, payload, start},
     pictures::{self, file},
-    support::{TestApp, assert_fails, header},
+    support::{TestApp, assert_fails},
 };
 
 const MEGABYTE: u64 = 1024 * 1024;
-/// Pictures that may arrive at once.
+/// Pictures that may wait or be read at once.
 const PLACES: usize = 16;
 
 #[tokio::test]
@@ -113,49 +112,49 @@ async fn bombs_cost_little_and_delay_nobody_else() -> Result<()> {
     app.finish().await
 }
 
-/// Begins to send a picture and does not go on.
-async fn stalled(app: &TestApp) -> Result<TcpStream> {
+/// Begins to send a picture for `client` and does not go on.
+async fn stalled(app: &TestApp, client: &str) -> Result<TcpStream> {
     let mut stream = TcpStream::connect(app.api.url().trim_start_matches("http://")).await?;
     let head = format!(
-        "POST /decode HTTP/1.1\r\nHost: x\r\nContent-Type: {KIND}\r\nContent-Length: 1000\r\n\r\n--w"
+        "POST /decode HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: {client}\r\nContent-Type: {KIND}\r\n\
+         Content-Length: 4000000\r\n\r\n--w"
     );
     stream.write_all(head.as_bytes()).await?;
     Ok(stream)
 }
 
 #[tokio::test]
-async fn who_sends_slowly_takes_a_place_for_a_while_and_is_cut_off() -> Result<()> {
-    let app = TestApp::start_with(&[("HTTP__REQUEST_TIMEOUT", "5s")]).await?;
-    let alice = app.client.login("alice").await?;
-    let mut slow = Vec::new();
-    for _ in 0..PLACES {
-        slow.push(stalled(&app).await?);
-    }
-    let mut busy = None;
-    eventually("no place", async || {
-        // Where this one came before a slow one, that was sent away.
-        slow.push(stalled(&app).await?);
-        let answer = decode(&app, b"").await?;
-        busy = (answer.status == 503).then_some(answer);
-        Ok(busy.is_some())
-    })
+async fn slow_uploads_leave_places_to_others_and_are_cut_off() -> Result<()> {
+    let app = TestApp::start_with(&[
+        ("HTTP__TRUSTED_PROXIES", r#"["127.0.0.0/8"]"#),
+        ("HTTP__REQUEST_TIMEOUT", "120s"),
+    ])
     .await?;
-    let busy = busy.context("no answer")?;
-    assert_fails(&busy, 503, "wait 1 s");
-    assert_eq!(header(&busy, "retry-after"), "1");
-    let honest = app.world.client()?;
-    honest.order(&alice, "小店", 990).await?;
-    let mut ended = Vec::new();
+    let picture = file(pictures::code(&payload("wechat"), 4), ImageFormat::Png)?;
+    let mut slow = Vec::new();
+    for number in 0..2 * PLACES {
+        let network = format!("2001:db8:0:{:x}::1", number / 2);
+        slow.push(stalled(&app, &network).await?);
+    }
+    assert_eq!(decode(&app, &picture).await?.status, 200);
     for mut stream in slow {
         let mut answer = Vec::new();
         timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await??;
         let answer = String::from_utf8_lossy(&answer).into_owned();
-        ended.push(answer.get(..13).unwrap_or_default().to_owned());
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+        assert!(answer.contains("\"errcode\":408"), "{answer}");
     }
-    let cut_off = ended.iter().filter(|end| *end == "HTTP/1.1 408 ").count();
-    let sent_away = ended.iter().filter(|end| *end == "HTTP/1.1 503 ").count();
-    assert_eq!(cut_off + sent_away, ended.len(), "{ended:?}");
-    assert!(cut_off >= PLACES, "{ended:?}");
+    app.finish().await
+}
+
+#[tokio::test]
+async fn a_client_waits_for_its_own_slow_uploads_only() -> Result<()> {
+    let app = TestApp::start_with(&[("HTTP__REQUEST_TIMEOUT", "120s")]).await?;
+    let mut slow = Vec::new();
+    for _ in 0..2 {
+        slow.push(stalled(&app, "").await?);
+    }
+    // Both are cut off before the third gives up.
     assert_unread(&decode(&app, b"").await?, 422, "not_a_picture", "");
     app.finish().await
 }
