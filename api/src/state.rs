@@ -90,6 +90,8 @@ pub struct Shared {
     pub(crate) desk: Desk,
     /// Lines about notifies that are not ours.
     pub(crate) refusals: Sparing,
+    /// Lines about reports of abuse.
+    pub(crate) reports: Sparing,
     /// Notifies that were taken.
     pub(crate) notifies_queued: Counter,
     /// Whether the settings are those of the installation.
@@ -163,6 +165,7 @@ impl AppState {
             outbound: Arc::default(),
             desk: Desk::new(),
             refusals: Sparing::new(),
+            reports: Sparing::new(),
             notifies_queued: counter!("heyi_notify_total", "outcome" => "queued"),
             is_installed: AtomicBool::new(false),
             orders_refused: OrdersRefused::new(),

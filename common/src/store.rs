@@ -40,7 +40,8 @@ pub use list::{
 };
 pub use refund::{Existing, RefundClaim, RefundRecord};
 pub use report::{
-    MAX_REPORT_CONTACT, MAX_REPORT_TEXT, MAX_REPORTS_OF_A_CODE, Reason, Report, ReportError,
+    MAX_REPORT_CONTACT, MAX_REPORT_TEXT, MAX_REPORTS_OF_A_CODE, Reason, Recorded, Report,
+    ReportCounts, ReportError, ReportSummary, Reporter,
 };
 pub(crate) use scans::batches;
 pub use scans::{KeptScans, ScanCount};
@@ -73,6 +74,7 @@ pub struct Store {
     new_mappings: Inserts,
     refunds: Collection<RefundRecord>,
     reports: Collection<Report>,
+    report_counts: Collection<ReportCounts>,
     scans: Collection<KeptScans>,
 }
 
@@ -151,6 +153,7 @@ impl Store {
             new_mappings: Inserts::new(database.collection("orders")),
             refunds: database.collection("refunds"),
             reports: database.collection("reports"),
+            report_counts: database.collection("report_counts"),
             scans: database.collection("scans"),
             database,
         })

@@ -1,12 +1,21 @@
 //! `/report`: whoever saw a code reports it to the operator.
 
-use axum::{extract::State, http::HeaderMap};
-use heyi_common::store::{Reason, Report};
+use std::net::SocketAddr;
+
+use axum::{
+    extract::{ConnectInfo, State},
+    http::HeaderMap,
+};
+use heyi_common::{
+    scans::today,
+    store::{Reason, Recorded, Report, Reporter},
+};
 use mongodb::bson::oid::ObjectId;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::{
+    address::{self, network},
     codes::Shown,
     error::Error,
     language::Language,
@@ -71,17 +80,30 @@ pub(super) struct Request {
 )]
 pub(super) async fn report(
     State(state): State<AppState>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
     params: Params,
 ) -> Result<Page, Error> {
     let request: Request = params.read()?;
     let (id, code) = state.codes.shown(&state.store, &request.id).await?;
     let reason = reason(&request.reason)?;
-    let report = Report::new(id, reason, &request.text, &request.contact)
+    let client = address::client(peer.ip(), &headers, &state.config.http.trusted_proxies);
+    let secret = &state.config.sign.session_secret;
+    let reporter = Reporter::new(secret, id, today(), network(client));
+    let report = Report::new(reporter, id, reason, &request.text, &request.contact)
         .map_err(|error| Error::Invalid(error.to_string()))?;
-    // One that is too many is thanked for like any other.
-    if state.store.record_report(&report).await? {
-        tracing::warn!(code.id = %id, report.reason = reason.name(), "code reported");
+    let recorded = state.store.record_report(&report).await?;
+    metrics::counter!("heyi_reports_total", "outcome" => recorded.name()).increment(1);
+    if recorded != Recorded::Repeated
+        && let Some(left_out) = state.reports.admit()
+    {
+        tracing::warn!(
+            code.id = %id,
+            report.reason = reason.name(),
+            report.is_stored = recorded == Recorded::Kept,
+            left_out,
+            "code reported"
+        );
     }
     page(&state, id, &code, true, &headers)
 }

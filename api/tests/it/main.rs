@@ -37,6 +37,7 @@ mod qr_strangers;
 mod readme;
 mod reflash;
 mod report;
+mod report_counts;
 mod screenshots;
 mod signing;
 mod slow_readers;

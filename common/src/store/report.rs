@@ -1,16 +1,26 @@
 //! Reports of abuse.
+//!
+//! One report for each code, client address and day is kept, up to a number for each code. The others are counted, so
+//! that an operator learns of them whoever filled the list. Every step is one atomic write, for any number of api
+//! processes.
+
+mod reporter;
+mod summary;
 
 use futures::TryStreamExt;
+use icu_properties::props::{EnumeratedProperty as _, GeneralCategory};
 use mongodb::bson::{DateTime, Document, doc, oid::ObjectId};
 use serde::{Deserialize, Serialize};
 
-use super::{Result, Store};
+use super::{Result, Store, is_duplicate};
+pub use reporter::Reporter;
+pub use summary::{ReportCounts, ReportSummary};
 
 /// The longest text of a report, in characters.
 pub const MAX_REPORT_TEXT: usize = 500;
 /// The longest way to reach who reports, in characters.
 pub const MAX_REPORT_CONTACT: usize = 100;
-/// The most reports of one code that are kept: strangers must not fill the disk, and by then an operator knows.
+/// The most reports of one code that are kept, so that nobody fills the disk. Later ones are counted.
 pub const MAX_REPORTS_OF_A_CODE: u64 = 100;
 
 /// What is wrong with a code.
@@ -30,7 +40,7 @@ pub enum Reason {
 /// What somebody who saw a code's page told its operator.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// Its own id, random.
+    /// Its own id: that of the reporter, so that one reporter has one report.
     #[serde(rename = "_id")]
     pub id: ObjectId,
     /// The code.
@@ -43,6 +53,20 @@ pub struct Report {
     pub contact: String,
     /// When it was made.
     pub created_at: DateTime,
+    /// Number of further reports of this code from the same address on the same day.
+    #[serde(default)]
+    pub repeats: i64,
+}
+
+/// What became of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recorded {
+    /// It is kept.
+    Kept,
+    /// Its address had reported the code that day; the repeat was counted.
+    Repeated,
+    /// The code has [`MAX_REPORTS_OF_A_CODE`] reports; this one was only counted.
+    Counted,
 }
 
 /// Why there is no report.
@@ -54,6 +78,17 @@ pub enum ReportError {
     /// The contact is too long.
     #[error("contact must be at most {MAX_REPORT_CONTACT} characters")]
     Contact,
+}
+
+impl Recorded {
+    /// The name used in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Kept => "kept",
+            Self::Repeated => "repeated",
+            Self::Counted => "counted",
+        }
+    }
 }
 
 impl Reason {
@@ -74,6 +109,7 @@ impl Reason {
 impl Report {
     /// A report of now. What would move a terminal's cursor or turn its text around is left out.
     pub fn new(
+        reporter: Reporter,
         code_id: ObjectId,
         reason: Reason,
         text: &str,
@@ -87,37 +123,83 @@ impl Report {
             return Err(ReportError::Contact);
         }
         Ok(Self {
-            id: ObjectId::from_bytes(rand::random()),
+            id: reporter.id(),
             code_id,
             reason,
             text,
             contact,
             created_at: DateTime::now(),
+            repeats: 0,
         })
     }
 }
 
 fn one_line(text: &str) -> String {
-    let turns = |c: char| matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
-    text.split(|c: char| c.is_whitespace() || c.is_control() || turns(c))
+    let is_hidden = |c: char| {
+        let category = GeneralCategory::for_char(c);
+        matches!(category, GeneralCategory::Control | GeneralCategory::Format)
+    };
+    text.split(|c: char| c.is_whitespace() || is_hidden(c))
         .filter(|word| !word.is_empty())
         .collect::<Vec<_>>()
         .join(" ")
 }
 
 impl Store {
-    /// Records a report. False when there are [`MAX_REPORTS_OF_A_CODE`] already, and this one is not kept.
-    pub async fn record_report(&self, report: &Report) -> Result<bool> {
-        let earlier = self
-            .reports
-            .count_documents(doc! { "code_id": report.code_id })
-            .limit(MAX_REPORTS_OF_A_CODE)
-            .await?;
-        if earlier >= MAX_REPORTS_OF_A_CODE {
-            return Ok(false);
+    /// Records a report.
+    pub async fn record_report(&self, report: &Report) -> Result<Recorded> {
+        if self.count_repeat(report).await? {
+            return Ok(Recorded::Repeated);
         }
-        self.reports.insert_one(report).await?;
-        Ok(true)
+        if !self.claim_report(report.code_id).await? {
+            let counted = doc! { "not_stored": 1_i64 };
+            self.count_report(report.code_id, counted).await?;
+            return Ok(Recorded::Counted);
+        }
+        match self.reports.insert_one(report).await {
+            Ok(_) => Ok(Recorded::Kept),
+            // Another request of the same address was faster.
+            Err(error) if is_duplicate(&error) => {
+                let given_back = doc! { "kept": -1_i64 };
+                self.count_report(report.code_id, given_back).await?;
+                self.count_repeat(report).await?;
+                Ok(Recorded::Repeated)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Counts a repeat of a report that is kept. False when there is none.
+    async fn count_repeat(&self, report: &Report) -> Result<bool> {
+        let change = doc! { "$inc": { "repeats": 1_i64 } };
+        let repeated = self.reports.update_one(doc! { "_id": report.id }, change);
+        Ok(repeated.await?.matched_count > 0)
+    }
+
+    /// Claims one of the places for the reports of a code. False when all are taken.
+    async fn claim_report(&self, code_id: ObjectId) -> Result<bool> {
+        let most = i64::try_from(MAX_REPORTS_OF_A_CODE).unwrap_or(i64::MAX);
+        let has_room = doc! { "_id": code_id, "kept": { "$not": { "$gte": most } } };
+        let claim = doc! { "$inc": { "kept": 1_i64 }, "$set": { "last_at": DateTime::now() } };
+        match self
+            .report_counts
+            .update_one(has_room, claim)
+            .upsert(true)
+            .await
+        {
+            Ok(_) => Ok(true),
+            Err(error) if is_duplicate(&error) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn count_report(&self, code_id: ObjectId, change: Document) -> Result<()> {
+        let change = doc! { "$inc": change, "$set": { "last_at": DateTime::now() } };
+        let counted = self
+            .report_counts
+            .update_one(doc! { "_id": code_id }, change);
+        counted.upsert(true).await?;
+        Ok(())
     }
 
     /// Reports of one code, or of all, newest first, at most so many.
@@ -138,12 +220,15 @@ mod tests {
     use super::*;
 
     fn report(text: &str, contact: &str) -> std::result::Result<Report, ReportError> {
-        Report::new(ObjectId::new(), Reason::Fraud, text, contact)
+        let code = ObjectId::new();
+        let (secret, day) = ("secret".into(), jiff::civil::date(2026, 11, 28));
+        let reporter = Reporter::new(&secret, code, day, [127, 0, 0, 1].into());
+        Report::new(reporter, code, Reason::Fraud, text, contact)
     }
 
     #[test]
     fn a_report_is_one_line_that_moves_no_cursor() {
-        let made = report(" 收了钱\r\n不发货 \u{1b}[2J\u{202e}abc\0 ", "\t").unwrap();
+        let made = report(" 收了钱\r\n不发货 \u{1b}[2J\u{202e}\u{61c}abc\0 ", "\t").unwrap();
         assert_eq!(made.text, "收了钱 不发货 [2J abc");
         assert_eq!(made.contact, "");
     }

@@ -16,6 +16,7 @@ mod crash;
 mod crash_points;
 mod installation;
 mod operator;
+mod operator_reports;
 mod outage;
 mod promotion;
 mod retry;

@@ -1,14 +1,12 @@
 //! The commands of the operator.
 
 use anyhow::{Result, ensure};
-use heyi_common::store::{Reason, Report};
 use heyi_sandbox::{Knobs, OrderStatus, world::eventually};
-use mongodb::bson::oid::ObjectId;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::support::Shop;
 
-async fn json(shop: &Shop, arguments: &[&str]) -> Result<Value> {
+pub(crate) async fn json(shop: &Shop, arguments: &[&str]) -> Result<Value> {
     let mut all = arguments.to_vec();
     all.push("--json");
     let output = shop.world.operate(&all).await?;
@@ -17,7 +15,7 @@ async fn json(shop: &Shop, arguments: &[&str]) -> Result<Value> {
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-async fn text(shop: &Shop, arguments: &[&str]) -> Result<String> {
+pub(crate) async fn text(shop: &Shop, arguments: &[&str]) -> Result<String> {
     let output = shop.world.operate(arguments).await?;
     Ok(String::from_utf8(output.stdout)? + &String::from_utf8(output.stderr)?)
 }
@@ -223,33 +221,6 @@ async fn a_code_is_disabled_and_enabled() -> Result<()> {
     );
     let unknown = text(&shop, &["code", "disable", "000000000000000000000000"]).await?;
     assert!(unknown.contains("there is no code"), "{unknown}");
-    shop.close().await
-}
-
-#[tokio::test]
-async fn reports_are_listed_of_all_codes_or_of_one() -> Result<()> {
-    let shop = Shop::new().await?;
-    assert_eq!(json(&shop, &["code", "reports"]).await?, json!([]));
-    let none = text(&shop, &["code", "reports"]).await?;
-    assert_eq!(none.trim(), "no reports");
-    let (one, other) = (ObjectId::new(), ObjectId::new());
-    for (code, text, contact) in [(one, "收了钱不发货", "13800000000"), (other, "", "")] {
-        let report = Report::new(code, Reason::Fraud, text, contact)?;
-        assert!(shop.store.record_report(&report).await?);
-    }
-    let all = json(&shop, &["code", "reports"]).await?;
-    assert_eq!(all[0]["code_id"], other.to_hex(), "the newest is first");
-    assert_eq!(all[1]["code_id"], one.to_hex());
-    let of_one = json(&shop, &["code", "reports", &one.to_hex()]).await?;
-    assert_eq!(of_one, json!([all[1]]));
-    assert_eq!(of_one[0]["reason"], "fraud");
-    assert_eq!(of_one[0]["text"], "收了钱不发货");
-    let newest = json(&shop, &["code", "reports", "--most", "1"]).await?;
-    assert_eq!(newest, json!([all[0]]));
-    let table = text(&shop, &["code", "reports"]).await?;
-    assert!(table.contains("收了钱不发货 (13800000000)"), "{table}");
-    let nonsense = text(&shop, &["code", "reports", "nonsense"]).await?;
-    assert!(nonsense.contains("24 hex digits"), "{nonsense}");
     shop.close().await
 }
 
