@@ -91,5 +91,10 @@ impl fmt::Display for Kind {
 
 /// Today where the owners are: in China.
 pub fn today() -> Date {
-    tz::offset(8).to_datetime(Timestamp::now()).date()
+    day_of(Timestamp::now())
+}
+
+/// The day of a moment in China.
+pub fn day_of(moment: Timestamp) -> Date {
+    tz::offset(8).to_datetime(moment).date()
 }

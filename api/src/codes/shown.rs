@@ -4,8 +4,11 @@ use std::borrow::Cow;
 
 use heyi_common::{
     payload::{AllowList, Payloads, Platform},
+    scans::day_of,
     store::Scanned,
 };
+use jiff::{Timestamp, ToSpan as _, civil::Date};
+use mongodb::bson::DateTime;
 use triomphe::ThinArc;
 
 use super::packed::{self, Form, Place};
@@ -22,6 +25,26 @@ pub(crate) struct Shown(ThinArc<Head, u8>);
 struct Head {
     read: Read,
     places: [Place; Platform::ALL.len()],
+    changed_on: Day,
+}
+
+/// A day in China as the number of days since 1970, in two bytes; 0 is none.
+#[derive(Debug, Clone, Copy)]
+struct Day(u16);
+
+const EPOCH: Date = jiff::civil::date(1970, 1, 1);
+
+impl Day {
+    fn of(moment: Option<DateTime>) -> Self {
+        let moment = moment.and_then(|at| Timestamp::from_millisecond(at.timestamp_millis()).ok());
+        let days = moment.map(|moment| EPOCH.duration_until(day_of(moment)).as_hours() / 24);
+        Self(days.and_then(|days| days.try_into().ok()).unwrap_or(0))
+    }
+
+    fn date(self) -> Option<Date> {
+        let days = i64::from(self.0);
+        (days > 0).then(|| EPOCH.saturating_add(days.days()))
+    }
 }
 
 /// When a code was read.
@@ -48,7 +71,11 @@ impl Shown {
         }
         let is_any = places.iter().any(|place| place.form().is_some());
         text.extend_from_slice(code.name.as_bytes());
-        let head = Head { read, places };
+        let head = Head {
+            read,
+            places,
+            changed_on: Day::of(code.payloads_changed_at),
+        };
         is_any.then(|| Self(ThinArc::from_header_and_slice(head, &text)))
     }
 
@@ -77,6 +104,11 @@ impl Shown {
         let places = self.head().places.iter();
         let start: usize = places.map(|place| place.length()).sum();
         String::from_utf8_lossy(&self.text()[start..])
+    }
+
+    /// The day in China on which its owner last changed its receive codes.
+    pub(crate) fn changed_on(&self) -> Option<Date> {
+        self.head().changed_on.date()
     }
 
     /// The receive code of a platform.
@@ -134,6 +166,7 @@ mod tests {
                 .collect(),
             deleted_at: None,
             disabled_at: None,
+            payloads_changed_at: Some(DateTime::from_millis(1_795_795_200_000)),
         };
         Shown::new(&code, &known, Read { epoch: 1, at: 0 })
     }
@@ -150,12 +183,28 @@ mod tests {
             let shown = shown(&some).unwrap();
             assert_eq!(shown.name(), "小店");
             assert_eq!(shown.payloads(), some);
+            assert_eq!(shown.changed_on(), Some(jiff::civil::date(2026, 11, 28)));
             for platform in Platform::ALL {
                 let payload = some.get(&platform).map(String::as_str);
                 assert_eq!(shown.payload(platform).as_deref(), payload);
                 assert_eq!(shown.has(platform), payload.is_some());
             }
         }
+    }
+
+    #[test]
+    fn days_are_those_of_china_and_cost_no_memory() {
+        let at = |text: &str| DateTime::parse_rfc3339_str(text).unwrap();
+        for (moment, day) in [
+            (None, None),
+            (Some(at("2026-11-27T15:59:59Z")), Some((2026, 11, 27))),
+            (Some(at("2026-11-27T16:00:00Z")), Some((2026, 11, 28))),
+            (Some(at("1960-01-01T00:00:00Z")), None),
+        ] {
+            let day = day.map(|(year, month, day)| jiff::civil::date(year, month, day));
+            assert_eq!(Day::of(moment).date(), day);
+        }
+        assert_eq!(size_of::<Head>(), 20);
     }
 
     #[test]

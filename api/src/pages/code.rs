@@ -29,6 +29,8 @@ pub(crate) struct CodePage<'a> {
     pub(crate) name: &'a str,
     /// Where its button leads, if it has one.
     pub(crate) link: &'a str,
+    /// When its receive codes were changed, if the page says so.
+    pub(crate) changed_on: &'a str,
     /// What it shows.
     pub(crate) kind: Kind,
 }
@@ -40,6 +42,8 @@ pub(crate) struct Kind {
     pub(crate) language: Language,
     /// Whether it is read on a desktop, so that a phone scans the screen.
     pub(crate) is_desktop: bool,
+    /// Whether it says that receive codes were changed.
+    pub(crate) is_changed: bool,
     /// What is shown large.
     pub(crate) view: View<Platform>,
     /// The apps to choose from.
@@ -91,6 +95,8 @@ struct Told {
     id: &'static str,
     name: &'static str,
     link: &'static str,
+    is_changed: bool,
+    changed_on: &'static str,
     is_desktop: bool,
     view: View<App>,
     apps: Vec<App>,
@@ -157,6 +163,8 @@ impl Kind {
             id: Blank::Id.mark(),
             name: Blank::Name.mark(),
             link: Blank::Link.mark(),
+            is_changed: self.is_changed,
+            changed_on: Blank::ChangedOn.mark(),
             is_desktop: self.is_desktop,
             view: self.view.named(self.language),
             apps: apps
@@ -175,6 +183,7 @@ impl Pages {
             Blank::Id => page.id,
             Blank::Name => page.name,
             Blank::Link => page.link,
+            Blank::ChangedOn => page.changed_on,
         };
         Ok(if gzip {
             self.packed_page(skeleton.fill(text))
@@ -226,11 +235,13 @@ impl Pages {
             let mut kind = Kind {
                 language,
                 is_desktop: false,
+                is_changed: false,
                 view,
                 apps: Platform::ALL.into_iter().collect(),
             };
             self.marked(kind)?;
             kind.is_desktop = true;
+            kind.is_changed = true;
             kind.apps = Apps::default();
             self.marked(kind)?;
         }

@@ -15,10 +15,12 @@ pub(super) enum Blank {
     Name,
     /// Where the button leads.
     Link,
+    /// When its receive codes were changed.
+    ChangedOn,
 }
 
 impl Blank {
-    const ALL: [Self; 3] = [Self::Id, Self::Name, Self::Link];
+    const ALL: [Self; 4] = [Self::Id, Self::Name, Self::Link, Self::ChangedOn];
 
     /// What holds its place while the template is rendered: a character of the private use area, which no template
     /// has and no escaping changes. What is filled in is not looked through for any.
@@ -27,6 +29,7 @@ impl Blank {
             Self::Id => "\u{e000}",
             Self::Name => "\u{e001}",
             Self::Link => "\u{e002}",
+            Self::ChangedOn => "\u{e003}",
         }
     }
 }
@@ -187,7 +190,7 @@ mod tests {
         let text = |blank| match blank {
             Blank::Id => "\"1\"",
             Blank::Name => "<店>\u{e000}&",
-            Blank::Link => "",
+            Blank::Link | Blank::ChangedOn => "",
         };
         let page = "<style>a>b{}</style>&lt;店&gt;\u{e000}&amp;<a href=\"&quot;1&quot;\">&lt;店&gt;\u{e000}&amp;</a>末";
         let skeleton = skeleton(&rendered);
@@ -202,7 +205,7 @@ mod tests {
             let text = |blank| match blank {
                 Blank::Id => id.as_str(),
                 Blank::Name => name.as_str(),
-                Blank::Link => "/",
+                Blank::Link | Blank::ChangedOn => "/",
             };
             let skeleton = skeleton(&rendered);
             prop_assert_eq!(unpacked(skeleton.fill(text)), skeleton.fill::<String>(text));

@@ -5,7 +5,8 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use heyi_common::payload::Platform;
+use heyi_common::{payload::Platform, scans::today};
+use jiff::ToSpan as _;
 use mongodb::bson::oid::ObjectId;
 use utoipa::IntoParams;
 
@@ -19,6 +20,9 @@ use crate::{
     scanner::Scanner,
     state::AppState,
 };
+
+/// For so many days the page says that receive codes were changed.
+const CHANGE_SHOWN: i64 = 30;
 
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -110,14 +114,19 @@ fn page(
         },
         Some(app) => View::Missing { app },
     };
+    let first_day = today().saturating_sub(CHANGE_SHOWN.days());
+    let changed_on = code.changed_on().filter(|day| *day > first_day);
+    let changed_on = changed_on.map(|day| day.to_string());
     let others = code.platforms().filter(|other| shown != Some(*other));
     let page = CodePage {
         id: &id.to_hex(),
         name: &code.name(),
         link: link.as_deref().unwrap_or_default(),
+        changed_on: changed_on.as_deref().unwrap_or_default(),
         kind: Kind {
             language: Language::of(headers),
             is_desktop: scanner == Scanner::Desktop,
+            is_changed: changed_on.is_some(),
             view,
             apps: others.collect(),
         },

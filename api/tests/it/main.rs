@@ -6,6 +6,7 @@ mod pictures;
 mod support;
 
 mod budgets;
+mod changed_codes;
 mod changes;
 mod channels;
 mod check_order;

@@ -48,6 +48,9 @@ pub struct Code {
     /// When the request for its last change was signed, in Unix seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub update_ts: Option<i64>,
+    /// When its owner last changed its receive codes, and not only its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payloads_changed_at: Option<DateTime>,
 }
 
 /// A change of a code by its owner, and what the code held before.
@@ -92,6 +95,7 @@ impl Code {
             disabled_at: None,
             updated_at: None,
             update_ts: None,
+            payloads_changed_at: None,
         }
     }
 
@@ -118,6 +122,8 @@ pub struct Scanned<'a> {
     pub deleted_at: Option<DateTime>,
     /// When an operator took its page down.
     pub disabled_at: Option<DateTime>,
+    /// When its owner last changed its receive codes.
+    pub payloads_changed_at: Option<DateTime>,
 }
 
 impl Scanned<'_> {

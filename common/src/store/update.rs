@@ -82,7 +82,9 @@ fn new_fields(content: &Content, ts: Option<i64>) -> Result<Document> {
         { "$eq": ["$payloads", &payloads] },
     ] };
     let unless_same = |field: &str, value: Bson| doc! { "$cond": [&is_same, field, value] };
+    let same_payloads = doc! { "$eq": ["$payloads", &payloads] };
     let mut fields = doc! {
+        "payloads_changed_at": { "$cond": [same_payloads, "$payloads_changed_at", "$$NOW"] },
         "changes": unless_same("$changes", changes_with_the_present().into()),
         "updated_at": unless_same("$updated_at", "$$NOW".into()),
         "name": name,
