@@ -68,6 +68,11 @@ pub(crate) enum Error {
         /// Seconds until the next request is taken.
         retry_after: u64,
     },
+    /// 403: an operator took the codes of this person down.
+    #[error(
+        "your codes were taken down after reports of abuse, so you cannot make new ones: contact the operator"
+    )]
+    Blocked,
     /// 429: the person has as many unpaid orders as allowed.
     #[error(
         "you have {most} unpaid orders: pay one of them, or wait until one expires ({retry_after} s)"
@@ -181,6 +186,7 @@ impl Error {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::TimedOut => StatusCode::REQUEST_TIMEOUT,
             Self::Outdated => StatusCode::CONFLICT,
+            Self::Blocked => StatusCode::FORBIDDEN,
             Self::Gone => StatusCode::GONE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unread(unread) => unread.status(),

@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
+use futures::future::try_join_all;
 use redis::{AsyncCommands, Cmd, RedisError, Value, from_redis_value};
 
 use crate::{
-    order::{Order, OutTradeNo},
+    order::{OpenId, Order, OutTradeNo},
     queue::Keys,
     redis::{Redis, WriteError},
 };
+
+/// Marks of blocked people that are written at a time.
+const BLOCKED_AT_ONCE: usize = 100;
 
 /// The order cache.
 #[derive(Debug, Clone)]
@@ -51,6 +55,8 @@ pub enum Placed {
         /// Time until the first of them expires.
         first_expires_in: Duration,
     },
+    /// An operator took the codes of its person down.
+    Blocked,
 }
 
 impl Orders {
@@ -65,9 +71,10 @@ impl Orders {
         // With its text, since a write cannot load a script that Redis does not know.
         let mut put = redis::cmd("EVAL");
         put.arg(include_str!("cache/lua/put_order.lua"))
-            .arg(2)
+            .arg(3)
             .arg(self.keys.order(&order.out_trade_no))
             .arg(self.keys.open(&order.openid))
+            .arg(self.keys.blocked(&order.openid))
             .arg(order.out_trade_no.as_str())
             .arg(serde_json::to_string(order)?)
             .arg(u64::try_from(terms.ttl.as_millis()).unwrap_or(u64::MAX))
@@ -94,6 +101,26 @@ impl Orders {
         Ok(json.map(|json| serde_json::from_str(&json)).transpose()?)
     }
 
+    /// Refuses orders of these people for this time.
+    pub async fn block(&self, people: &[OpenId], ttl: Duration) -> Result<(), CacheError> {
+        for people in people.chunks(BLOCKED_AT_ONCE) {
+            // Each in the slot of its person.
+            try_join_all(people.iter().map(|openid| {
+                let mark = Cmd::set_ex(self.keys.blocked(openid), 1, ttl.as_secs());
+                self.redis.write(vec![mark])
+            }))
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Lets a person make orders again.
+    pub async fn unblock(&self, openid: &OpenId) -> Result<(), CacheError> {
+        let mark = Cmd::del(self.keys.blocked(openid));
+        self.redis.write(vec![mark]).await?;
+        Ok(())
+    }
+
     /// Drops the order.
     pub async fn remove(&self, out_trade_no: &OutTradeNo) -> Result<(), CacheError> {
         let () = self
@@ -110,6 +137,7 @@ fn placed(answer: Value) -> Result<Placed, RedisError> {
     let answer: Vec<String> = from_redis_value(answer)?;
     match answer.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["stored"] => Ok(Placed::Stored),
+        ["blocked"] => Ok(Placed::Blocked),
         ["too_many_open", ms] => Ok(Placed::TooManyOpen {
             first_expires_in: Duration::from_millis(ms.parse().unwrap_or(0)),
         }),

@@ -3,8 +3,9 @@
 mod changes;
 mod code;
 mod inserts;
-mod list;
 mod installation;
+mod list;
+mod owner;
 mod reads;
 mod refund;
 mod report;
@@ -38,6 +39,7 @@ pub use code::{Change, Code, Mapping, Payment, Scanned};
 pub use list::{
     CHANGES_OF_A_PAGE, CODES_OF_A_PAGE, ChangeNumber, CodeCursor, CursorError, ListedCode, Page,
 };
+pub use owner::BlockedOwner;
 pub use refund::{Existing, RefundClaim, RefundRecord};
 pub use report::{
     MAX_REPORT_CONTACT, MAX_REPORT_TEXT, MAX_REPORTS_OF_A_CODE, Reason, Recorded, Report,
@@ -75,6 +77,7 @@ pub struct Store {
     refunds: Collection<RefundRecord>,
     reports: Collection<Report>,
     report_counts: Collection<ReportCounts>,
+    blocked_owners: Collection<BlockedOwner>,
     scans: Collection<KeptScans>,
 }
 
@@ -154,6 +157,7 @@ impl Store {
             refunds: database.collection("refunds"),
             reports: database.collection("reports"),
             report_counts: database.collection("report_counts"),
+            blocked_owners: database.collection("blocked_owners"),
             scans: database.collection("scans"),
             database,
         })
@@ -181,6 +185,13 @@ impl Store {
             .build();
         self.codes.create_indexes([by_order, by_owner]).await?;
         self.reports.create_index(by_code).await?;
+        // Only codes whose owner is blocked are in it.
+        let sparse = IndexOptions::builder().sparse(true).build();
+        let by_block = IndexModel::builder()
+            .keys(doc! { "owner_disabled_at": 1 })
+            .options(sparse)
+            .build();
+        self.codes.create_index(by_block).await?;
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 //!
 //! [`run`] is the worker itself; [`operator`] holds the commands for the person who runs it.
 
+mod blocks;
 mod confirm;
 mod context;
 mod fold;
@@ -72,6 +73,7 @@ async fn work(
     tasks.spawn(confirms::watch(context.queue.clone(), open, stop.clone()));
     tasks.spawn(intake.clone().watch(stop.clone()));
     tasks.spawn(fold::watch(context.clone(), stop.clone()));
+    tasks.spawn(blocks::watch(context.clone(), stop.clone()));
     tasks.spawn(monitor::warn_of_risks(context.clone(), stop.clone()));
     tracing::info!(consumer = consumer.name(), "working");
 

@@ -166,6 +166,7 @@ mod tests {
                 .collect(),
             deleted_at: None,
             disabled_at: None,
+            owner_disabled_at: None,
             payloads_changed_at: Some(DateTime::from_millis(1_795_795_200_000)),
         };
         Shown::new(&code, &known, Read { epoch: 1, at: 0 })

@@ -99,6 +99,7 @@ async fn place(state: &AppState, order: &Order) -> Result<(), Error> {
     };
     match state.orders.place(order, terms).await? {
         Placed::Stored => Ok(()),
+        Placed::Blocked => Err(Error::Blocked),
         Placed::TooManyOpen { first_expires_in } => {
             state.orders_refused.too_many_open.increment(1);
             Err(Error::TooManyOpen {

@@ -2,7 +2,10 @@
 
 use anyhow::Result;
 use heyi_common::scans::today;
-use heyi_common::{order::Content, store::Code};
+use heyi_common::{
+    order::Content,
+    store::{Code, Update},
+};
 use heyi_sandbox::world::browser::{Browser, PHONE};
 use jiff::ToSpan as _;
 use mongodb::{
@@ -20,11 +23,9 @@ async fn change(app: &TestApp, code: &Code, name: &str, has_qq: bool) -> Result<
     let mut payloads = code.payloads.clone();
     payloads.retain(|platform, _| has_qq || platform.name() != "qq");
     let name = name.to_owned();
-    assert!(
-        app.store
-            .update(code.id, &Content { name, payloads })
-            .await?
-    );
+    let content = Content { name, payloads };
+    let changed = app.store.update(code.id, &content, None).await?;
+    assert_eq!(changed, Update::Done);
     Ok(())
 }
 

@@ -164,6 +164,11 @@ impl Keys {
         )
     }
 
+    /// The mark of a person who may make no orders, in the partition of all orders of that person.
+    pub fn blocked(&self, openid: &OpenId) -> String {
+        self.of_person("blocked", openid)
+    }
+
     fn of_person(&self, kind: &str, openid: &OpenId) -> String {
         self.of(
             self.partition_of_person(openid),

@@ -42,6 +42,9 @@ pub struct Code {
     /// When an operator took its page down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disabled_at: Option<DateTime>,
+    /// When an operator took all codes of its owner down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner_disabled_at: Option<DateTime>,
     /// When its owner last changed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<DateTime>,
@@ -93,6 +96,7 @@ impl Code {
             created_at: DateTime::now(),
             deleted_at: None,
             disabled_at: None,
+            owner_disabled_at: None,
             updated_at: None,
             update_ts: None,
             payloads_changed_at: None,
@@ -122,6 +126,8 @@ pub struct Scanned<'a> {
     pub deleted_at: Option<DateTime>,
     /// When an operator took its page down.
     pub disabled_at: Option<DateTime>,
+    /// When an operator took all codes of its owner down.
+    pub owner_disabled_at: Option<DateTime>,
     /// When its owner last changed its receive codes.
     pub payloads_changed_at: Option<DateTime>,
 }
@@ -129,7 +135,7 @@ pub struct Scanned<'a> {
 impl Scanned<'_> {
     /// Whether its page may be shown.
     pub fn is_shown(&self) -> bool {
-        self.deleted_at.is_none() && self.disabled_at.is_none()
+        self.deleted_at.is_none() && self.disabled_at.is_none() && self.owner_disabled_at.is_none()
     }
 }
 

@@ -108,7 +108,8 @@ async fn run(codes: Collection<RawDocumentBuf>, queue: Arc<Mutex<Queue>>) {
 
 async fn find(codes: &Collection<RawDocumentBuf>, ids: &[ObjectId]) -> Result<Vec<Found>> {
     let needed = doc! {
-        "name": 1, "payloads": 1, "deleted_at": 1, "disabled_at": 1, "payloads_changed_at": 1,
+        "name": 1, "payloads": 1, "deleted_at": 1, "disabled_at": 1, "owner_disabled_at": 1,
+        "payloads_changed_at": 1,
     };
     // MongoDB has a shorter way to a single one.
     if let [id] = ids {

@@ -31,7 +31,16 @@ struct Present {
     #[serde(default)]
     disabled_at: Option<DateTime>,
     #[serde(default)]
+    owner_disabled_at: Option<DateTime>,
+    #[serde(default)]
     update_ts: Option<i64>,
+}
+
+impl Present {
+    fn is_shown(&self) -> bool {
+        let down = [self.deleted_at, self.disabled_at, self.owner_disabled_at];
+        down.iter().all(Option::is_none)
+    }
 }
 
 impl Store {
@@ -39,7 +48,8 @@ impl Store {
     /// signed at `ts` or later. A repeat changes nothing, and neither does the same content signed later, but the
     /// time. Without `ts`, for clients of the old service, the time of the last change does not count.
     pub async fn update(&self, id: ObjectId, content: &Content, ts: Option<i64>) -> Result<Update> {
-        let mut earlier = doc! { "_id": id, "deleted_at": null, "disabled_at": null };
+        let mut earlier =
+            doc! { "_id": id, "deleted_at": null, "disabled_at": null, "owner_disabled_at": null };
         if let Some(ts) = ts {
             earlier.insert("update_ts", doc! { "$not": { "$gte": ts } });
         }
@@ -48,8 +58,10 @@ impl Store {
         if updated.matched_count > 0 {
             return Ok(Update::Done);
         }
-        let fields =
-            doc! { "name": 1, "payloads": 1, "deleted_at": 1, "disabled_at": 1, "update_ts": 1 };
+        let fields = doc! {
+            "name": 1, "payloads": 1, "deleted_at": 1, "disabled_at": 1, "owner_disabled_at": 1,
+            "update_ts": 1,
+        };
         let codes = self.codes.clone_with_type::<Present>();
         let present = codes.find_one(doc! { "_id": id }).projection(fields);
         Ok(why_not(read(present).await?, content, ts))
@@ -58,7 +70,7 @@ impl Store {
 
 fn why_not(present: Option<Present>, content: &Content, ts: Option<i64>) -> Update {
     match present {
-        Some(code) if code.deleted_at.is_none() && code.disabled_at.is_none() => {
+        Some(code) if code.is_shown() => {
             let is_same = code.name == content.name && code.payloads == content.payloads;
             if is_same && code.update_ts == ts {
                 Update::Done

@@ -9,6 +9,7 @@ mod support;
 mod together;
 
 mod backlog;
+mod blocked_owners;
 mod clock;
 mod confirm;
 mod consumers;

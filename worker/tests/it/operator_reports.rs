@@ -76,7 +76,7 @@ async fn reports_are_told_in_numbers_also_those_that_are_not_stored() -> Result<
         name: "大店".to_owned(),
         payloads: order.payloads.clone(),
     };
-    shop.store.update(code, &content).await?;
+    shop.store.update(code, &content, None).await?;
     let told = json(&shop, &["code", "reports", &code.to_hex()]).await?;
     let numbers = &told["codes"][0];
     assert_eq!(numbers["addresses"], MAX_REPORTS_OF_A_CODE);

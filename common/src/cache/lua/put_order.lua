@@ -1,16 +1,20 @@
 -- Stores a new order, unless its person has too many unpaid ones. Repeating it changes nothing.
--- KEYS: the order, the person's open orders (sorted set: order number by expiry in ms).
+-- KEYS: the order, the person's open orders (sorted set: order number by expiry in ms), the mark of a blocked person.
 -- ARGV: the order's number, the order as JSON, its TTL in ms, the most open orders a person may have (0: any number).
--- Returns an outcome and its details: {'stored'} or {'too_many_open', ms until the first of them expires}.
+-- Returns an outcome and its details: {'stored'}, {'blocked'} or {'too_many_open', ms until the first of them expires}.
 --
 -- Until the order is stored it only reads: Redis checks its memory limit only before a script's first write, so
 -- that this first write must be the SET.
-local order_key, open_key = KEYS[1], KEYS[2]
+local order_key, open_key, blocked_key = KEYS[1], KEYS[2], KEYS[3]
 local number, order, ttl, most = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 
 -- A connection that broke after the first attempt makes the api send the script again.
 if redis.call('EXISTS', order_key) == 1 then
   return {'stored'}
+end
+
+if redis.call('EXISTS', blocked_key) == 1 then
+  return {'blocked'}
 end
 
 local time = redis.call('TIME')

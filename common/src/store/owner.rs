@@ -1,0 +1,95 @@
+//! People whose codes an operator took down, all of them.
+//!
+//! The collection `blocked_owners` decides. Codes and the marks in Redis follow it: `code disable --owner` changes them at
+//! once, and every worker brings them in line again and again, so that codes of later promotions go down too.
+
+use std::time::Duration;
+
+use futures::TryStreamExt;
+use mongodb::bson::{Bson, DateTime, doc};
+use serde::{Deserialize, Serialize};
+
+use super::{Result, Store, is_duplicate};
+use crate::order::OpenId;
+
+/// A code is put back only when its mark is older than this: a worker may still have the list of before a block.
+const SETTLED_AFTER: Duration = Duration::from_secs(60);
+
+/// A person whose codes are down.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BlockedOwner {
+    /// The person.
+    #[serde(rename = "_id")]
+    pub openid: OpenId,
+    /// Since when.
+    pub blocked_at: DateTime,
+}
+
+impl Store {
+    /// Takes all codes of a person down. Returns how many there are. A repeat changes nothing.
+    pub async fn block_owner(&self, openid: &OpenId) -> Result<u64> {
+        let entry = doc! { "$setOnInsert": { "blocked_at": DateTime::now() } };
+        let written = self
+            .blocked_owners
+            .update_one(doc! { "_id": openid.as_str() }, entry);
+        match written.upsert(true).await {
+            // Somebody else blocks the same person just now.
+            Err(error) if !is_duplicate(&error) => return Err(error.into()),
+            Ok(_) | Err(_) => {}
+        }
+        self.take_down(std::slice::from_ref(openid)).await?;
+        self.count_of(openid).await
+    }
+
+    /// Puts the codes of a person back, but for those that were disabled one by one. Returns how many there are; none
+    /// when the person was not blocked.
+    pub async fn unblock_owner(&self, openid: &OpenId) -> Result<Option<u64>> {
+        let entry = doc! { "_id": openid.as_str() };
+        let deleted = self.blocked_owners.delete_one(entry).await?;
+        let down = doc! { "openid": openid.as_str(), "owner_disabled_at": { "$ne": null } };
+        let back = doc! { "$unset": { "owner_disabled_at": "" } };
+        self.codes.update_many(down, back).await?;
+        if deleted.deleted_count == 0 {
+            return Ok(None);
+        }
+        Ok(Some(self.count_of(openid).await?))
+    }
+
+    /// Everybody who is blocked, the newest first.
+    pub async fn blocked_owners(&self) -> Result<Vec<BlockedOwner>> {
+        let all = self.blocked_owners.find(doc! {});
+        let all = all.sort(doc! { "blocked_at": -1 }).await?;
+        Ok(all.try_collect().await?)
+    }
+
+    /// Brings codes in line with the list of blocked people. Returns how many were taken down.
+    pub async fn apply_blocks(&self, blocked: &[OpenId]) -> Result<u64> {
+        let before = DateTime::now().timestamp_millis()
+            - SETTLED_AFTER.as_millis().try_into().unwrap_or(i64::MAX);
+        let left_over = doc! {
+            "owner_disabled_at": { "$lt": DateTime::from_millis(before) },
+            "openid": { "$nin": openids(blocked) },
+        };
+        let back = doc! { "$unset": { "owner_disabled_at": "" } };
+        self.codes.update_many(left_over, back).await?;
+        self.take_down(blocked).await
+    }
+
+    async fn take_down(&self, blocked: &[OpenId]) -> Result<u64> {
+        if blocked.is_empty() {
+            return Ok(0);
+        }
+        let shown = doc! { "openid": { "$in": openids(blocked) }, "owner_disabled_at": null };
+        let down = doc! { "$set": { "owner_disabled_at": DateTime::now() } };
+        Ok(self.codes.update_many(shown, down).await?.modified_count)
+    }
+
+    async fn count_of(&self, openid: &OpenId) -> Result<u64> {
+        let codes = doc! { "openid": openid.as_str(), "deleted_at": null };
+        Ok(self.codes.count_documents(codes).await?)
+    }
+}
+
+fn openids(people: &[OpenId]) -> Vec<Bson> {
+    people.iter().map(|openid| openid.as_str().into()).collect()
+}

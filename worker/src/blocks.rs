@@ -1,0 +1,57 @@
+//! Copies the list of blocked people from MongoDB to where it is looked at: their codes, and marks in Redis.
+//!
+//! `/newOrder` asks Redis only, which may lose its data, and a promotion does not ask at all. So every worker does this
+//! again and again; any number may do it at the same time.
+
+use std::time::Duration;
+
+use heyi_common::{
+    backoff::{Backoff, jitter},
+    order::OpenId,
+};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::Context;
+
+/// Codes of blocked people are down this long after their promotion, at most.
+const EVERY: Duration = Duration::from_secs(20);
+/// How long a mark in Redis lives unless it is written again.
+pub(crate) const MARK_TTL: Duration = Duration::from_secs(600);
+
+/// Works until `stop`.
+pub(crate) async fn watch(context: Context, stop: CancellationToken) {
+    stop.run_until_cancelled(keep_applying(&context)).await;
+}
+
+async fn keep_applying(context: &Context) {
+    let mut backoff = Backoff::new(Duration::from_secs(1), EVERY);
+    loop {
+        match apply(context).await {
+            Ok(codes) => {
+                if codes > 0 {
+                    tracing::info!(codes, "codes of blocked owners disabled");
+                }
+                backoff.reset();
+                sleep(jitter(EVERY)).await;
+            }
+            Err(error) => {
+                tracing::warn!(
+                    error = format!("{error:#}"),
+                    "blocked owners cannot be applied, trying again"
+                );
+                backoff.wait().await;
+            }
+        }
+    }
+}
+
+async fn apply(context: &Context) -> anyhow::Result<u64> {
+    let blocked = context.store.blocked_owners().await?.into_iter();
+    let blocked: Vec<OpenId> = blocked.map(|owner| owner.openid).collect();
+    // Each store is brought in line even while the other is away.
+    let marked = context.orders.block(&blocked, MARK_TTL).await;
+    let codes = context.store.apply_blocks(&blocked).await?;
+    marked?;
+    Ok(codes)
+}

@@ -1,0 +1,205 @@
+//! `code disable --owner`: a cheat's codes are down, those to come as well, and there are no new orders.
+
+use anyhow::Result;
+use heyi_common::{
+    order::{OpenId, Order},
+    sign::Params,
+    store::{Code, Payment},
+};
+use heyi_sandbox::world::{Answer, Client, Person, World, eventually, params};
+
+use crate::{
+    operator::{json, text},
+    support::Shop,
+};
+
+/// An api, a worker's stores and a cheat with two codes.
+struct Case {
+    shop: Shop,
+    client: Client,
+    api: heyi_sandbox::world::Heyi,
+    cheat: Person,
+    codes: [Code; 2],
+}
+
+impl Case {
+    async fn new(world: World) -> Result<Self> {
+        let (client, api) = (world.client()?, world.api().await?);
+        let shop = Shop::open(world).await?;
+        let cheat = client.login("cheat").await?;
+        let openid: OpenId = cheat.openid.parse()?;
+        let codes = [
+            code(&shop, &openid, 1).await?,
+            code(&shop, &openid, 2).await?,
+        ];
+        Ok(Self {
+            shop,
+            client,
+            api,
+            cheat,
+            codes,
+        })
+    }
+
+    async fn page(&self, code: &Code) -> Result<u16> {
+        let page = self
+            .client
+            .get("/qr", &params(&[("id", &code.id.to_hex())]))
+            .await?;
+        Ok(page.status.as_u16())
+    }
+
+    /// Waits until the page of a code has this status.
+    async fn shows(&self, code: &Code, status: u16) -> Result<()> {
+        let what = format!("{} answers {status}", code.id);
+        eventually(&what, async || Ok(self.page(code).await? == status)).await
+    }
+
+    async fn order(&self, person: &Person) -> Result<Answer> {
+        self.client.order_over("miniapp", person, "小店").await
+    }
+
+    async fn close(self) -> Result<()> {
+        self.api.stop().await?;
+        self.shop.close().await
+    }
+}
+
+/// A code of this person, as a promotion writes it.
+async fn code(shop: &Shop, openid: &OpenId, payment: u32) -> Result<Code> {
+    let order = Order {
+        openid: openid.clone(),
+        params: Params::new(),
+        ..shop.unsaved_order("小店")
+    };
+    let code = Code::new(
+        &order,
+        &Payment {
+            payjs_order_id: format!("20250101123456{payment:011}"),
+            transaction_id: String::new(),
+            paid_at: String::new(),
+        },
+    );
+    shop.store.insert_code(&code).await?;
+    Ok(code)
+}
+
+#[tokio::test]
+async fn all_codes_of_a_person_go_down_and_come_back_and_orders_are_refused_meanwhile() -> Result<()>
+{
+    let case = Case::new(World::new().await?).await?;
+    let (shop, cheat) = (&case.shop, &case.cheat);
+    let alice = case.client.login("alice").await?;
+    let other = code(shop, &alice.openid.parse()?, 3).await?;
+    json(shop, &["code", "disable", &case.codes[1].id.to_hex()]).await?;
+
+    let done = json(shop, &["code", "disable", "--owner", &cheat.openid]).await?;
+    assert_eq!(
+        (&done["state"], &done["codes"]),
+        (&"disabled".into(), &2.into())
+    );
+    for code in &case.codes {
+        case.shows(code, 410).await?;
+    }
+    assert_eq!(case.page(&other).await?, 200);
+    let refused = case.order(cheat).await?;
+    assert_eq!(refused.status, 403, "{}", refused.body);
+    assert!(
+        refused.text("errmsg").contains("contact the operator"),
+        "{}",
+        refused.body
+    );
+    assert_eq!(case.order(&alice).await?.status, 200);
+    let listed = json(shop, &["code", "owners"]).await?;
+    assert_eq!(listed[0]["openid"], cheat.openid.as_str());
+    // A repeat is fine.
+    json(
+        shop,
+        &["code", "disable", "--owner-of", &case.codes[0].id.to_hex()],
+    )
+    .await?;
+
+    let done = json(
+        shop,
+        &["code", "enable", "--owner-of", &case.codes[0].id.to_hex()],
+    )
+    .await?;
+    assert_eq!(
+        (&done["state"], &done["codes"]),
+        (&"enabled".into(), &2.into())
+    );
+    case.shows(&case.codes[0], 200).await?;
+    assert_eq!(case.order(cheat).await?.status, 200);
+    // That one was disabled by itself.
+    assert_eq!(case.page(&case.codes[1]).await?, 410);
+    let again = text(shop, &["code", "enable", "--owner", &cheat.openid]).await?;
+    assert!(again.contains("are not disabled"), "{again}");
+    assert_eq!(
+        json(shop, &["code", "owners"]).await?,
+        serde_json::json!([])
+    );
+    Box::pin(case.close()).await
+}
+
+#[tokio::test]
+async fn a_worker_takes_later_codes_down_and_marks_a_redis_that_lost_everything() -> Result<()> {
+    let case = Case::new(World::new().await?).await?;
+    let (shop, openid) = (&case.shop, case.cheat.openid.parse()?);
+    json(shop, &["code", "disable", "--owner", &case.cheat.openid]).await?;
+    // An order of before the block is promoted, and Redis loses the mark.
+    let later = code(shop, &openid, 3).await?;
+    assert_eq!(case.page(&later).await?, 200);
+    shop.orders.unblock(&openid).await?;
+    assert_eq!(case.order(&case.cheat).await?.status, 200);
+
+    let worker = shop.world.worker().await?;
+    case.shows(&later, 410).await?;
+    eventually("orders are refused again", async || {
+        Ok(case.order(&case.cheat).await?.status == 403)
+    })
+    .await?;
+    assert!(worker.log().contains("codes of blocked owners disabled"));
+    assert!(!worker.log().contains(&case.cheat.openid));
+    worker.stop().await?;
+    Box::pin(case.close()).await
+}
+
+#[tokio::test]
+async fn new_orders_do_not_need_mongodb_to_be_refused() -> Result<()> {
+    let mut case = Case::new(World::with_own_stores().await?).await?;
+    let alice = case.client.login("alice").await?;
+    json(
+        &case.shop,
+        &["code", "disable", "--owner", &case.cheat.openid],
+    )
+    .await?;
+    if let Some(mut mongo) = case.shop.world.mongo.take() {
+        mongo.stop().await?;
+    }
+    assert_eq!(case.order(&case.cheat).await?.status, 403);
+    assert_eq!(case.order(&alice).await?.status, 200);
+    case.api.stop().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_command_without_a_code_or_a_person_is_refused() -> Result<()> {
+    let shop = Shop::new().await?;
+    for arguments in [
+        &["code", "disable"][..],
+        &[
+            "code",
+            "disable",
+            "000000000000000000000000",
+            "--owner",
+            "oAlice",
+        ],
+        &["code", "disable", "--owner", "a b"],
+        &["code", "disable", "--owner-of", "nonsense"],
+        &["code", "enable", "--owner-of", "000000000000000000000000"],
+    ] {
+        let output = shop.world.operate(arguments).await?;
+        assert!(!output.status.success(), "{arguments:?}");
+    }
+    shop.close().await
+}
