@@ -70,7 +70,7 @@ impl Store {
         let counts: Vec<ReportCounts> = counts.try_collect().await?;
         let ids: Vec<ObjectId> = counts.iter().map(|counts| counts.code_id).collect();
         let repeats = self.repeats(&ids).await?;
-        let mut changes = self.changes(&ids).await?;
+        let mut changes = self.changes_of(&ids).await?;
         Ok(counts
             .into_iter()
             .map(|counts| ReportSummary {
@@ -95,7 +95,7 @@ impl Store {
             .map_err(Into::into)
     }
 
-    async fn changes(&self, codes: &[ObjectId]) -> Result<BTreeMap<ObjectId, Vec<DateTime>>> {
+    async fn changes_of(&self, codes: &[ObjectId]) -> Result<BTreeMap<ObjectId, Vec<DateTime>>> {
         let documents = self.codes.clone_with_type::<Changes>();
         let times = documents
             .find(doc! { "_id": { "$in": codes } })
