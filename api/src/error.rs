@@ -25,6 +25,9 @@ pub(crate) enum Error {
          if the key is old, log in again"
     )]
     BadSign,
+    /// 400: a signature that has made an order.
+    #[error("this signature has made an order before: sign a new request with a later ts")]
+    SignatureUsed,
     /// 400: the time of signing is missing or too far off.
     #[error("{errmsg}")]
     WrongTime {
@@ -179,9 +182,11 @@ impl Error {
     /// The HTTP status.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::Invalid(_) | Self::BadSign | Self::WrongTime { .. } | Self::NotYours => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::Invalid(_)
+            | Self::BadSign
+            | Self::SignatureUsed
+            | Self::WrongTime { .. }
+            | Self::NotYours => StatusCode::BAD_REQUEST,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::TimedOut => StatusCode::REQUEST_TIMEOUT,

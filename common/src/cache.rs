@@ -37,11 +37,22 @@ pub enum CacheError {
 
 /// Under which conditions a new order is stored.
 #[derive(Debug, Clone, Copy)]
-pub struct Terms {
+pub struct Terms<'a> {
     /// How long the order lives unless it is paid.
     pub ttl: Duration,
     /// How many unpaid orders a person may have; 0 is any number.
     pub open_per_person: u32,
+    /// The signature that may make this order and no other; none makes any number.
+    pub signature: Option<Signature<'a>>,
+}
+
+/// A signature, which makes one order.
+#[derive(Debug, Clone, Copy)]
+pub struct Signature<'a> {
+    /// In upper-case hex.
+    pub text: &'a str,
+    /// How long it is remembered: at least as long as it is accepted.
+    pub remember_for: Duration,
 }
 
 /// What became of a new order.
@@ -50,6 +61,8 @@ pub struct Terms {
 pub enum Placed {
     /// It is stored.
     Stored,
+    /// Its signature has made another order.
+    SignatureUsed,
     /// Its person has as many unpaid orders as allowed.
     TooManyOpen {
         /// Time until the first of them expires.
@@ -65,20 +78,25 @@ impl Orders {
         Self { redis, keys }
     }
 
-    /// Stores a new order if its person may have one more, in one round trip. Waits for the replicas that are to have
+    /// Stores a new order if its signature is new and its person may have one more, in one round trip. Waits for the replicas that are to have
     /// it too: a person who pays for an order that a failover lost gets no code.
-    pub async fn place(&self, order: &Order, terms: Terms) -> Result<Placed, CacheError> {
+    pub async fn place(&self, order: &Order, terms: Terms<'_>) -> Result<Placed, CacheError> {
+        let (signature, remember_for) = terms
+            .signature
+            .map_or(("", Duration::ZERO), |it| (it.text, it.remember_for));
         // With its text, since a write cannot load a script that Redis does not know.
         let mut put = redis::cmd("EVAL");
         put.arg(include_str!("cache/lua/put_order.lua"))
-            .arg(3)
+            .arg(4)
             .arg(self.keys.order(&order.out_trade_no))
             .arg(self.keys.open(&order.openid))
             .arg(self.keys.blocked(&order.openid))
+            .arg(self.keys.signed(&order.openid, signature))
             .arg(order.out_trade_no.as_str())
             .arg(serde_json::to_string(order)?)
-            .arg(u64::try_from(terms.ttl.as_millis()).unwrap_or(u64::MAX))
-            .arg(terms.open_per_person);
+            .arg(ms(terms.ttl))
+            .arg(terms.open_per_person)
+            .arg(ms(remember_for));
         let mut answers = self.redis.write(vec![put]).await?;
         Ok(placed(answers.pop().unwrap_or(Value::Nil))?)
     }
@@ -132,12 +150,17 @@ impl Orders {
     }
 }
 
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Reads what `put_order.lua` returned.
 fn placed(answer: Value) -> Result<Placed, RedisError> {
     let answer: Vec<String> = from_redis_value(answer)?;
     match answer.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["stored"] => Ok(Placed::Stored),
         ["blocked"] => Ok(Placed::Blocked),
+        ["signature_used"] => Ok(Placed::SignatureUsed),
         ["too_many_open", ms] => Ok(Placed::TooManyOpen {
             first_expires_in: Duration::from_millis(ms.parse().unwrap_or(0)),
         }),

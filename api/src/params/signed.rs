@@ -1,5 +1,7 @@
 //! Signed requests: when they were signed, and by whom.
 
+use std::time::Duration;
+
 use heyi_common::{
     config,
     config::Config,
@@ -18,6 +20,9 @@ pub(super) const NAMES: [&str; 2] = [SIGN, TS];
 pub(crate) const SIGNED: [&str; 10] = [
     "before", "channel", "code", "data", "days", "id", "openId", ROUTE, "totalFee", TS,
 ];
+
+/// How far the clocks of two apis may be apart.
+const CLOCKS_APART: Duration = Duration::from_secs(10);
 
 /// The latest time that is taken for one, in seconds: that of the year 5138.
 const LONGEST_TS: usize = 11;
@@ -88,6 +93,21 @@ impl<'a> Signed<'a> {
     /// When it was signed, in Unix seconds. None for clients of the old service, where they are accepted.
     pub(crate) fn ts(&self) -> Option<i64> {
         self.ts
+    }
+
+    /// The signature in upper-case hex, and how long it is to be remembered where it may be used once only. There is none
+    /// for clients of the old service, whose requests carry no `ts` that could tell two of them apart.
+    pub(crate) fn once(&self, config: &Config) -> Option<(String, Duration)> {
+        self.ts?;
+        let signature = self.params.get(SIGN)?.to_ascii_uppercase();
+        let window = config.sign.window;
+        // Without a window it is accepted for ever; for as long as an order lives, it makes no second one.
+        let accepted_for = if window.is_zero() {
+            config.orders.ttl
+        } else {
+            2 * window
+        };
+        Some((signature, accepted_for + CLOCKS_APART))
     }
 
     /// Checks that the mini-program signed.

@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State};
 use heyi_common::{
-    cache::{Placed, Terms},
+    cache::{Placed, Signature, Terms},
     crash::{self, Point},
     order::{Fee, Order, OrderData},
     payjs::{Channel, UnknownChannel, order_params},
@@ -13,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::{
     address::Client,
     error::Error,
-    params::{OptionalSignature, Params},
+    params::{OptionalSignature, Params, Signed},
     payment::{ChannelName, Payment},
     picture,
     state::AppState,
@@ -40,7 +40,7 @@ pub(super) struct Ordered {
     errcode: u16,
 }
 
-/// Makes an order.
+/// Makes an order. One signature makes at most one: sign each request with a later `ts`.
 #[utoipa::path(
     method(get, post),
     path = "/newOrder",
@@ -75,7 +75,7 @@ pub(super) async fn new_order(
         total_fee,
     );
     let order = Order::new(data, total_fee, out_trade_no, params);
-    place(&state, &order).await?;
+    place(&state, &order, &signed).await?;
     crash::point(Point::OrderStored);
     tracing::debug!(
         order.out_trade_no = %order.out_trade_no,
@@ -89,16 +89,22 @@ pub(super) async fn new_order(
     }))
 }
 
-/// Stores the order if its person may have one more.
-async fn place(state: &AppState, order: &Order) -> Result<(), Error> {
+/// Stores the order if its signature is new and its person may have one more.
+async fn place(state: &AppState, order: &Order, signed: &Signed<'_>) -> Result<(), Error> {
     state.check_installed()?;
     let orders = &state.config.orders;
+    let signature = signed.once(&state.config);
     let terms = Terms {
         ttl: orders.ttl,
         open_per_person: orders.open_per_person,
+        signature: signature.as_ref().map(|(text, remember_for)| Signature {
+            text,
+            remember_for: *remember_for,
+        }),
     };
     match state.orders.place(order, terms).await? {
         Placed::Stored => Ok(()),
+        Placed::SignatureUsed => Err(Error::SignatureUsed),
         Placed::Blocked => Err(Error::Blocked),
         Placed::TooManyOpen { first_expires_in } => {
             state.orders_refused.too_many_open.increment(1);

@@ -41,6 +41,7 @@ mod report;
 mod report_counts;
 mod screenshots;
 mod signing;
+mod single_use;
 mod slow_readers;
 mod stats;
 mod topologies;

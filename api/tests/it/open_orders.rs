@@ -137,6 +137,7 @@ async fn an_expired_order_frees_its_place_and_nothing_of_it_stays() -> Result<()
         let terms = Terms {
             ttl: Duration::from_millis(200),
             open_per_person: 1,
+            signature: None,
         };
         let first = an_order(&app, &keys)?;
         assert_eq!(orders.place(&first, terms).await?, Placed::Stored);
@@ -162,6 +163,7 @@ async fn a_write_that_is_sent_twice_is_one_order() -> Result<()> {
     let terms = Terms {
         ttl: Duration::from_secs(600),
         open_per_person: 1,
+        signature: None,
     };
     let order = an_order(&app, &keys)?;
     for _ in 0..2 {

@@ -64,6 +64,12 @@ impl Keys {
         self.of_person("open", openid)
     }
 
+    /// The mark of a signature that has made an order, in the partition of its person.
+    pub fn signed(&self, openid: &OpenId, signature: &str) -> String {
+        let partition = self.partition_of_person(openid);
+        self.of(partition, &format!("signed:{signature}"))
+    }
+
     /// The cached order.
     pub fn order(&self, out_trade_no: &OutTradeNo) -> String {
         self.of_order("order", out_trade_no)

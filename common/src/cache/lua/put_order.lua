@@ -1,16 +1,24 @@
--- Stores a new order, unless its person has too many unpaid ones. Repeating it changes nothing.
--- KEYS: the order, the person's open orders (sorted set: order number by expiry in ms), the mark of a blocked person.
--- ARGV: the order's number, the order as JSON, its TTL in ms, the most open orders a person may have (0: any number).
--- Returns an outcome and its details: {'stored'}, {'blocked'} or {'too_many_open', ms until the first of them expires}.
+-- Stores a new order, unless its signature has made one, its person is blocked or has too many unpaid ones. Repeating
+-- it changes nothing.
+-- KEYS: the order, the person's open orders (sorted set: order number by expiry in ms), the mark of a blocked person, the
+-- mark of the signature.
+-- ARGV: the order's number, the order as JSON, its TTL in ms, the most open orders a person may have (0: any number),
+-- how long the signature is remembered in ms (0: it is not).
+-- Returns an outcome and its details: {'stored'}, {'signature_used'}, {'blocked'} or {'too_many_open', ms until the first
+-- of them expires}.
 --
 -- Until the order is stored it only reads: Redis checks its memory limit only before a script's first write, so
 -- that this first write must be the SET.
-local order_key, open_key, blocked_key = KEYS[1], KEYS[2], KEYS[3]
+local order_key, open_key, blocked_key, signed_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local number, order, ttl, most = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local remembered = tonumber(ARGV[5])
 
 -- A connection that broke after the first attempt makes the api send the script again.
 if redis.call('EXISTS', order_key) == 1 then
   return {'stored'}
+end
+if remembered > 0 and redis.call('EXISTS', signed_key) == 1 then
+  return {'signature_used'}
 end
 
 if redis.call('EXISTS', blocked_key) == 1 then
@@ -44,6 +52,9 @@ if most > 0 and redis.call('ZCOUNT', open_key, '(' .. now_text, '+inf') >= most 
 end
 
 redis.call('SET', order_key, order, 'PX', ARGV[3])
+if remembered > 0 then
+  redis.call('SET', signed_key, number, 'PX', ARGV[5])
+end
 if most > 0 then
   redis.call('ZREMRANGEBYSCORE', open_key, '-inf', now_text)
   if #closed > 0 then
