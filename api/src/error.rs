@@ -130,6 +130,12 @@ pub(crate) enum Error {
     /// 503: the settings are not compared with those of the installation yet, because a store did not answer.
     #[error("the service is starting: try again in a moment")]
     Starting,
+    /// 503: Redis is above `orders.memory_share`.
+    #[error("no new orders are taken at the moment: try again in {retry_after} s")]
+    NoRoom {
+        /// Seconds until it is worth to ask again.
+        retry_after: u64,
+    },
     /// 503: a store is out of reach.
     #[error("cannot reach {what}: try again later")]
     Unavailable {
@@ -202,9 +208,11 @@ impl Error {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
             Self::WeChat(_) | Self::PayJs(_) => StatusCode::BAD_GATEWAY,
-            Self::Starting | Self::Busy { .. } | Self::Congested | Self::Unavailable { .. } => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::Starting
+            | Self::Busy { .. }
+            | Self::Congested
+            | Self::NoRoom { .. }
+            | Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -214,7 +222,8 @@ impl Error {
             Self::TooManyRequests { retry_after }
             | Self::TooManyOpen { retry_after, .. }
             | Self::TooManyCalls { retry_after, .. }
-            | Self::Busy { retry_after } => Some(*retry_after),
+            | Self::Busy { retry_after }
+            | Self::NoRoom { retry_after } => Some(*retry_after),
             Self::Congested => Some(1),
             _ => None,
         }

@@ -5,6 +5,7 @@
 
 mod serve;
 
+mod room;
 mod routes;
 
 mod accept;

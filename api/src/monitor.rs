@@ -6,11 +6,14 @@ use anyhow::Context;
 use axum::{
     Json, Router,
     extract::State,
-    http::header,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
-use heyi_common::config;
+use heyi_common::{
+    config,
+    redis::{Room, room},
+};
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -59,34 +62,59 @@ impl Monitor {
 }
 
 #[derive(Serialize)]
-pub(crate) struct Healthy {
+pub(crate) struct Health {
     errcode: u16,
-    errmsg: &'static str,
+    errmsg: String,
 }
 
 /// Answers 200 while the process runs.
-pub(crate) async fn healthz() -> Json<Healthy> {
-    Json(Healthy {
-        errcode: 200,
-        errmsg: "ok",
-    })
+pub(crate) async fn healthz() -> Json<Health> {
+    health(StatusCode::OK, "ok")
 }
 
-/// Answers 200 when Redis and MongoDB answer, else 503 with the store that does not.
-async fn readyz(State(state): State<AppState>) -> Result<Json<Healthy>, Error> {
-    let (redis, mongo) = tokio::join!(state.redis.ping(), state.store.ping());
+/// Answers 200 when Redis and MongoDB answer, else 503 with the store that does not. Says it when Redis has no room for new
+/// orders, and answers 503 when it has none at all.
+async fn readyz(State(state): State<AppState>) -> Response {
+    let (redis, mongo, memory) =
+        tokio::join!(state.redis.ping(), state.store.ping(), state.redis.memory());
     match (redis, mongo) {
         (Ok(()), Ok(())) => {
-            state.check_installed()?;
-            Ok(healthz().await)
+            if let Err(error) = state.check_installed() {
+                return error.into_response();
+            }
         }
-        (Ok(()), Err(error)) => Err(error.into()),
-        (Err(error), Ok(())) => Err(redis_away(error)),
-        (Err(redis), Err(mongo)) => Err(Error::Unavailable {
-            what: "Redis and MongoDB",
-            source: anyhow::anyhow!("{redis}; {mongo}"),
-        }),
+        (Ok(()), Err(error)) => return Error::from(error).into_response(),
+        (Err(error), Ok(())) => return redis_away(error).into_response(),
+        (Err(redis), Err(mongo)) => {
+            let unavailable = Error::Unavailable {
+                what: "Redis and MongoDB",
+                source: anyhow::anyhow!("{redis}; {mongo}"),
+            };
+            return unavailable.into_response();
+        }
     }
+    // Where INFO is forbidden, nobody knows.
+    let room = room(
+        &memory.unwrap_or_default(),
+        state.config.orders.memory_share,
+    );
+    let trouble = room.trouble();
+    match room {
+        Room::Full => {
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            (status, health(status, trouble.unwrap_or_default())).into_response()
+        }
+        Room::Enough | Room::NoOrders { .. } => {
+            health(StatusCode::OK, trouble.unwrap_or_else(|| "ok".to_owned())).into_response()
+        }
+    }
+}
+
+fn health(status: StatusCode, errmsg: impl Into<String>) -> Json<Health> {
+    Json(Health {
+        errcode: status.as_u16(),
+        errmsg: errmsg.into(),
+    })
 }
 
 /// Answers the metrics of this process in the format of Prometheus.

@@ -131,6 +131,11 @@ async fn warn_of_redis(state: AppState) {
     state.redis.warn_of_risks().await;
 }
 
+async fn watch_room(state: AppState) {
+    let share = state.config.orders.memory_share;
+    state.room.watch(&state.redis, share).await;
+}
+
 async fn watch_codes(state: AppState) {
     state.codes.watch(&state.store).await;
 }
@@ -157,6 +162,10 @@ fn start_side_tasks(state: &AppState, stop: &CancellationToken) {
         tokio::spawn(
             stop.clone()
                 .run_until_cancelled_owned(untrusted::keep_noting(state.clone())),
+        ),
+        tokio::spawn(
+            stop.clone()
+                .run_until_cancelled_owned(watch_room(state.clone())),
         ),
     ];
     // They end by themselves or with `stop`.

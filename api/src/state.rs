@@ -34,6 +34,7 @@ use crate::{
     pages::Pages,
     picture::Picture,
     poster::{self, Posters},
+    room::OrderRoom,
     sparing::Sparing,
     turns::Turns,
     untrusted::UntrustedProxies,
@@ -96,6 +97,8 @@ pub struct Shared {
     pub(crate) notifies_queued: Counter,
     /// Whether the settings are those of the installation.
     is_installed: AtomicBool,
+    /// Whether there is room for new orders.
+    pub(crate) room: OrderRoom,
     /// Orders that were refused, by reason.
     pub(crate) orders_refused: OrdersRefused,
     pub(crate) metrics: PrometheusHandle,
@@ -104,6 +107,7 @@ pub struct Shared {
 /// Orders that `/newOrder` refused although the request was right, by reason.
 pub(crate) struct OrdersRefused {
     pub(crate) too_many_open: Counter,
+    pub(crate) memory: Counter,
 }
 
 impl OrdersRefused {
@@ -116,6 +120,7 @@ impl OrdersRefused {
         };
         Self {
             too_many_open: counter("too_many_open"),
+            memory: counter("memory"),
         }
     }
 }
@@ -168,6 +173,7 @@ impl AppState {
             reports: Sparing::new(),
             notifies_queued: counter!("heyi_notify_total", "outcome" => "queued"),
             is_installed: AtomicBool::new(false),
+            room: OrderRoom::default(),
             orders_refused: OrdersRefused::new(),
             metrics,
             config,

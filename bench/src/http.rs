@@ -154,9 +154,7 @@ async fn in_turn(
         constant.push(metered(meters, REQUESTS, work).await?);
         set.push(bare::rate(world, bare::SET)?);
         xadd.push(bare::rate(world, bare::XADD)?);
-        let () = redis::cmd("FLUSHALL")
-            .query_async(&mut redis.shared())
-            .await?;
+        server::clear(redis).await?;
     }
     Ok(Seen {
         ours: Series::new(ours),

@@ -7,7 +7,7 @@ mod plain;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use heyi_common::{config::Process, redis::Redis};
+use heyi_common::config::Process;
 use heyi_sandbox::world::World;
 use tokio::time::timeout;
 
@@ -15,6 +15,7 @@ use crate::{
     notify::notify,
     report::{Row, Target},
     series::Series,
+    server,
     worker::Starts,
 };
 
@@ -37,13 +38,13 @@ pub(crate) async fn measure() -> Result<Vec<Row>> {
     for round in 1..=ROUNDS {
         println!("queue: round {round} of {ROUNDS}");
         ours.push(timeout(LIMIT, heyi::drain(&queue, &payjs, EVENTS)).await??);
-        clear(redis).await?;
+        server::clear(redis).await?;
         plain.push(timeout(LIMIT, apalis::drain(url, apalis::plain(), bodies.clone())).await??);
-        clear(redis).await?;
+        server::clear(redis).await?;
         tuned.push(timeout(LIMIT, apalis::drain(url, apalis::tuned(), bodies.clone())).await??);
-        clear(redis).await?;
+        server::clear(redis).await?;
         bare.push(timeout(LIMIT, plain::drain(&queue, &payjs, EVENTS)).await??);
-        clear(redis).await?;
+        server::clear(redis).await?;
     }
     let [ours, plain, tuned, bare] = [ours, plain, tuned, bare].map(Series::new);
     let what = "waiting events, handled and acknowledged";
@@ -63,9 +64,9 @@ pub(crate) async fn beside_plain(world: &World, events: u32) -> Result<f64> {
     let queue = world.queue()?;
     let payjs = world.config(Process::Worker)?.payjs;
     let ours = heyi::drain(&queue, &payjs, events).await?;
-    clear(queue.redis()).await?;
+    server::clear(queue.redis()).await?;
     let bare = plain::drain(&queue, &payjs, events).await?;
-    clear(queue.redis()).await?;
+    server::clear(queue.redis()).await?;
     Ok(ours / bare)
 }
 
@@ -80,11 +81,4 @@ pub(crate) async fn all(starts: &mut Starts, count: u32) -> Result<()> {
 /// So many a second since `start`.
 pub(crate) fn rate(count: u32, start: Instant) -> f64 {
     f64::from(count) / start.elapsed().as_secs_f64()
-}
-
-async fn clear(redis: &Redis) -> Result<()> {
-    let () = redis::cmd("FLUSHALL")
-        .query_async(&mut redis.shared())
-        .await?;
-    Ok(())
 }

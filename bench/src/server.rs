@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 use heyi_common::redis::Redis;
 use heyi_sandbox::world::World;
 use mongodb::{Client, bson::doc};
+use redis::Cmd;
 
 /// Changes a setting.
 pub(crate) async fn set(redis: &Redis, name: &str, value: &str) -> Result<()> {
@@ -15,9 +16,32 @@ pub(crate) async fn set(redis: &Redis, name: &str, value: &str) -> Result<()> {
         .await?)
 }
 
-/// Rewrites its file no more: a rewrite would fall into some round by chance.
+/// Rewrites its file no more: a rewrite would fall into some round by chance. Takes any number of orders.
 pub(crate) async fn keep_file(redis: &Redis) -> Result<()> {
+    set(redis, "maxmemory", "0").await?;
     set(redis, "auto-aof-rewrite-percentage", "0").await
+}
+
+/// Drops every key; the configuration that we ship forbids `FLUSHALL`.
+pub(crate) async fn clear(redis: &Redis) -> Result<()> {
+    const SLICE: u32 = 1_000;
+    let mut cursor = 0_u64;
+    loop {
+        let keys: Vec<Vec<u8>>;
+        (cursor, keys) = redis::cmd("SCAN")
+            .arg(cursor)
+            .arg("COUNT")
+            .arg(SLICE)
+            .query_async(&mut redis.shared())
+            .await?;
+        if !keys.is_empty() {
+            let unlink = Cmd::unlink(keys);
+            unlink.exec_async(&mut redis.shared()).await?;
+        }
+        if cursor == 0 {
+            return Ok(());
+        }
+    }
 }
 
 /// A bare driver on the MongoDB of a world.

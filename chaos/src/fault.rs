@@ -54,6 +54,8 @@ pub enum Fault {
     FlushScripts,
     /// No Redis has memory left, so all refuse to write.
     FullMemory,
+    /// People who never pay make orders until the api refuses them, so that Redis stays full of them.
+    OrderFlood,
     /// The wall clock of the one Redis is set to so many ms before or after the right time. Of several, whose failovers
     /// depend on their clocks, only the due times of the parked events move, as after such a jump.
     ClockJump(i64),
@@ -107,6 +109,7 @@ impl Fault {
             Fault::KillAll => "kill all at once".to_owned(),
             Fault::FlushScripts => "SCRIPT FLUSH".to_owned(),
             Fault::FullMemory => "Redis out of memory".to_owned(),
+            Fault::OrderFlood => "unpaid orders fill Redis".to_owned(),
             Fault::ClockJump(_) => "clock jump".to_owned(),
         }
     }

@@ -13,11 +13,14 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::{
     fault::{Fault, Node},
     fleet::{Fleet, Part, Process},
+    flood,
     plan::{Plan, Planned},
     settle,
 };
 
 const INSIST_FOR: Duration = Duration::from_secs(30);
+/// What the configuration that we ship sets.
+const SHIPPED_LIMIT: &str = "1gb";
 /// How long one attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(10);
 /// How long Redis may take to answer.
@@ -68,7 +71,7 @@ async fn inject(fleet: &Fleet, planned: Planned) -> Result<Injected> {
             part.settled().await?;
             (from, healed)
         }
-        Fault::FlushScripts | Fault::FullMemory | Fault::ClockJump(_) => {
+        Fault::FlushScripts | Fault::FullMemory | Fault::OrderFlood | Fault::ClockJump(_) => {
             let redis = fleet.part(Node::Redis(1)).await?;
             let from = Timestamp::now();
             of_redis(fleet, &redis, fault, lasting).await?;
@@ -131,8 +134,10 @@ async fn of_redis(fleet: &Fleet, redis: &Part, fault: Fault, lasting: Duration) 
         Fault::FullMemory => {
             insist(async || tell_all(redis, &["CONFIG", "SET", "maxmemory", "1"]).await).await?;
             sleep(lasting).await;
-            insist(async || tell_all(redis, &["CONFIG", "SET", "maxmemory", "0"]).await).await
+            insist(async || tell_all(redis, &["CONFIG", "SET", "maxmemory", SHIPPED_LIMIT]).await)
+                .await
         }
+        Fault::OrderFlood => flood::fill(&fleet.world, redis, lasting).await,
         Fault::ClockJump(ms) => match redis.servers().first().and_then(Server::clock) {
             Some(clock) => clock.set(ms / 1000),
             // Each look moves all, so a second one after a failed first may move some twice; any jump will do.

@@ -11,6 +11,7 @@ pub mod topology;
 
 pub mod fleet;
 
+mod flood;
 pub mod inject;
 pub mod load;
 pub mod order;

@@ -124,7 +124,7 @@ fn parts(fault: Fault, topology: Topology) -> Vec<Part> {
             let wholes: BTreeSet<Node> = nodes.map(Node::whole).collect();
             wholes.into_iter().map(Part::Node).collect()
         }
-        Fault::FlushScripts | Fault::FullMemory | Fault::ClockJump(_) => {
+        Fault::FlushScripts | Fault::FullMemory | Fault::OrderFlood | Fault::ClockJump(_) => {
             vec![Part::Node(Node::Redis(1))]
         }
     }
@@ -145,6 +145,7 @@ enum Card {
     KillAll,
     FlushScripts,
     FullMemory,
+    OrderFlood,
     ClockJump,
 }
 
@@ -179,6 +180,7 @@ fn full_deck(topology: Topology) -> Vec<Card> {
         Card::KillAll,
         Card::FlushScripts,
         Card::FullMemory,
+        Card::OrderFlood,
         Card::ClockJump,
     ];
     // Masters twice: a failover is what copies are for.
@@ -234,6 +236,8 @@ fn detail(rng: &mut Xoshiro256PlusPlus, card: Card, topology: Topology) -> (Faul
         Card::KillAll => (Fault::KillAll, millis(rng, 300, 2_000)),
         Card::FlushScripts => (Fault::FlushScripts, Duration::ZERO),
         Card::FullMemory => (Fault::FullMemory, millis(rng, 1_000, 8_000)),
+        // As long as it takes to fill some MiB, and some seconds more.
+        Card::OrderFlood => (Fault::OrderFlood, millis(rng, 15_000, 25_000)),
         Card::ClockJump => {
             let by = rng.random_range(-3_600_000..3_600_000);
             (Fault::ClockJump(by), Duration::ZERO)
@@ -276,10 +280,10 @@ mod tests {
             let kinds = plan.faults().iter().map(|planned| planned.fault.kind());
             kinds.collect::<BTreeSet<_>>().len()
         };
-        // Kinds of nodes killed and frozen, 2 stopped, wires in 4 ways, 4 others, 2 hand-overs.
-        assert_eq!(count(Topology::Single), 4 * 2 + 2 + 6 * 4 + 4);
-        assert_eq!(count(Topology::Replica), 7 * 2 + 2 + 2 * 4 + 4 + 2);
-        assert_eq!(count(Topology::Cluster), 6 * 2 + 2 + 2 * 4 + 4 + 2);
+        // Kinds of nodes killed and frozen, 2 stopped, wires in 4 ways, 5 others, 2 hand-overs.
+        assert_eq!(count(Topology::Single), 4 * 2 + 2 + 6 * 4 + 5);
+        assert_eq!(count(Topology::Replica), 7 * 2 + 2 + 2 * 4 + 5 + 2);
+        assert_eq!(count(Topology::Cluster), 6 * 2 + 2 + 2 * 4 + 5 + 2);
     }
 
     #[test]

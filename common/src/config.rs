@@ -168,6 +168,7 @@ pub struct Orders {
     #[serde(with = "humantime_serde")]
     pub ttl: Duration,
     pub open_per_person: u32,
+    pub memory_share: f64,
     pub prices: Vec<u32>,
     pub require_sign: bool,
     pub payloads: AllowList,

@@ -69,7 +69,7 @@ pub use event::{Cause, Delivery, Event, EventError, PaymentRef};
 pub use keys::{Keys, Partition};
 pub use outcome::{DeadReason, Outcome};
 
-use redis::RedisResult;
+use redis::{RedisError, RedisResult, Script};
 
 use crate::{
     config,
@@ -109,19 +109,26 @@ impl Queue {
         self.redis.shared()
     }
 
-    /// Makes the stream and its group where they are missing.
+    /// Makes the stream and its group where they are missing, also in a Redis that is at its `maxmemory`.
     pub async fn ensure_group(&self, partition: Partition) -> RedisResult<()> {
-        let made: RedisResult<()> = redis::cmd("XGROUP")
-            .arg("CREATE")
-            .arg(self.keys.notify(partition))
+        Script::new(include_str!("queue/lua/ensure_group.lua"))
+            .key(self.keys.notify(partition))
             .arg(GROUP)
-            .arg("0")
-            .arg("MKSTREAM")
-            .exec_async(&mut self.connection())
-            .await;
-        match made {
-            Err(error) if error.code() == Some("BUSYGROUP") => Ok(()),
-            other => other,
-        }
+            .invoke_async(&mut self.connection())
+            .await
     }
+}
+
+/// Takes an answer about a group that does not exist for the answer about an empty one. Only a reader makes a group, and
+/// only when it is missing.
+fn or_empty<T: Default>(answer: RedisResult<T>) -> RedisResult<T> {
+    match answer {
+        Err(error) if is_without_group(&error) => Ok(T::default()),
+        other => other,
+    }
+}
+
+/// Whether Redis answered that there is no such group or stream.
+fn is_without_group(error: &RedisError) -> bool {
+    error.code() == Some("NOGROUP") || error.to_string().contains("no such key")
 }

@@ -5,6 +5,7 @@ mod durable;
 mod gather;
 mod link;
 mod masters;
+mod memory;
 mod node;
 mod outdated;
 mod persistence;
@@ -21,7 +22,8 @@ use redis::{RedisResult, aio::MultiplexedConnection};
 use secrecy::ExposeSecret;
 
 pub use durable::WriteError;
-pub use persistence::Persistence;
+pub use memory::{Memory, MemoryGauges, Room, is_forbidden, room};
+pub use persistence::{FORBIDDEN, Persistence};
 pub(crate) use places::Places;
 pub use shared::Shared;
 

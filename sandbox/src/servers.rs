@@ -30,6 +30,9 @@ pub const PASSWORD: &str = "sandbox-p@ss";
 /// The password as it stands before the host in URLs.
 pub const SECRET: &str = ":sandbox-p%40ss@";
 
+/// The configuration of Redis that we ship.
+const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/redis.conf");
+
 /// How long a server may take until it serves; a loaded machine needs seconds for MongoDB.
 const START_LIMIT: Duration = Duration::from_secs(60);
 /// How many ports to try when another process is quicker.
@@ -48,7 +51,7 @@ pub struct Server {
 struct Plan {
     kind: Kind,
     dir: PathBuf,
-    /// Further arguments of a server that is one of several.
+    /// Further arguments, before all others.
     extra: Vec<String>,
     /// Whether it asks for [`PASSWORD`].
     guarded: bool,
@@ -69,9 +72,9 @@ enum Kind {
 impl Server {
     /// Starts Redis on `port` or a free one, with its data in `dir`, and waits until it answers.
     ///
-    /// Every write is on disk before it is answered, as in the configuration we ship.
+    /// With the configuration that we ship.
     pub async fn redis(dir: &Path, port: Option<u16>) -> Result<Server> {
-        start(Plan::new(Kind::Redis, dir)?, port).await
+        start(Plan::shipped(dir)?, port).await
     }
 
     /// The same with arguments of its own, e.g. the path of a configuration file, which come first.
@@ -82,7 +85,7 @@ impl Server {
 
     /// The same with a wall clock of its own, which [`clock`](Self::clock) sets. Only Linux can give it one.
     pub async fn redis_with_clock(dir: &Path) -> Result<Server> {
-        let plan = Plan::new(Kind::Redis, dir)?;
+        let plan = Plan::shipped(dir)?;
         let clock = if cfg!(target_os = "linux") {
             Some(Clock::new(&plan.dir)?)
         } else {
@@ -96,13 +99,13 @@ impl Server {
         self.plan.clock.as_ref()
     }
 
-    /// Starts Redis as one of several, behind [`PASSWORD`], with `settings` besides, which it may rewrite when its role
+    /// Starts Redis with that configuration as one of several, behind [`PASSWORD`], and with `settings`, which it may rewrite when its role
     /// changes.
     pub(crate) async fn redis_member(dir: &Path, settings: &[String]) -> Result<Server> {
         let plan = Plan::new(Kind::Redis, dir)?;
         let file = plan.dir.join("redis.conf");
-        let secrets = format!("requirepass {PASSWORD}\nmasterauth {PASSWORD}\n");
-        fs::write(&file, settings.join("\n") + "\n" + &secrets)?;
+        let begin = format!("include {SHIPPED}\nrequirepass {PASSWORD}\nmasterauth {PASSWORD}\n");
+        fs::write(&file, begin + &settings.join("\n") + "\n")?;
         let plan = Plan {
             extra: vec![file.display().to_string()],
             guarded: true,
@@ -252,6 +255,14 @@ impl Plan {
         })
     }
 
+    /// Of a Redis with the configuration that we ship.
+    fn shipped(dir: &Path) -> Result<Self> {
+        Ok(Self {
+            extra: vec![SHIPPED.to_owned()],
+            ..Self::new(Kind::Redis, dir)?
+        })
+    }
+
     fn command(&self, program: &Path, port: u16) -> Command {
         let mut command = tethered(program);
         if let Some(clock) = &self.clock {
@@ -267,11 +278,7 @@ impl Plan {
             .arg("--port")
             .arg(port.to_string());
         match self.kind {
-            Kind::Redis => command
-                .args("--bind 127.0.0.1 --appendonly yes --appendfsync always".split(' '))
-                .args(["--save", "", "--dir"])
-                .arg(&self.dir),
-            Kind::Sentinel => command
+            Kind::Redis | Kind::Sentinel => command
                 .args(["--bind", "127.0.0.1", "--dir"])
                 .arg(&self.dir),
             Kind::Mongo | Kind::MongoMember => command

@@ -26,6 +26,8 @@ pub struct Context {
     pub payjs: payjs::Client,
     /// The merchant.
     pub merchant: config::PayJs,
+    /// The share of Redis's memory above which new orders are refused.
+    pub memory_share: f64,
     /// The settings of the queue.
     pub settings: config::Queue,
 }
@@ -44,6 +46,7 @@ impl Context {
                 .context("set up the store")?,
             payjs: payjs::Client::new(http::client()?, &config.payjs),
             merchant: config.payjs.clone(),
+            memory_share: config.orders.memory_share,
             settings: config.queue.clone(),
         })
     }

@@ -1,6 +1,6 @@
 //! Health and metrics of the worker, and warnings about risky settings.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use axum::{
@@ -10,7 +10,12 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use heyi_common::{config, queue::status::Status, telemetry};
+use heyi_common::{
+    config,
+    queue::status::Status,
+    redis::{MemoryGauges, Room, room},
+    telemetry,
+};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -24,6 +29,14 @@ pub(crate) struct Server {
     listener: TcpListener,
     context: Context,
     metrics: PrometheusHandle,
+}
+
+/// What the routes share.
+#[derive(Clone)]
+struct Handles {
+    context: Context,
+    metrics: PrometheusHandle,
+    memory: Arc<MemoryGauges>,
 }
 
 impl Server {
@@ -45,7 +58,11 @@ impl Server {
             .route("/healthz", get(|| async { "ok" }))
             .route("/readyz", get(readyz))
             .route("/metrics", get(metrics))
-            .with_state((self.context, self.metrics));
+            .with_state(Handles {
+                context: self.context,
+                metrics: self.metrics,
+                memory: Arc::default(),
+            });
         if let Err(error) = axum::serve(self.listener, routes)
             .with_graceful_shutdown(end.cancelled_owned())
             .await
@@ -55,28 +72,40 @@ impl Server {
     }
 }
 
-type Shared = State<(Context, PrometheusHandle)>;
-
-/// 200 when Redis and MongoDB answer, else 503 with what does not.
-async fn readyz(State((context, _)): Shared) -> Response {
+/// Answers 200 when Redis and MongoDB answer, else 503 with what does not. Says it when Redis has no room for new orders, and
+/// answers 503 when it has none at all.
+async fn readyz(State(Handles { context, .. }): State<Handles>) -> Response {
     let mut trouble = Vec::new();
-    if !matches!(
-        timeout(PATIENCE, context.queue.redis().ping()).await,
-        Ok(Ok(()))
-    ) {
-        trouble.push("Redis does not answer");
+    let redis = context.queue.redis();
+    if !matches!(timeout(PATIENCE, redis.ping()).await, Ok(Ok(()))) {
+        trouble.push("Redis does not answer".to_owned());
     }
     if !matches!(timeout(PATIENCE, context.store.ping()).await, Ok(Ok(()))) {
-        trouble.push("MongoDB does not answer");
+        trouble.push("MongoDB does not answer".to_owned());
+    }
+    // Where INFO is forbidden, nobody knows.
+    let masters = timeout(PATIENCE, redis.memory()).await;
+    let masters = masters.ok().and_then(Result::ok).unwrap_or_default();
+    let room = room(&masters, context.memory_share);
+    if let Some(full) = room.trouble().filter(|_| room == Room::Full) {
+        trouble.push(full);
     }
     if trouble.is_empty() {
-        "ok".into_response()
+        let ok = || "ok".to_owned();
+        room.trouble().unwrap_or_else(ok).into_response()
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, trouble.join("; ")).into_response()
     }
 }
 
-async fn metrics(State((context, metrics)): Shared) -> String {
+async fn metrics(State(handles): State<Handles>) -> String {
+    let Handles {
+        context,
+        metrics,
+        memory,
+    } = handles;
+    let masters = context.queue.redis().memory().await;
+    memory.tell(&masters.unwrap_or_default());
     match context.queue.status().await {
         Ok(status) => gauge(&status),
         Err(error) => tracing::warn!(error = %error, "cannot read the state of the queue"),

@@ -102,6 +102,10 @@ async fn place(state: &AppState, order: &Order, signed: &Signed<'_>) -> Result<(
             remember_for: *remember_for,
         }),
     };
+    state
+        .room
+        .require()
+        .inspect_err(|_| state.orders_refused.memory.increment(1))?;
     match state.orders.place(order, terms).await? {
         Placed::Stored => Ok(()),
         Placed::SignatureUsed => Err(Error::SignatureUsed),

@@ -39,6 +39,7 @@ mod readme;
 mod reflash;
 mod report;
 mod report_counts;
+mod room;
 mod screenshots;
 mod signing;
 mod single_use;

@@ -88,6 +88,10 @@ fn both(config: &Config, check: &mut impl FnMut(bool, &str, &str)) {
         "mongo.database",
         "must not be empty",
     );
+    queue(config, check);
+}
+
+fn queue(config: &Config, check: &mut impl FnMut(bool, &str, &str)) {
     check(
         (1..=10_000).contains(&config.queue.concurrency),
         "queue.concurrency",
@@ -97,6 +101,11 @@ fn both(config: &Config, check: &mut impl FnMut(bool, &str, &str)) {
         (1..=1024).contains(&config.queue.partitions),
         "queue.partitions",
         "must be from 1 to 1024",
+    );
+    check(
+        config.orders.memory_share > 0.0 && config.orders.memory_share <= 1.0,
+        "orders.memory_share",
+        "must be above 0 and at most 1",
     );
     check(
         config.queue.timeout >= Duration::from_secs(1),

@@ -16,6 +16,7 @@ use super::{
     DeadReason, Delivery, Event, GROUP, Partition, Queue,
     event::{Fields, fields_of},
     held::Held,
+    is_without_group,
 };
 use crate::backoff::Backoff;
 
@@ -95,7 +96,6 @@ impl Consumer {
         partition: Partition,
         backoff: &mut Backoff,
     ) -> RedisResult<()> {
-        self.queue.ensure_group(partition).await?;
         let stream = self.queue.keys.notify(partition);
         let mut connection = self.queue.redis.blocking(&stream, BLOCK).await?;
         while self.is_ready_for_more().await {
@@ -107,10 +107,17 @@ impl Consumer {
                 .block(usize::try_from(BLOCK.as_millis()).unwrap_or(usize::MAX));
             let read = redis::Cmd::xread_options(&[&stream], &[">"], &options);
             let asked = Instant::now();
-            let reply: Option<StreamReadReply> = tokio::select! {
-                reply = read.query_async(&mut connection) => reply?,
+            let reply: RedisResult<Option<StreamReadReply>> = tokio::select! {
+                reply = read.query_async(&mut connection) => reply,
                 // What this read may yet bring stays pending and is released at the end.
                 () = self.stop.cancelled() => return Ok(()),
+            };
+            let reply = match reply {
+                Err(error) if is_without_group(&error) => {
+                    self.queue.ensure_group(partition).await?;
+                    continue;
+                }
+                other => other?,
             };
             backoff.reset();
             let keys = reply.map(|reply| reply.keys).unwrap_or_default();

@@ -2,10 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use redis::{
-    RedisResult,
-    streams::{StreamInfoConsumersReply, StreamRangeReply},
-};
+use redis::{RedisResult, Script};
 use serde::Serialize;
 
 use super::{GROUP, Partition, Queue};
@@ -44,72 +41,45 @@ impl Queue {
     }
 
     async fn add_status(&self, partition: Partition, status: &mut Status) -> RedisResult<()> {
-        self.ensure_group(partition).await?;
-        let mut connection = self.connection();
-        let stream = self.keys.notify(partition);
-        let retry = self.keys.retry(partition);
-        // Beside a key, so that the server tells its time that has the partition.
-        let (_, (seconds, micros)): (bool, (u64, u64)) = redis::pipe()
-            .exists(&stream)
-            .cmd("TIME")
-            .query_async(&mut connection)
+        let read: Read = Script::new(include_str!("lua/status.lua"))
+            .key(self.keys.notify(partition))
+            .key(self.keys.retry(partition))
+            .key(self.keys.dead(partition))
+            .key(self.keys.rejected(partition))
+            .key(self.keys.confirms(partition))
+            .arg(GROUP)
+            .invoke_async(&mut self.connection())
             .await?;
-        let now = seconds * 1000 + micros / 1000;
-
-        // One transaction, so that an event on its way from one place to another is seen once.
-        let mut read = redis::pipe();
-        read.atomic()
-            .xlen(&stream)
-            .zcard(&retry)
-            .zcount(&retry, "-inf", now)
-            .zcard(self.keys.confirms(partition))
-            .xlen(self.keys.dead(partition))
-            .xlen(self.keys.rejected(partition))
-            .xrange_count(&stream, "-", "+", 1)
-            .xinfo_consumers(&stream, GROUP)
-            .cmd("XINFO")
-            .arg("STREAM")
-            .arg(&stream);
-        let (waiting, retries, due, confirms, dead, rejected, oldest, group, stream): Read =
-            read.query_async(&mut connection).await?;
+        let (now, waiting, received, retries, due, confirms, dead, rejected, added, consumers) =
+            read;
         status.waiting += waiting;
         status.retries += retries;
         status.retries_due += due;
         status.confirms += confirms;
         status.dead += dead;
         status.rejected += rejected;
-        status.added += added(&stream);
-        let received = oldest
-            .ids
-            .first()
-            .and_then(|entry| entry.get::<u64>("received_at"));
-        if let Some(age) = received.map(|received| now.saturating_sub(received)) {
+        status.added += added;
+        if let Ok(received) = received.parse::<u64>() {
+            let age = now.saturating_sub(received);
             status.oldest_ms = Some(status.oldest_ms.map_or(age, |known| known.max(age)));
         }
-        for consumer in group.consumers {
-            *status.pending.entry(consumer.name).or_default() += consumer.pending as u64;
+        for (consumer, pending) in consumers {
+            *status.pending.entry(consumer).or_default() += pending;
         }
         Ok(())
     }
 }
 
-/// What one partition answers.
+/// What `status.lua` returns.
 type Read = (
     u64,
     u64,
+    String,
     u64,
     u64,
     u64,
     u64,
-    StreamRangeReply,
-    StreamInfoConsumersReply,
-    BTreeMap<String, redis::Value>,
+    u64,
+    u64,
+    Vec<(String, u64)>,
 );
-
-/// Events ever added; 0 before Redis 7, which does not tell.
-fn added(stream: &BTreeMap<String, redis::Value>) -> u64 {
-    stream
-        .get("entries-added")
-        .and_then(|value| redis::from_redis_value_ref(value).ok())
-        .unwrap_or(0)
-}

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::{
     Consumer, DeadReason, GROUP, Partition, Queue, event::fields_of, heartbeat::Heartbeats,
+    or_empty,
 };
 use crate::crash::{self, Point};
 
@@ -70,7 +71,6 @@ impl Consumer {
     async fn sweep(&self, memory: &mut Memory) -> RedisResult<bool> {
         let mut is_done = true;
         for partition in self.queue.keys.partitions() {
-            self.queue.ensure_group(partition).await?;
             self.recover_lost(partition, memory).await?;
             is_done &= self.sweep_others(partition, &mut memory.heartbeats).await?;
         }
@@ -85,7 +85,8 @@ impl Consumer {
         let mut is_done = true;
         let mut redis = self.queue.connection();
         let stream = self.queue.keys.notify(partition);
-        let group: StreamInfoConsumersReply = redis.xinfo_consumers(&stream, GROUP).await?;
+        let group: StreamInfoConsumersReply =
+            or_empty(redis.xinfo_consumers(&stream, GROUP).await)?;
         let beats: HashMap<String, String> =
             redis.hgetall(self.queue.keys.heartbeats(partition)).await?;
         heartbeats.keep(partition, |name| {
@@ -306,9 +307,7 @@ impl Consumer {
                 .hdel(heartbeats, &*self.name)
                 .await?;
             crash::point(Point::ReleaseUnsigned);
-            self.queue
-                .remove_consumer(partition, &self.name, "")
-                .await?;
+            or_empty(self.queue.remove_consumer(partition, &self.name, "").await)?;
         }
         Ok(())
     }
@@ -324,11 +323,11 @@ impl Queue {
         most: usize,
     ) -> RedisResult<Vec<StreamPendingId>> {
         let stream = self.keys.notify(partition);
-        let reply: StreamPendingCountReply = self
+        let reply: RedisResult<StreamPendingCountReply> = self
             .connection()
             .xpending_consumer_count(stream, GROUP, start, "+", most, consumer)
-            .await?;
-        Ok(reply.ids)
+            .await;
+        Ok(or_empty(reply)?.ids)
     }
 
     /// Moves pending entries that were delivered so often to the consumer that never lives, as if they had been

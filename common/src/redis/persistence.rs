@@ -5,9 +5,12 @@ use std::time::Duration;
 use futures::future::join_all;
 use redis::{ConnectionInfo, InfoDict, RedisResult, aio::MultiplexedConnection};
 
-use super::{Redis, masters::all, node::Node, places::at};
+use super::{Redis, is_forbidden, masters::all, node::Node, places::at};
 use crate::backoff::Backoff;
 
+/// What that means to an operator.
+pub const FORBIDDEN: &str = "Redis refuses INFO to this user: nobody checks how it keeps data, and new orders are taken whatever \
+     memory it uses; allow INFO (ACL: +info)";
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How Redis keeps what it acknowledged.
@@ -25,6 +28,8 @@ pub struct Persistence {
     pub append_fsync: String,
     /// Whether the append-only file may miss the disk while it is rewritten; none when not told.
     pub no_fsync_on_rewrite: Option<bool>,
+    /// The memory that it may use, in bytes; 0 is no limit.
+    pub maxmemory: u64,
     /// What happens when the memory is full; anything but `noeviction` may drop orders and events.
     pub eviction: String,
 }
@@ -46,6 +51,12 @@ impl Persistence {
         if self.no_fsync_on_rewrite == Some(true) {
             found.push(format!(
                 "Redis {server} has no-appendfsync-on-rewrite yes: a power cut during a rewrite of the append-only file loses acknowledged payments; set no-appendfsync-on-rewrite no"
+            ));
+        }
+        if self.maxmemory == 0 {
+            found.push(format!(
+                "Redis {server} has no maxmemory: unpaid orders can take all memory of the machine, and the system then ends \
+                 Redis; set maxmemory, so that new orders are refused before that"
             ));
         }
         if !matches!(self.eviction.as_str(), "" | "noeviction") {
@@ -105,6 +116,10 @@ impl Redis {
                     }
                     return;
                 }
+                Err(error) if is_forbidden(&error) => {
+                    tracing::warn!(%error, "{FORBIDDEN}");
+                    return;
+                }
                 Err(error) => tracing::warn!(%error, "Redis is out of reach"),
             }
             backoff.wait().await;
@@ -134,6 +149,7 @@ async fn read(
         append_only: info.get::<u8>("aof_enabled") == Some(1),
         append_fsync: append_fsync.unwrap_or_default(),
         no_fsync_on_rewrite: on_rewrite.map(|value| value == "yes"),
+        maxmemory: info.get("maxmemory").unwrap_or(0),
         eviction: info.get("maxmemory_policy").unwrap_or_default(),
     }
 }

@@ -3,6 +3,7 @@
 use heyi_common::{
     config::{Config, Mistakes},
     http, proxies,
+    redis::{FORBIDDEN, is_forbidden},
 };
 use serde::Serialize;
 
@@ -39,6 +40,7 @@ pub(super) async fn run(
             );
             let context = Context::new(&config).await?;
             redis(&context, &mut findings).await;
+            memory(&context, &mut findings).await;
             findings.extend(proxy(&config, &context).await);
             mongo(&context, &mut findings).await;
             findings.push(installation(&config, &context).await);
@@ -54,6 +56,9 @@ async fn redis(context: &Context, findings: &mut Vec<Finding>) {
     let redis = context.queue.redis();
     let servers = match redis.persistence().await {
         Ok(servers) => servers,
+        Err(error) if is_forbidden(&error) => {
+            return findings.push(bad("redis", FORBIDDEN));
+        }
         Err(error) => {
             let detail = format!("does not answer at redis.url: {error}");
             return findings.push(bad("redis", detail));
@@ -80,7 +85,7 @@ async fn redis(context: &Context, findings: &mut Vec<Finding>) {
     if warnings.is_empty() {
         findings.push(good(
             "redis persistence",
-            "appendonly yes, appendfsync always, noeviction",
+            "appendonly yes, appendfsync always, noeviction, a maxmemory",
         ));
     }
     let warnings = warnings.into_iter();
@@ -107,6 +112,25 @@ async fn proxy(config: &Config, context: &Context) -> Option<Finding> {
             ),
         ),
     })
+}
+
+/// How much of its memory each master uses. That one has no limit is told among the warnings about its settings.
+async fn memory(context: &Context, findings: &mut Vec<Finding>) {
+    const CHECK: &str = "redis memory";
+    const MIB: u64 = 1024 * 1024;
+    // Where Redis does not answer, that is told already.
+    for memory in context.queue.redis().memory().await.unwrap_or_default() {
+        let Some(percent) = memory.percent() else {
+            continue;
+        };
+        let (used, max) = (memory.used / MIB, memory.max / MIB);
+        let seen = format!("{} uses {used} of {max} MiB ({percent} %)", memory.server);
+        let trouble = memory.room(context.memory_share).trouble();
+        findings.push(match trouble {
+            None => good(CHECK, seen),
+            Some(trouble) => bad(CHECK, format!("{seen}: {trouble}")),
+        });
+    }
 }
 
 async fn mongo(context: &Context, findings: &mut Vec<Finding>) {

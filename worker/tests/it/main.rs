@@ -15,6 +15,7 @@ mod confirm;
 mod consumers;
 mod crash;
 mod crash_points;
+mod full_redis;
 mod installation;
 mod operator;
 mod operator_reports;

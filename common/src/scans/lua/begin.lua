@@ -7,6 +7,8 @@ if number then
   if now - tonumber(redis.call('HGET', KEYS[2], 'since')) < tonumber(ARGV[1]) then
     return false
   end
+  -- A write that frees memory comes first: after it a Redis at its maxmemory takes the next one too.
+  redis.call('HDEL', KEYS[2], 'since')
 elseif redis.call('EXISTS', KEYS[1]) == 1 then
   redis.call('RENAME', KEYS[1], KEYS[2])
   -- The time, so that the numbers go on growing when Redis has lost the last.

