@@ -202,3 +202,22 @@ async fn a_malformed_number_is_a_bad_request() -> Result<()> {
     }
     app.finish().await
 }
+
+#[tokio::test]
+async fn an_order_that_is_asked_about_still_counts_as_open() -> Result<()> {
+    let app = TestApp::start_with(&[("ORDERS__OPEN_PER_PERSON", "1")]).await?;
+    let alice = app.client.login("alice").await?;
+    let order = app.client.order(&alice, "小店", 990).await?;
+    let number = order["out_trade_no"].as_str();
+    let payment = payment_of_now();
+    let asked = params(&[("out_trade_no", number), ("payjs_order_id", &payment)]);
+    let answer = app.client.get("/checkOrder", &asked).await?;
+    assert_eq!(answer.text("state"), "pending");
+    assert_eq!(app.take_confirms().await?.len(), 1);
+    let key = app.world.queue()?.keys().order(&number.parse()?);
+    let life: i64 = app.redis()?.ttl(key).await?;
+    assert!(life > 6 * 24 * 3600, "it may be paid: {life} s");
+    let second = app.client.order_over("miniapp", &alice, "小店").await?;
+    assert_fails(&second, 429, "unpaid orders");
+    app.finish().await
+}

@@ -98,6 +98,10 @@ impl Queue {
             Asker::Person(_) => (MOST_OF_A_PERSON, MOST_WAITING, 0),
             Asker::Network(_) => (MOST_OF_A_NETWORK, MOST_WAITING_UNKNOWN, BEHIND_UNKNOWN),
         };
+        let mut keys = vec![self.keys.order(out_trade_no)];
+        if let Asker::Person(openid) = asker {
+            keys.push(self.keys.open(openid));
+        }
         let asker = asker.to_string();
         let event = Event::new(Cause::Confirm {
             out_trade_no: out_trade_no.clone(),
@@ -110,11 +114,11 @@ impl Queue {
         let mut write = redis::cmd("EVAL");
         write
             .arg(include_str!("lua/confirm.lua"))
-            .arg(4)
+            .arg(3 + keys.len())
             .arg(self.keys.confirm(out_trade_no))
             .arg(self.keys.confirms_of(partition, &asker))
             .arg(self.keys.confirms(partition))
-            .arg(self.keys.order(out_trade_no))
+            .arg(keys)
             .arg(out_trade_no.as_str())
             .arg(SAME_ORDER_EVERY.as_secs())
             .arg(own)

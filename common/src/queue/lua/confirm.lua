@@ -1,5 +1,6 @@
 -- Lets a confirm wait for its turn, at most one for each order, and a bounded number for each asker and in all.
--- KEYS: the order's mark of its last confirm, the asker's set of confirms on their way, the waiting confirms, the order.
+-- KEYS: the order's mark of its last confirm, the asker's set of confirms on their way, the waiting confirms, the order, and
+-- of a person their open orders.
 -- ARGV: the order's number, how long the mark lives in s, the most of one asker, the most in all, how long the set
 -- lives in s, how long an order lives that is said to be paid in s, turns behind a new asker of an order, the event.
 if redis.call('SISMEMBER', KEYS[2], ARGV[1]) == 1 then
@@ -21,6 +22,13 @@ end
 local life = redis.call('TTL', KEYS[4])
 if life >= 0 and life < tonumber(ARGV[6]) then
   redis.call('EXPIRE', KEYS[4], ARGV[6])
+  -- It is no less open for that: only a payment makes its life differ from what is noted there.
+  if KEYS[5] then
+    local time = redis.call('TIME')
+    local expires = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[6] * 1000
+    redis.call('ZADD', KEYS[5], 'XX', string.format('%.0f', expires), ARGV[1])
+    redis.call('EXPIRE', KEYS[5], ARGV[6])
+  end
 end
 -- Turns go round: whoever has no confirm on its way comes behind the first that wait, and before anybody's second.
 local first = redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')
