@@ -34,7 +34,7 @@
 //! | `heyi:order:<out_trade_no>` | string, JSON, expires | the order |
 //! | `heyi:open:<openid>` | sorted set by expiry in ms, expires | numbers of the person's open orders, see [`cache`](crate::cache) |
 //! | `heyi:signed:<sign>` | string, expires | the order that this signature of `/newOrder` has made |
-//! | `heyi:notify` | stream, group `promoters` | events: `form`, `answer`, or `confirm` with `out_trade_no` and `asker`; `attempt`, `received_at`; `looks`, `refusals`, `told` |
+//! | `heyi:notify` | stream, group `promoters` | events: `form`, `answer`, or `confirm` with `out_trade_no`, `asker` and `turn`; `attempt`, `received_at`; `looks`, `refusals`, `told` |
 //! | `heyi:notify:retry` | sorted set by due time in ms | events that wait for their next attempt, JSON |
 //! | `heyi:notify:dead` | stream | events that ended without a promotion, with `reason`, `error`, `attempts` |
 //! | `heyi:notify:rejected` | stream, at most about 10,000 | events whose signature is false |

@@ -1,5 +1,7 @@
 //! Confirm events: PayJS is asked whether an order was paid.
 
+use std::time::Duration;
+
 use heyi_common::{
     crash::{self, Point},
     order::OutTradeNo,
@@ -20,12 +22,24 @@ pub(crate) async fn confirm(
     event: &mut Event,
     out_trade_no: &OutTradeNo,
     payjs_order_id: &str,
+    has_turn: bool,
 ) -> Result<Outcome, Trouble> {
     let mapping = context.store.mapping(out_trade_no).await?;
     // Of another payment PayJS may have told us before, and will not again.
     if mapping.is_some_and(|mapping| mapping.payjs_order_id == payjs_order_id) {
         // Not nothing: a failover may have brought back both the event and its order.
         return Ok(Outcome::Promoted(out_trade_no.clone()));
+    }
+    if !has_turn {
+        let event = Event {
+            attempt: event.attempt.saturating_add(1),
+            ..event.clone()
+        };
+        return Ok(Outcome::Retry {
+            event,
+            delay: Duration::ZERO,
+            error: "it waits for its turn to ask PayJS".to_owned(),
+        });
     }
     match context.payjs.check(payjs_order_id).await {
         Ok(Check::Unpaid) => Ok(Outcome::Nothing),

@@ -53,10 +53,12 @@ pub async fn decide(context: &Context, event: &mut Event) -> Result<Outcome, Tro
         Cause::Confirm {
             out_trade_no,
             payjs_order_id,
+            has_turn,
             ..
         } => {
             let (asked, payment) = (out_trade_no.clone(), payjs_order_id.clone());
-            confirm::confirm(context, event, &asked, &payment).await
+            let has_turn = *has_turn;
+            confirm::confirm(context, event, &asked, &payment, has_turn).await
         }
     }
 }

@@ -131,7 +131,7 @@ impl Town {
         let queue = self.world.queue()?;
         eventually("a quiet queue", async || {
             let status = queue.status().await?;
-            Ok(status.waiting == 0 && status.retries == 0)
+            Ok(status.waiting == 0 && status.retries == 0 && status.confirms == 0)
         })
         .await?;
         let status = queue.status().await?;

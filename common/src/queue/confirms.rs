@@ -2,7 +2,7 @@
 //!
 //! PayJS blocks who asks too often, so questions take turns: one a second over all workers. Confirms wait apart from
 //! the stream, so that they never delay a notify, and one is moved into the stream for each turn. Turns go round by
-//! asker. What waits is bounded for each asker and in all; a confirm that finds no room is not queued, and the payer asks
+//! asker. A confirm whose order has become a code meanwhile takes no turn. What waits is bounded for each asker and in all; a confirm that finds no room is not queued, and the payer asks
 //! again.
 
 use std::{fmt, net::IpAddr, time::Duration};
@@ -23,6 +23,8 @@ use crate::{
 const SAME_ORDER_EVERY: Duration = Duration::from_secs(30);
 /// One question to PayJS in this time, over all workers.
 const TURN: Duration = Duration::from_secs(1);
+/// Confirms that go into the stream with one turn, at the most: those before the last need no question.
+const MOST_AT_ONCE: usize = 100;
 /// How often a worker looks for confirms that wait.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How long an asker's confirms are remembered when their end was not seen.
@@ -107,6 +109,7 @@ impl Queue {
             out_trade_no: out_trade_no.clone(),
             payjs_order_id: payjs_order_id.to_owned(),
             asker: asker.clone(),
+            has_turn: false,
         });
         let member = serde_json::Value::from_iter(event.owned_fields()).to_string();
         let partition = self.keys.partition(out_trade_no);
@@ -152,6 +155,8 @@ impl Queue {
         let () = Script::new(include_str!("lua/next_confirm.lua"))
             .key(self.keys.confirms(partition))
             .key(self.keys.notify(partition))
+            .arg(self.keys.orders(partition))
+            .arg(MOST_AT_ONCE)
             .invoke_async(&mut self.connection())
             .await?;
         Ok(Some(partition))

@@ -14,6 +14,7 @@ pub(super) const FORM: &str = "form";
 pub(super) const ANSWER: &str = "answer";
 pub(super) const CONFIRM: &str = "confirm";
 pub(super) const ASKER: &str = "asker";
+const TURN: &str = "turn";
 const LOOKS: &str = "looks";
 const REFUSALS: &str = "refusals";
 const TOLD: &str = "told";
@@ -39,6 +40,8 @@ pub enum Cause {
         payjs_order_id: String,
         /// Who asked: see [`Asker`](super::Asker).
         asker: String,
+        /// Whether PayJS may be asked now. Not kept when the event waits again.
+        has_turn: bool,
     },
 }
 
@@ -123,6 +126,7 @@ impl Event {
                 out_trade_no,
                 payjs_order_id,
                 asker,
+                has_turn: _,
             } => {
                 fields.push((CONFIRM, payjs_order_id.into()));
                 fields.push(("out_trade_no", out_trade_no.as_str().into()));
@@ -160,6 +164,7 @@ impl Event {
                 out_trade_no: number(fields, "out_trade_no")?,
                 payjs_order_id,
                 asker: fields.get(ASKER).cloned().unwrap_or_default(),
+                has_turn: fields.contains_key(TURN),
             }
         };
         Ok(Self {
@@ -222,6 +227,7 @@ mod tests {
             out_trade_no: "A1".parse().unwrap(),
             payjs_order_id: "2025010112345600512345678".to_owned(),
             asker: "person:oAlice".to_owned(),
+            has_turn: false,
         };
         let form = "a=1&b=%E4".to_owned();
         let (notify, answer) = (Cause::Notify { form: form.clone() }, Cause::Answer { form });

@@ -70,6 +70,11 @@ impl Keys {
         self.of(partition, &format!("signed:{signature}"))
     }
 
+    /// What the keys of all orders of a partition begin with.
+    pub(super) fn orders(&self, partition: Partition) -> String {
+        self.of(partition, "order:")
+    }
+
     /// The cached order.
     pub fn order(&self, out_trade_no: &OutTradeNo) -> String {
         self.of_order("order", out_trade_no)

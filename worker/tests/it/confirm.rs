@@ -446,3 +446,27 @@ async fn the_letter_of_a_confirm_is_about_the_order_that_was_paid() -> Result<()
     assert!(shop.queue.drop_letter(&letter).await?);
     shop.close().await
 }
+
+#[tokio::test]
+async fn confirms_of_orders_that_became_codes_take_no_turn() -> Result<()> {
+    let shop = Shop::new().await?;
+    let mut orders = Vec::new();
+    for person in 0..40 {
+        let order = shop.order_of(&format!("oBob{person:024}"), "小店").await?;
+        shop.confirm(&order, &payment_id(person)).await?;
+        shop.promote(&order, person).await?;
+        orders.push(order);
+    }
+    // The payment that this one names is not the one that its order became a code by.
+    let twice = shop.order("小店").await?;
+    let second = pay_in_silence(&shop, &twice).await?;
+    shop.confirm(&twice, &second).await?;
+    shop.promote(&twice, 99).await?;
+    let _worker = shop.world.worker().await?;
+    let letter = shop.the_dead_letter().await?;
+    assert_eq!(letter.field("reason"), "paid_twice");
+    shop.quiet().await?;
+    let ledger = shop.world.sandbox.ledger();
+    assert_eq!((ledger.checks.len(), ledger.refused.len()), (1, 0));
+    shop.close().await
+}

@@ -1,17 +1,30 @@
--- Puts the confirm whose turn it is into the stream. Returns 1, or 0 when none waits.
--- KEYS: the waiting confirms, the stream.
-local member = redis.call('ZRANGE', KEYS[1], 0, 0)[1]
-if not member then
-  return 0
-end
-local fields = {}
-for name, value in pairs(cjson.decode(member)) do
-  if name ~= 'id' then
-    fields[#fields + 1] = name
-    fields[#fields + 1] = value
+-- Puts the confirm whose turn it is into the stream, with the field `turn`. Confirms whose order is gone, most likely because
+-- it has become a code, go before it and take no turn: the worker looks first, and may send them back. Returns how many
+-- it moved.
+-- KEYS: the waiting confirms, the stream. ARGV: what the order's number follows in the key of an order, the most to move.
+local moved = 0
+for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, ARGV[2] - 1)) do
+  local fields = {}
+  local event = cjson.decode(member)
+  for name, value in pairs(event) do
+    if name ~= 'id' then
+      fields[#fields + 1] = name
+      fields[#fields + 1] = value
+    end
+  end
+  local is_of_person = string.sub(event.asker or '', 1, 7) == 'person:'
+  local is_first = event.attempt == '0'
+  local takes_turn = not (is_of_person and is_first and redis.call('EXISTS', ARGV[1] .. event.out_trade_no) == 0)
+  if takes_turn then
+    fields[#fields + 1] = 'turn'
+    fields[#fields + 1] = '1'
+  end
+  -- Above maxmemory, Redis allows the second write because the first one frees memory.
+  redis.call('ZREM', KEYS[1], member)
+  redis.call('XADD', KEYS[2], '*', unpack(fields))
+  moved = moved + 1
+  if takes_turn then
+    return moved
   end
 end
--- Above maxmemory, Redis allows the second write because the first one frees memory.
-redis.call('ZREM', KEYS[1], member)
-redis.call('XADD', KEYS[2], '*', unpack(fields))
-return 1
+return moved
