@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use redis::{Cmd, RedisResult, Script};
+use redis::{RedisResult, Script};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
@@ -136,16 +136,24 @@ impl Queue {
             .filter(|number| self.keys.partition(number) == partition)
             .flat_map(|number| [self.keys.order(number), self.keys.failed(number)])
             .collect();
-        let confirms = batch.iter().filter_map(|one| one.confirm.as_ref());
-        let mut commands = vec![redis::cmd("MULTI")];
-        commands.extend(confirms.map(|(asker, order)| Cmd::srem(asker, order.as_str())));
-        if !orders.is_empty() {
-            commands.push(Cmd::del(orders));
+        let confirms: Vec<_> = batch
+            .iter()
+            .filter_map(|one| one.confirm.as_ref())
+            .collect();
+        // With its text, since a write cannot load a script that Redis does not know.
+        let mut end = redis::cmd("EVAL");
+        end.arg(include_str!("lua/acknowledge.lua"))
+            .arg(1 + orders.len() + confirms.len())
+            .arg(stream)
+            .arg(&orders);
+        for (asker, _) in &confirms {
+            end.arg(asker);
         }
-        commands.push(Cmd::xack(&stream, GROUP, &ids));
-        commands.push(Cmd::xdel(&stream, &ids));
-        commands.push(redis::cmd("EXEC"));
-        self.redis.write(commands).await.map(drop)
+        end.arg(GROUP).arg(orders.len()).arg(ids.len()).arg(&ids);
+        for (_, order) in &confirms {
+            end.arg(order.as_str());
+        }
+        self.redis.write(vec![end]).await.map(drop)
     }
 
     /// Where a confirm is counted as on its way.

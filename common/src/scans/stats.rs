@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{ToSpan, civil::Date};
 use mongodb::bson::oid::ObjectId;
-use redis::RedisResult;
+use redis::{RedisResult, Script};
 
 use super::{Kind, Scans, today};
 use crate::{
@@ -87,13 +87,12 @@ impl Scans {
             .collect();
         let fields: Vec<String> = kinds.iter().map(Kind::to_string).collect();
         let (last, fold, folding, counted): (Option<i64>, Option<i64>, Counts, Counts) =
-            redis::pipe()
-                .atomic()
-                .get(self.keys.scans_fold())
-                .hget(self.keys.scans_folding(), "fold")
-                .hmget(self.keys.scans_folding(), &fields)
-                .hmget(self.keys.scans(), &fields)
-                .query_async(&mut self.redis.shared())
+            Script::new(include_str!("lua/underway.lua"))
+                .key(self.keys.scans_fold())
+                .key(self.keys.scans_folding())
+                .key(self.keys.scans())
+                .arg(fields)
+                .invoke_async(&mut self.redis.shared())
                 .await?;
         let present = |counts: Counts| {
             let counts = kinds.iter().copied().zip(counts);
