@@ -7,9 +7,9 @@
 
 use std::{fmt, time::Duration};
 
-use redis::{AsyncCommands, RedisResult};
+use redis::{AsyncCommands, Script};
 use serde::{Deserialize, Serialize};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::{
     config::Config,
@@ -19,6 +19,8 @@ use crate::{
 };
 
 const AGAIN: Duration = Duration::from_millis(500);
+/// How long one look may take.
+const CHECK_WITHIN: Duration = Duration::from_secs(10);
 const LAG: Duration = Duration::from_secs(2);
 
 /// What all processes of an installation have in common.
@@ -134,72 +136,76 @@ impl Installation {
     /// Compares this process's settings with both records. Where there is none yet, this makes them, MongoDB's first: a
     /// Redis that lost its disk gets its record back from there.
     pub async fn check(&self) -> Result<(), InstallationError> {
-        let in_redis = self.in_redis().await?;
         let in_mongo = self.store.installation().await?;
-        match (in_redis, in_mongo) {
-            (None, None) => {
+        match self.in_redis().await? {
+            Some(in_redis) => self.compare_with(&in_redis, in_mongo).await,
+            None if in_mongo.is_empty() => {
                 self.store.create_installation(&self.own).await?;
                 Box::pin(self.check()).await
             }
-            (None, Some(record)) => {
-                self.compare(&record, Place::MongoDb)?;
-                self.create_in_redis(&record).await?;
-                let now = self.in_redis().await?.unwrap_or(record.clone());
-                self.compare_both(&now, Some(&record))
+            None => {
+                let is_ours = |record: &&Record| settings(record) == settings(&self.own);
+                if let Some(record) = in_mongo.iter().find(is_ours) {
+                    self.create_in_redis(record).await?;
+                    return Box::pin(self.check()).await;
+                }
+                in_mongo
+                    .iter()
+                    .try_for_each(|record| self.compare(record, Place::MongoDb))
             }
-            (Some(in_redis), None) => {
-                // Right after a failover a majority read may lag behind what another process was told is written.
-                sleep(LAG).await;
-                let in_mongo = self.store.installation().await?;
-                self.compare_both(&in_redis, in_mongo.as_ref())
-            }
-            (Some(in_redis), Some(in_mongo)) => self.compare_both(&in_redis, Some(&in_mongo)),
+        }
+    }
+
+    async fn compare_with(
+        &self,
+        in_redis: &Record,
+        mut in_mongo: Vec<Record>,
+    ) -> Result<(), InstallationError> {
+        self.compare(in_redis, Place::Redis)?;
+        let is_same = |record: &Record| record.id == in_redis.id;
+        if !in_mongo.iter().any(is_same) {
+            // Right after a failover a majority read may lag behind what another process was told is written.
+            sleep(LAG).await;
+            in_mongo = self.store.installation().await?;
+        }
+        match in_mongo.iter().find(|record| is_same(record)) {
+            Some(record) => self.compare(record, Place::MongoDb),
+            None => Err(InstallationError::TwoInstallations {
+                redis: in_redis.id.clone(),
+                mongo: in_mongo
+                    .first()
+                    .map_or_else(|| "none".to_owned(), |record| record.id.clone()),
+            }),
         }
     }
 
     /// Checks again until both stores have answered. An error is final: this process must not run.
     pub async fn until_checked(&self) -> Result<(), InstallationError> {
         loop {
-            match self.check().await {
-                Err(error) if !error.is_final() => {
+            match timeout(CHECK_WITHIN, self.check()).await {
+                Ok(Err(error)) if !error.is_final() => {
                     tracing::debug!(%error, "the installation cannot be looked at yet");
                     sleep(AGAIN).await;
                 }
-                checked => return checked,
+                // A connection that died silently; the next one may live.
+                Err(_) => {}
+                Ok(checked) => return checked,
             }
         }
     }
 
-    /// Both records as they are.
-    pub async fn records(&self) -> Result<(Option<Record>, Option<Record>), InstallationError> {
+    /// The record in Redis and those in MongoDB, as they are.
+    pub async fn records(&self) -> Result<(Option<Record>, Vec<Record>), InstallationError> {
         Ok((self.in_redis().await?, self.store.installation().await?))
     }
 
-    /// Makes this process's settings those of the installation, in both stores.
+    /// Makes an installation of this process's settings, in both stores. MongoDB keeps the records that it has: while an
+    /// operator moves to another Redis, two queues share one database.
     pub async fn accept(&self) -> Result<Record, InstallationError> {
-        self.store.replace_installation(&self.own).await?;
+        self.store.add_installation(&self.own).await?;
         let json = serde_json::to_string(&self.own)?;
         let () = self.redis.shared().set(&self.key, json).await?;
         Ok(self.own.clone())
-    }
-
-    fn compare_both(
-        &self,
-        in_redis: &Record,
-        in_mongo: Option<&Record>,
-    ) -> Result<(), InstallationError> {
-        self.compare(in_redis, Place::Redis)?;
-        if let Some(in_mongo) = in_mongo {
-            self.compare(in_mongo, Place::MongoDb)?;
-        }
-        if in_mongo.is_some_and(|record| record.id == in_redis.id) {
-            return Ok(());
-        }
-        let mongo = in_mongo.map_or("none", |record| &record.id);
-        Err(InstallationError::TwoInstallations {
-            redis: in_redis.id.clone(),
-            mongo: mongo.to_owned(),
-        })
     }
 
     fn compare(&self, record: &Record, place: Place) -> Result<(), InstallationError> {
@@ -224,8 +230,11 @@ impl Installation {
 
     async fn create_in_redis(&self, record: &Record) -> Result<(), InstallationError> {
         let json = serde_json::to_string(record)?;
-        let set: RedisResult<bool> = self.redis.shared().set_nx(&self.key, json).await;
-        set.map(drop)?;
+        let () = Script::new(include_str!("installation/create.lua"))
+            .key(&self.key)
+            .arg(json)
+            .invoke_async(&mut self.redis.shared())
+            .await?;
         Ok(())
     }
 }

@@ -40,7 +40,11 @@ pub(crate) fn assert_unread(answer: &Answer, status: u16, reason: &str, words: &
 
 /// With time for a program without optimizations on a busy machine.
 pub(crate) async fn start() -> Result<TestApp> {
-    TestApp::start_with(&[("HTTP__REQUEST_TIMEOUT", "120s")]).await
+    let settings = [
+        ("HTTP__REQUEST_TIMEOUT", "120s"),
+        ("ORDERS__OPEN_PER_PERSON", "0"),
+    ];
+    TestApp::start_with(&settings).await
 }
 
 /// The payload of a platform.

@@ -96,7 +96,7 @@ async fn an_api_that_starts_without_stores_makes_the_indexes_when_they_come() ->
         Ok(store
             .index_names()
             .await
-            .is_ok_and(|names| names.len() == 3))
+            .is_ok_and(|names| names.len() == 4))
     })
     .await?;
     api.answers("readyz").await?;

@@ -6,7 +6,7 @@ use heyi_sandbox::{
     Knobs,
     world::{Answer, Client, Person, World, data, eventually, params, signed},
 };
-use redis::{InfoDict, aio::MultiplexedConnection};
+use redis::{AsyncCommands as _, InfoDict, aio::MultiplexedConnection};
 
 use crate::support::{TestApp, assert_fails, header};
 
@@ -16,6 +16,13 @@ async fn order(client: &Client, person: &Person) -> Result<Answer> {
     client
         .post_form("/newOrder", &signed("/newOrder", &pairs, &person.key))
         .await
+}
+
+/// Somebody with more unpaid orders than one person may have.
+async fn start() -> Result<TestApp> {
+    let mut world = World::with_own_stores().await?;
+    world.set("HEYI_ORDERS__OPEN_PER_PERSON", "0");
+    TestApp::start_in(world).await
 }
 
 async fn connect(world: &World) -> Result<MultiplexedConnection> {
@@ -45,6 +52,8 @@ async fn metric(app: &TestApp, name: &str) -> Result<u64> {
 /// Lets Redis be above the share and far from its end: it uses 85 % of its memory. Returns its limit.
 async fn fill(app: &TestApp, person: &Person) -> Result<(Answer, u64)> {
     let mut redis = connect(&app.world).await?;
+    // So much that what comes and goes by itself moves no share.
+    let _: usize = redis.setrange("padding", 64 << 20, "x").await?;
     let bytes = used(&mut redis).await? * 100 / 85;
     limit(&mut redis, bytes).await?;
     let mut refused = None;
@@ -59,7 +68,7 @@ async fn fill(app: &TestApp, person: &Person) -> Result<(Answer, u64)> {
 #[tokio::test]
 async fn above_the_share_orders_are_refused_and_everybody_is_told() -> Result<()> {
     const REFUSED: &str = "heyi_orders_refused_total{reason=\"memory\"}";
-    let app = TestApp::start_in(World::with_own_stores().await?).await?;
+    let app = start().await?;
     let worker = app.world.worker().await?;
     let alice = app.client.login("alice").await?;
     assert_eq!(metric(&app, REFUSED).await?, 0);
@@ -93,7 +102,7 @@ async fn above_the_share_orders_are_refused_and_everybody_is_told() -> Result<()
 
 #[tokio::test]
 async fn above_the_share_payments_go_on() -> Result<()> {
-    let app = TestApp::start_in(World::with_own_stores().await?).await?;
+    let app = start().await?;
     let alice = app.client.login("alice").await?;
     let notified = app.client.order(&alice, "notified", 990).await?;
     let silent = app.client.order(&alice, "without a notify", 990).await?;
@@ -125,7 +134,7 @@ async fn above_the_share_payments_go_on() -> Result<()> {
 
 #[tokio::test]
 async fn a_full_redis_is_not_ready_and_says_so() -> Result<()> {
-    let app = TestApp::start_in(World::with_own_stores().await?).await?;
+    let app = start().await?;
     let worker = app.world.worker().await?;
     let mut redis = connect(&app.world).await?;
     limit(&mut redis, 1).await?;

@@ -355,7 +355,14 @@ async fn an_order_of_the_old_redis_is_paid_after_the_move_to_a_cluster() -> Resu
         old.world.setting("HEYI_MONGO__DATABASE"),
     );
     let settings: Vec<_> = CLUSTERED.into_iter().chain([database]).collect();
-    let new = Town::build(redis.url(), mongo_url, &settings).await?;
+    let mut world = World::on(redis.url(), mongo_url).await?;
+    for (name, value) in settings {
+        world.set(name, value);
+    }
+    // One database with two queues is what an operator has to ask for.
+    let accepted = world.operate(&["installation", "accept", "--yes"]).await?;
+    assert!(accepted.status.success(), "{accepted:?}");
+    let new = Town::in_world(world).await?;
 
     // Its notify finds the way back; the new api answers for it.
     let payment = old.world.sandbox.order(&order)?;

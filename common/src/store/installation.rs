@@ -1,5 +1,6 @@
-//! The record of the installation in MongoDB.
+//! The records of installations in MongoDB.
 
+use futures::TryStreamExt;
 use mongodb::{
     Collection,
     bson::{Document, deserialize_from_document, doc, serialize_to_document},
@@ -10,35 +11,39 @@ use mongodb::{
 use super::{Result, Store, is_duplicate, read};
 use crate::installation::Record;
 
-/// The id of the one document.
-const ID: &str = "installation";
+/// The id of the first record, so that of processes that start at the same moment one makes it.
+const FIRST: &str = "installation";
 
 impl Store {
-    /// The record that a majority has.
-    pub async fn installation(&self) -> Result<Option<Record>> {
+    /// The records that a majority has. More than one only where an operator runs several queues on one database.
+    pub async fn installation(&self) -> Result<Vec<Record>> {
         let collection = self.installations();
         let found = collection
-            .find_one(doc! { "_id": ID })
+            .find(doc! {})
             .read_concern(ReadConcern::majority());
-        let found = read(found).await?;
-        let record = found.map(deserialize_from_document).transpose();
-        Ok(record.map_err(Error::from)?)
+        let found: Vec<Document> = read(async { found.await?.try_collect().await }).await?;
+        let records = found.into_iter().map(deserialize_from_document);
+        Ok(records
+            .collect::<std::result::Result<_, _>>()
+            .map_err(Error::from)?)
     }
 
-    /// Writes the record unless there is one.
+    /// Writes the first record unless there is one.
     pub async fn create_installation(&self, record: &Record) -> Result<()> {
-        match self.installations().insert_one(document(record)?).await {
+        match self
+            .installations()
+            .insert_one(document(FIRST, record)?)
+            .await
+        {
             Err(error) if !is_duplicate(&error) => Err(error.into()),
             Ok(_) | Err(_) => Ok(()),
         }
     }
 
-    /// Writes the record whether there is one or not.
-    pub async fn replace_installation(&self, record: &Record) -> Result<()> {
-        self.installations()
-            .replace_one(doc! { "_id": ID }, document(record)?)
-            .upsert(true)
-            .await?;
+    /// Writes a record beside those that are there.
+    pub async fn add_installation(&self, record: &Record) -> Result<()> {
+        let document = document(&record.id, record)?;
+        self.installations().insert_one(document).await?;
         Ok(())
     }
 
@@ -47,8 +52,8 @@ impl Store {
     }
 }
 
-fn document(record: &Record) -> Result<Document> {
+fn document(id: &str, record: &Record) -> Result<Document> {
     let mut document = serialize_to_document(record).map_err(Error::from)?;
-    document.insert("_id", ID);
+    document.insert("_id", id);
     Ok(document)
 }

@@ -167,7 +167,9 @@ async fn installation(config: &Config, context: &Context) -> Finding {
     const CHECK: &str = "installation";
     let installation = installation::of(config, context);
     match installation.records().await {
-        Ok((None, None)) => good(CHECK, "none yet; starting the api or the worker makes it"),
+        Ok((None, mongo)) if mongo.is_empty() => {
+            good(CHECK, "none yet; starting the api or the worker makes it")
+        }
         Ok(_) => match installation.check().await {
             Ok(()) => good(CHECK, "these settings are those of all processes"),
             Err(error) => bad(CHECK, error.to_string()),

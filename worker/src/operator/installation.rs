@@ -1,5 +1,7 @@
 //! `heyi-worker installation`
 
+use std::fmt::Write as _;
+
 use anyhow::ensure;
 use clap::Subcommand;
 use heyi_common::{
@@ -15,7 +17,7 @@ use crate::Context;
 pub enum Command {
     /// Show what Redis and MongoDB hold
     Show,
-    /// Make the settings of this process those of the installation, in both stores
+    /// Make an installation of the settings of this process, in both stores
     Accept {
         /// Confirm it: processes with other settings do not run any more
         #[arg(long)]
@@ -34,21 +36,23 @@ pub(super) async fn run(
         Command::Show => {
             let (redis, mongo) = installation.records().await?;
             out.show(&json!({ "redis": redis, "mongodb": mongo }), || {
-                format!(
-                    "Redis    {}\nMongoDB  {}",
-                    line(redis.as_ref()),
-                    line(mongo.as_ref())
-                )
+                let redis = redis.as_ref().map_or_else(|| "none".to_owned(), line);
+                let mut text = format!("Redis    {redis}\n");
+                for record in &mongo {
+                    // Writing to a String cannot fail.
+                    let _ = writeln!(text, "MongoDB  {}", line(record));
+                }
+                text
             })
         }
         Command::Accept { yes } => {
             ensure!(
                 *yes,
-                "this changes the record in Redis and MongoDB; processes with other settings will not run. \
-                 Stop all processes, check that `heyi-worker queue` is empty, then repeat with --yes"
+                "this makes an installation of these settings in Redis and MongoDB; processes with other settings \
+                 cannot use this Redis any more. Check that `heyi-worker queue` shows nothing, then repeat with --yes"
             );
             let record = installation.accept().await?;
-            out.show(&record, || format!("accepted: {}", line(Some(&record))))
+            out.show(&record, || format!("accepted: {}", line(&record)))
         }
     }
 }
@@ -59,14 +63,9 @@ pub(super) fn of(config: &Config, context: &Context) -> Installation {
     Installation::new(config, redis, context.queue.keys(), context.store.clone())
 }
 
-fn line(record: Option<&Record>) -> String {
-    record.map_or_else(
-        || "none".to_owned(),
-        |record| {
-            format!(
-                "id {}, redis.prefix {}, queue.partitions {}, mongo.database {}, payjs.mchid {}",
-                record.id, record.prefix, record.partitions, record.database, record.merchant
-            )
-        },
+fn line(record: &Record) -> String {
+    format!(
+        "id {}, redis.prefix {}, queue.partitions {}, mongo.database {}, payjs.mchid {}",
+        record.id, record.prefix, record.partitions, record.database, record.merchant
     )
 }

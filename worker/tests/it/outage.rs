@@ -103,8 +103,8 @@ async fn a_worker_whose_connection_dies_silently_while_it_starts_goes_on() -> Re
     );
     let shop = Shop::open(world).await?;
     let order = shop.paid_orders(1).await?.remove(0);
-    let indexing = async || -> Result<bool> {
-        let running = doc! { "currentOp": 1, "command.createIndexes": "codes" };
+    let writing = async || -> Result<bool> {
+        let running = doc! { "currentOp": 1, "command.insert": "installation" };
         let found: Document = admin.run_command(running).await?;
         Ok(!found.get_array("inprog")?.is_empty())
     };
@@ -112,10 +112,10 @@ async fn a_worker_whose_connection_dies_silently_while_it_starts_goes_on() -> Re
     // The lock holds the first thing that a worker asks for until the connection is dead.
     admin.run_command(doc! { "fsync": 1, "lock": true }).await?;
     let worker = shop.world.start_worker()?;
-    eventually("the making of indexes", indexing).await?;
+    eventually("the record of the installation", writing).await?;
     link.damage(0, Some(Damage::HalfOpen));
     admin.run_command(doc! { "fsyncUnlock": 1 }).await?;
-    eventually("its lost answer", async || Ok(!indexing().await?)).await?;
+    eventually("its lost answer", async || Ok(!writing().await?)).await?;
     link.damage(0, None);
 
     shop.quiet().await?;

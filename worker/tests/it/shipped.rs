@@ -19,6 +19,7 @@ fn compose_arguments() -> Result<Vec<String>> {
         .skip_while(|line| line.trim() != "- redis-server");
     let arguments = command
         .skip(1)
+        .filter(|line| !line.trim().starts_with('#'))
         .map_while(|line| line.trim().strip_prefix("- "));
     Ok(arguments.map(str::to_owned).collect())
 }
