@@ -82,7 +82,8 @@ async fn bombs_cost_little_and_delay_nobody_else() -> Result<()> {
     let mut slowest = Duration::ZERO;
     while !thrown.is_empty() {
         let start = Instant::now();
-        honest.order(&alice, "小店", 990).await?;
+        // Of the same order at the same second, the signature would be the same.
+        honest.order(&alice, &format!("小店{orders}"), 990).await?;
         (orders, slowest) = (orders + 1, slowest.max(start.elapsed()));
         while let Some(answered) = thrown.try_join_next() {
             let (what, answer) = answered?;
