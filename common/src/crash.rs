@@ -69,7 +69,7 @@ points! {
     TakeoverBuried = "takeover.buried",
     /// A worker that ends has given back one of its events.
     ReleaseGivenBack = "release.given_back",
-    /// It shows no sign of life any more, and is still in the group.
+    /// It sends no heartbeat any more, and is still in the group.
     ReleaseUnsigned = "release.unsigned",
     /// A letter is back in the queue; the operator does not know.
     Replayed = "replay.after",
