@@ -17,7 +17,7 @@ use crate::order::{Orders, Placed, Scenario};
 
 /// Owners of the codes, at least.
 const FEWEST_PEOPLE: usize = 8;
-/// Orders of one person in a run, on average: so few that those never paid stay below `orders.open_per_person`.
+/// Orders of one person in a run, on average.
 const ORDERS_EACH: f64 = 50.0;
 /// PayJS answers one `check` a second, so only so many orders a second may be confirmed.
 const CONFIRMS_PER_SECOND: f64 = 0.3;
