@@ -55,6 +55,29 @@ const FONT: Package = Package {
     sha256: "b30853d205f3ecdde938b1488c735ee15a2e870d31331b992fdc53971e23ec4a",
 };
 
+/// What the examples of the README and the tests call, and the packages of Debian that have it.
+const SMALL_TOOLS: [(&str, &str); 6] = [
+    ("curl", "curl"),
+    ("git", "git"),
+    ("md5sum", "coreutils"),
+    ("sed", "sed"),
+    ("setpriv", "util-linux"),
+    ("tar", "tar"),
+];
+
+/// Gets those of [`SMALL_TOOLS`] that are missing, or names all of them.
+pub(crate) fn small_tools() -> Result<()> {
+    let missing = SMALL_TOOLS.iter().filter(|(tool, _)| find(tool).is_none());
+    let (tools, packages): (Vec<&str>, Vec<&str>) = missing.copied().unzip();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    apt::install(&packages).with_context(|| {
+        let (tools, packages) = (tools.join(", "), packages.join(" "));
+        format!("missing: {tools}. Install them (Debian: apt install {packages})")
+    })
+}
+
 /// What compiles the allocator of the api.
 pub(crate) fn make() -> Result<()> {
     if find("make").is_some() {

@@ -59,22 +59,28 @@ async fn chosen(
     steps: &mut Steps,
     count: &mut Count,
 ) -> Result<()> {
-    prepare(checkout, steps)?;
+    steps.run("install", || for_tests(checkout))?;
+    build(checkout, steps)?;
     let tested = timed(tests(checkout, arguments, count)).await;
     steps.note("test", tested)
 }
 
 async fn everything(checkout: &Checkout, steps: &mut Steps, count: &mut Count) -> Result<()> {
+    // First, so that what cannot be had is told before anything takes long.
+    steps.run("install", || {
+        for_tests(checkout)?;
+        install::make()?;
+        install::checkers(checkout)
+    })?;
+    let schemathesis = steps.run("install schemathesis", || install::schemathesis(checkout))?;
     let before = generated(checkout)?;
     steps.run("fetch", || succeed(&mut cargo(checkout, "fetch --locked")))?;
     steps.run("fmt", || succeed(&mut cargo(checkout, "fmt --all --check")))?;
-    steps.run("install make", install::make)?;
     steps.run("clippy", || {
         let line = "clippy --workspace --all-targets --locked -- -D warnings";
         succeed(&mut cargo(checkout, line))
     })?;
-    prepare(checkout, steps)?;
-    let schemathesis = steps.run("install strangers", || install::schemathesis(checkout))?;
+    build(checkout, steps)?;
     let all = ["--workspace".to_owned()];
     // All three wait more than they compute.
     let (tests, chaos, strangers) = tokio::join!(
@@ -99,7 +105,6 @@ async fn everything(checkout: &Checkout, steps: &mut Steps, count: &mut Count) -
         let mut doc = cargo(checkout, "doc --no-deps --workspace --locked");
         succeed(doc.env("RUSTDOCFLAGS", "-D warnings"))
     })?;
-    steps.run("install checkers", || install::checkers(checkout))?;
     steps.run("deny", || {
         let line = "deny --offline check bans licenses sources";
         succeed(&mut cargo(checkout, line))
@@ -115,16 +120,19 @@ async fn everything(checkout: &Checkout, steps: &mut Steps, count: &mut Count) -
     })
 }
 
-/// Gets and builds what the tests need.
-fn prepare(checkout: &Checkout, steps: &mut Steps) -> Result<()> {
-    steps.run("install", || {
-        install::redis(checkout)?;
-        install::mongod(checkout)?;
-        install::browser()?;
-        install::node()?;
-        install::axe(checkout)?;
-        install::nextest(checkout)
-    })?;
+/// Gets the programs that tests run.
+fn for_tests(checkout: &Checkout) -> Result<()> {
+    install::small_tools()?;
+    install::redis(checkout)?;
+    install::mongod(checkout)?;
+    install::browser()?;
+    install::node()?;
+    install::axe(checkout)?;
+    install::nextest(checkout)
+}
+
+/// Builds what the tests run.
+fn build(checkout: &Checkout, steps: &mut Steps) -> Result<()> {
     // Tests of crashes start, kill and count on the real programs.
     steps.run("build", || {
         succeed(&mut cargo(
