@@ -75,6 +75,19 @@ impl Config {
     }
 }
 
+/// The operator who runs this command, as `user@host`.
+pub fn operator() -> String {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this file is the one place that reads the environment"
+    )]
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let user = variable("SUDO_USER").or_else(|| variable("USER"));
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let user = user.unwrap_or_else(|| "unknown".to_owned());
+    format!("{user}@{}", host.trim())
+}
+
 /// Every mistake of a configuration, each with its key.
 #[derive(Debug, thiserror::Error)]
 #[error("the configuration has {} mistake(s):\n  - {}", .0.len(), .0.join("\n  - "))]
@@ -130,6 +143,7 @@ pub struct PayJs {
     pub key: SecretString,
     #[serde(deserialize_with = "layers::optional_url")]
     pub notify_url: Option<Url>,
+    #[serde(deserialize_with = "layers::base_url")]
     pub api_base: Url,
     pub native_rate: u32,
     pub body: String,
@@ -142,6 +156,7 @@ pub struct PayJs {
 pub struct WeChat {
     pub appid: String,
     pub secret: SecretString,
+    #[serde(deserialize_with = "layers::base_url")]
     pub api_base: Url,
     pub login_rate: u32,
 }

@@ -78,6 +78,15 @@ pub(super) fn optional_url<'de, D: Deserializer<'de>>(text: D) -> Result<Option<
         .map_err(serde::de::Error::custom)
 }
 
+/// An address that others are joined to, with or without its final slash.
+pub(super) fn base_url<'de, D: Deserializer<'de>>(text: D) -> Result<Url, D::Error> {
+    let mut url = Url::deserialize(text)?;
+    if !url.path().ends_with('/') {
+        url.set_path(&format!("{}/", url.path()));
+    }
+    Ok(url)
+}
+
 /// An empty text is no address; anything else must be one.
 pub(super) fn optional_address<'de, D: Deserializer<'de>>(
     text: D,
@@ -120,10 +129,14 @@ fn overlay(base: &mut Table, over: Table, path: &str, mistakes: &mut Vec<String>
     }
 }
 
-/// Replaces a value by another of the same type.
-fn put(slot: &mut Value, value: Value) -> Result<(), String> {
+/// Replaces a value by another of the same type. Blanks around a text are dropped: they come with copying, and a key
+/// with one verifies nothing.
+fn put(slot: &mut Value, mut value: Value) -> Result<(), String> {
     if !slot.same_type(&value) {
         return Err(format!("must be {}, not {}", kind(slot), kind(&value)));
+    }
+    if let Value::String(text) = &mut value {
+        *text = text.trim().to_owned();
     }
     *slot = value;
     Ok(())
@@ -155,7 +168,7 @@ fn set(base: &mut Table, path: &str, value: &str) -> Result<(), String> {
         // The path is not quoted either: somebody may have written the secret itself here.
         let text = fs::read_to_string(value)
             .map_err(|error| format!("cannot read the file that it names: {error}"))?;
-        return assign(slot, text.trim_end_matches(['\r', '\n']));
+        return assign(slot, &text);
     }
     Err("there is no such setting".to_owned())
 }

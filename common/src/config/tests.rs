@@ -57,6 +57,7 @@ fn the_defaults_lack_only_what_is_required() {
     );
     let Mistakes(found) = Config::from_sources(Process::Worker, None, []).unwrap_err();
     assert_eq!(found.len(), 2, "{found:?}");
+    Config::from_sources(Process::Operator, None, []).unwrap();
 }
 
 #[test]
@@ -159,4 +160,91 @@ fn a_file_is_laid_over_the_defaults_and_a_secret_read_from_its_own() {
 fn secrets_do_not_show_when_the_configuration_is_printed() {
     let shown = format!("{:?}", load(&[]).unwrap());
     assert!(!shown.contains("EXAMPLE"), "{shown}");
+}
+
+#[test]
+fn blanks_around_a_text_are_dropped_wherever_it_comes_from() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    write!(file, "[payjs]\nmchid = ' 1600000001\u{3000}'\n").unwrap();
+    let mut secret = tempfile::NamedTempFile::new().unwrap();
+    write!(secret, "\n\t EXAMPLESECRET \r\n\n").unwrap();
+    let mut environment = complete();
+    environment.retain(|(name, _)| !name.starts_with("HEYI_PAYJS__"));
+    let more = [
+        ("HEYI_PAYJS__KEY", " EXAMPLEKEY123456\n"),
+        (
+            "HEYI_PAYJS__NOTIFY_URL",
+            " https://heyi.example.com/notify ",
+        ),
+        ("HEYI_WECHAT__SECRET_FILE", secret.path().to_str().unwrap()),
+    ];
+    environment.retain(|(name, _)| name != "HEYI_WECHAT__SECRET");
+    environment.extend(more.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let config = Config::from_sources(Process::Api, file.path().to_str(), environment).unwrap();
+    assert_eq!(config.payjs.mchid, "1600000001");
+    assert_eq!(config.payjs.key.expose_secret(), "EXAMPLEKEY123456");
+    assert_eq!(config.wechat.secret.expose_secret(), "EXAMPLESECRET");
+    let url = config.payjs.notify_url.unwrap();
+    assert_eq!(url.as_str(), "https://heyi.example.com/notify");
+}
+
+#[test]
+fn keys_with_characters_that_come_with_copying_are_refused_without_being_quoted() {
+    for (name, setting) in [
+        ("HEYI_PAYJS__MCHID", "payjs.mchid"),
+        ("HEYI_PAYJS__KEY", "payjs.key"),
+        ("HEYI_WECHAT__APPID", "wechat.appid"),
+        ("HEYI_WECHAT__SECRET", "wechat.secret"),
+    ] {
+        for wrong in [
+            "'hush1234'",
+            "\"hush1234\"",
+            "hush 1234",
+            "hush1234\u{200b}",
+            "\u{feff}hush1234",
+            "ｈush1234",
+        ] {
+            let Mistakes(found) = load(&[(name, wrong)]).unwrap_err();
+            assert_eq!(found.len(), 1, "{found:?}");
+            assert!(found[0].starts_with(setting), "{found:?}");
+            assert!(!found[0].contains("1234"), "{found:?}");
+        }
+    }
+}
+
+#[test]
+fn a_notify_url_that_the_api_would_answer_404_is_refused() {
+    for (url, is_right) in [
+        ("https://heyi.example.com/notify", true),
+        ("https://example.com/heyi/notify", true),
+        ("https://heyi.example.com/notify/", false),
+        ("https://heyi.example.com//notify", false),
+        ("https://heyi.example.com/Notify", false),
+        ("https://heyi.example.com/nofity", false),
+        ("https://heyi.example.com/notify.", false),
+        ("https://heyi.example.com", false),
+    ] {
+        let loaded = load(&[("HEYI_PAYJS__NOTIFY_URL", url)]);
+        assert_eq!(loaded.is_ok(), is_right, "{url}");
+        if let Err(Mistakes(found)) = loaded {
+            assert!(found[0].starts_with("payjs.notify_url: "), "{found:?}");
+        }
+    }
+}
+
+#[test]
+fn a_base_address_is_taken_with_and_without_its_final_slash() {
+    for (given, base) in [
+        ("https://payjs.example.com", "https://payjs.example.com/"),
+        ("https://example.com/api", "https://example.com/api/"),
+        ("https://example.com/api/", "https://example.com/api/"),
+    ] {
+        let config = load(&[
+            ("HEYI_PAYJS__API_BASE", given),
+            ("HEYI_WECHAT__API_BASE", given),
+        ]);
+        let config = config.unwrap();
+        assert_eq!(config.payjs.api_base.as_str(), base);
+        assert_eq!(config.wechat.api_base.as_str(), base);
+    }
 }

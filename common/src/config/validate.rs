@@ -14,8 +14,10 @@ use crate::{order::Fee, redis::Places};
 pub enum Process {
     /// The HTTP process.
     Api,
-    /// The queue worker and its operator commands.
+    /// The queue worker, and the commands that ask PayJS.
     Worker,
+    /// The operator's other commands. They need the stores only.
+    Operator,
 }
 
 const MIN_SECRET: usize = 32;
@@ -25,6 +27,7 @@ const MIN_WINDOW: Duration = Duration::from_secs(1);
 const MAX_WINDOW: Duration = Duration::from_secs(3600);
 const MIN_EPOCH: Duration = Duration::from_secs(3600);
 const MOST_OPEN: u32 = 1000;
+const TOKEN_ADVICE: &str = "must have only visible ASCII characters and no quotes: copy it again, without anything around it";
 
 pub(super) fn mistakes(config: &Config, process: Process) -> Vec<String> {
     let mut found = Vec::new();
@@ -33,7 +36,10 @@ pub(super) fn mistakes(config: &Config, process: Process) -> Vec<String> {
             found.push(format!("{key}: {advice}"));
         }
     };
-    both(config, &mut check);
+    stores(config, &mut check);
+    if process != Process::Operator {
+        merchant(config, &mut check);
+    }
     if process == Process::Api {
         api_addresses(config, &mut check);
         api_secrets(config, &mut check);
@@ -42,7 +48,7 @@ pub(super) fn mistakes(config: &Config, process: Process) -> Vec<String> {
     found
 }
 
-fn both(config: &Config, check: &mut impl FnMut(bool, &str, &str)) {
+fn merchant(config: &Config, check: &mut impl FnMut(bool, &str, &str)) {
     check(
         !config.payjs.mchid.is_empty(),
         "payjs.mchid",
@@ -53,11 +59,15 @@ fn both(config: &Config, check: &mut impl FnMut(bool, &str, &str)) {
         "payjs.key",
         "set the key of PayJS (HEYI_PAYJS__KEY_FILE reads a file)",
     );
+    check(is_token(&config.payjs.mchid), "payjs.mchid", TOKEN_ADVICE);
     check(
-        ends_with_slash(&config.payjs.api_base),
-        "payjs.api_base",
-        "must end with a slash",
+        is_token(config.payjs.key.expose_secret()),
+        "payjs.key",
+        TOKEN_ADVICE,
     );
+}
+
+fn stores(config: &Config, check: &mut impl FnMut(bool, &str, &str)) {
     check(
         !config.redis.prefix.is_empty(),
         "redis.prefix",
@@ -134,6 +144,11 @@ fn api_addresses(config: &Config, check: &mut impl FnMut(bool, &str, &str)) {
         "payjs.notify_url",
         "must have no query and at most 255 characters, PayJS refuses it",
     );
+    check(
+        config.payjs.notify_url.as_ref().is_none_or(is_notify_route),
+        "payjs.notify_url",
+        "its path must end with /notify, the route of the api, and have no empty part: PayJS tells nobody when it gets a 404",
+    );
     let body = config.payjs.body.chars().count();
     check(
         (1..=MAX_BODY).contains(&body),
@@ -158,10 +173,11 @@ fn api_secrets(config: &Config, check: &mut impl FnMut(bool, &str, &str)) {
         "wechat.secret",
         "set the secret of the mini-program",
     );
+    check(is_token(&config.wechat.appid), "wechat.appid", TOKEN_ADVICE);
     check(
-        ends_with_slash(&config.wechat.api_base),
-        "wechat.api_base",
-        "must end with a slash",
+        is_token(config.wechat.secret.expose_secret()),
+        "wechat.secret",
+        TOKEN_ADVICE,
     );
     check(
         is_set(&config.sign.app_key),
@@ -274,8 +290,15 @@ fn is_web(url: Option<&Url>) -> bool {
     url.is_some_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 
-fn ends_with_slash(url: &Url) -> bool {
-    url.path().ends_with('/')
+/// Whether the text can be a number or key of PayJS or WeChat. Blanks and invisible characters come with copying.
+fn is_token(text: &str) -> bool {
+    let is_quote = |c: char| matches!(c, '"' | '\'' | '`');
+    text.chars().all(|c| c.is_ascii_graphic() && !is_quote(c))
+}
+
+/// A proxy may add a prefix to the route.
+fn is_notify_route(url: &Url) -> bool {
+    url.path().ends_with("/notify") && !url.path().contains("//")
 }
 
 fn mongo_url(url: &SecretString) -> bool {
