@@ -1,6 +1,11 @@
 //! `heyi-api` serves; `heyi-api healthcheck` asks a running one whether it is ready.
 
-use anyhow::bail;
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
 use heyi_common::{
     config::{Config, Process},
     healthcheck, shutdown, telemetry,
@@ -10,21 +15,45 @@ use heyi_common::{
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
+/// Serves the HTTP API of Heyi. Settings come from the file that `HEYI_CONFIG` names and from `HEYI_<SECTION>__<KEY>`.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve until told to stop (the default)
+    Run,
+    /// Exit with 0 when an api on this machine is ready
+    Healthcheck,
+}
+
 /// Requests have threads of their own.
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Without a backtrace, which tells an operator nothing. There may be nobody to read it.
+            let _ = writeln!(io::stderr(), "Error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let config = Config::load(Process::Api)?;
-    match std::env::args().nth(1).as_deref() {
-        None => {
+    match arguments.command.unwrap_or(Command::Run) {
+        Command::Run => {
             telemetry::start(&config.log)?;
             heyi_api::serve(config, shutdown::on_signal()?).await
         }
-        Some("healthcheck") => match config.http.monitor {
+        Command::Healthcheck => match config.http.monitor {
             Some(monitor) => healthcheck::check(monitor, "/readyz").await,
             None => healthcheck::check(config.http.listen, "/healthz").await,
         },
-        Some(other) => {
-            bail!("there is no command {other:?}: say `heyi-api` or `heyi-api healthcheck`")
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! Codes and the mapping in MongoDB, and what is recorded besides.
 
+mod audit;
 mod changes;
 mod code;
 mod inserts;
@@ -34,6 +35,7 @@ use mongodb::{
 use secrecy::ExposeSecret;
 use tokio::time::timeout;
 
+pub use audit::AuditRecord;
 pub use changes::CodeChanges;
 pub use code::{Change, Code, Mapping, Payment, Scanned};
 pub use list::{

@@ -1,6 +1,9 @@
 //! The binary `heyi-worker`: the worker, and the commands of its operator.
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 use heyi_common::{
@@ -9,7 +12,7 @@ use heyi_common::{
 };
 use heyi_worker::operator;
 
-/// Promotes paid orders to codes. The README says how it is configured.
+/// Promotes paid orders to codes. Settings come from the file that `HEYI_CONFIG` names and from `HEYI_<SECTION>__<KEY>`.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
@@ -31,18 +34,27 @@ enum Command {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<ExitCode> {
-    let arguments = Arguments::parse();
-    let config = Config::load(Process::Worker);
+async fn main() -> ExitCode {
+    run(Arguments::parse()).await.unwrap_or_else(|error| {
+        // Without a backtrace, which tells an operator nothing. There may be nobody to read it.
+        let _ = writeln!(io::stderr(), "Error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.command.unwrap_or(Command::Run) {
         Command::Run => {
-            let config = config?;
+            let config = Config::load(Process::Worker)?;
             telemetry::start(&config.log)?;
             Box::pin(heyi_worker::run(config, shutdown::on_signal()?)).await?;
         }
-        Command::Healthcheck => healthcheck::check(config?.worker.listen, "/readyz").await?,
+        Command::Healthcheck => {
+            let config = Config::load(Process::Operator)?;
+            healthcheck::check(config.worker.listen, "/readyz").await?;
+        }
         Command::Operate(command) => {
-            let fine = operator::run(command, config, arguments.json).await?;
+            let fine = operator::run(command, arguments.json).await?;
             return Ok(if fine {
                 ExitCode::SUCCESS
             } else {

@@ -4,12 +4,13 @@ mod code;
 mod dead;
 mod doctor;
 mod installation;
+mod output;
 mod queue;
 
 use clap::Subcommand;
-use heyi_common::config::{Config, Mistakes, Process};
-use serde::Serialize;
+use heyi_common::config::{Config, Process};
 
+use self::output::Out;
 use crate::Context;
 
 /// What an operator can ask for.
@@ -33,17 +34,25 @@ pub enum Command {
     Doctor,
 }
 
+impl Command {
+    /// The settings that it needs: those of PayJS only where PayJS is asked or the merchant compared.
+    fn process(&self) -> Process {
+        match self {
+            Self::Dead(dead) if dead.asks_payjs() => Process::Worker,
+            Self::Installation(_) | Self::Doctor => Process::Worker,
+            Self::Queue | Self::Dead(_) | Self::Rejected(_) | Self::Code(_) => Process::Operator,
+        }
+    }
+}
+
 /// Runs a command. False when it found something wrong.
-pub async fn run(
-    command: Command,
-    config: Result<Config, Mistakes>,
-    json: bool,
-) -> anyhow::Result<bool> {
+pub async fn run(command: Command, json: bool) -> anyhow::Result<bool> {
     let out = Out { json };
     if matches!(command, Command::Doctor) {
+        let config = Config::load(Process::Worker);
         return doctor::run(config, Config::load(Process::Api).err(), &out).await;
     }
-    let config = config?;
+    let config = Config::load(command.process())?;
     let context = Context::new(&config).await?;
     match command {
         Command::Queue => queue::run(&context, &out).await?,
@@ -56,23 +65,4 @@ pub async fn run(
         Command::Doctor => {}
     }
     Ok(true)
-}
-
-/// Where commands print.
-#[derive(Debug, Clone, Copy)]
-struct Out {
-    json: bool,
-}
-
-impl Out {
-    /// Prints `value` as JSON, or the text for people.
-    #[expect(clippy::print_stdout, reason = "the output of a command is its result")]
-    fn show(self, value: &impl Serialize, text: impl FnOnce() -> String) -> anyhow::Result<()> {
-        if self.json {
-            println!("{}", serde_json::to_string_pretty(value)?);
-        } else {
-            println!("{}", text().trim_end());
-        }
-        Ok(())
-    }
 }

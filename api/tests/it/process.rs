@@ -63,6 +63,31 @@ async fn every_mistake_of_the_settings_is_told_at_once() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn help_and_version_need_no_settings_and_mistakes_show_no_backtrace() -> Result<()> {
+    for program in ["heyi-api", "heyi-worker"] {
+        for (argument, said) in [("--help", "healthcheck"), ("--version", program)] {
+            let mut command = Command::new(binary(program)?);
+            let output = command.env_clear().arg(argument).output().await?;
+            assert_eq!(output.status.code(), Some(0));
+            let text = String::from_utf8(output.stdout)?;
+            assert!(text.contains(said), "{text}");
+        }
+        let mut command = Command::new(binary(program)?);
+        command.env_clear().env("RUST_BACKTRACE", "full");
+        let output = command.arg("run").output().await?;
+        assert_eq!(output.status.code(), Some(1));
+        let error = String::from_utf8(output.stderr)?;
+        assert!(error.contains("payjs.key"), "{error}");
+        assert!(!error.to_lowercase().contains("backtrace"), "{error}");
+        assert!(!error.contains("main.rs"), "{error}");
+        let mut command = Command::new(binary(program)?);
+        let output = command.env_clear().arg("runn").output().await?;
+        assert_eq!(output.status.code(), Some(2));
+    }
+    Ok(())
+}
+
 /// Runs `heyi-api healthcheck` with the settings of the api, but this monitor.
 async fn healthcheck(app: &TestApp, monitor: &str) -> Result<(Option<i32>, String)> {
     let mut command = Command::new(binary("heyi-api")?);

@@ -9,7 +9,7 @@ use heyi_common::order::OpenId;
 use mongodb::bson::oid::ObjectId;
 use serde_json::json;
 
-use super::Out;
+use super::output::Out;
 use crate::Context;
 
 #[derive(Debug, Subcommand)]

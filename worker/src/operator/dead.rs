@@ -1,22 +1,25 @@
 //! `heyi-worker dead` and `heyi-worker rejected`
 
+mod list;
+
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, bail, ensure};
 use clap::{Args, Subcommand};
 use heyi_common::{
+    config,
     crash::{self, Point},
     payjs::{PayJsError, Refund},
     queue::{
         PaymentRef,
         dead::{Letter, LetterId, Page},
     },
-    store::{Existing, RefundClaim, RefundRecord},
+    store::{AuditRecord, Existing, RefundClaim, RefundRecord},
 };
 use mongodb::bson::DateTime;
 use serde_json::json;
 
-use super::Out;
+use super::output::Out;
 use crate::Context;
 
 #[derive(Debug, Subcommand)]
@@ -33,10 +36,13 @@ pub enum Dead {
         /// The id that `dead list` shows
         id: LetterId,
     },
-    /// Forget one
+    /// Forget one; the collection `audit` keeps what it said
     Drop {
         /// The id that `dead list` shows
         id: LetterId,
+        /// Confirm it: the payment neither becomes a code nor is given back
+        #[arg(long)]
+        yes: bool,
     },
     /// Give the payment back through PayJS, record that, and forget the letter
     Refund {
@@ -49,7 +55,7 @@ pub enum Dead {
 pub enum Rejected {
     /// List rejected events, newest first
     List(Shown),
-    /// Put one back into the queue, e.g. after payjs.key was mended
+    /// Put one back into the queue, e.g. after payjs.key was corrected
     Retry {
         /// The id that `rejected list` shows
         id: LetterId,
@@ -73,11 +79,18 @@ impl From<Shown> for Page {
     }
 }
 
+impl Dead {
+    pub(super) fn asks_payjs(&self) -> bool {
+        matches!(self, Self::Refund { .. })
+    }
+}
+
 pub(super) async fn run(command: Dead, context: &Context, out: &Out) -> anyhow::Result<()> {
     match command {
         Dead::List(shown) => {
             let letters = context.queue.dead_letters(shown.into()).await?;
-            out.show(&letters, || table(&letters, "no dead letters"))
+            let total = context.queue.status().await?.dead;
+            out.show(&letters, || list::table(&letters, total, "dead letters"))
         }
         Dead::Show { id } => {
             let letter = find(context, id).await?;
@@ -88,17 +101,7 @@ pub(super) async fn run(command: Dead, context: &Context, out: &Out) -> anyhow::
             refuse_begun_refund(context, &letter).await?;
             replay(context, &letter, out).await
         }
-        Dead::Drop { id } => {
-            let letter = find(context, id).await?;
-            let id = &letter.id;
-            ensure!(
-                context.queue.drop_letter(&letter).await?,
-                "dead letter {id} is gone"
-            );
-            out.show(&json!({ "id": id, "done": "dropped" }), || {
-                format!("{id} is forgotten")
-            })
-        }
+        Dead::Drop { id, yes } => drop(context, &find(context, id).await?, yes, out).await,
         Dead::Refund { id } => refund(context, &find(context, id).await?, out).await,
     }
 }
@@ -111,7 +114,8 @@ pub(super) async fn run_rejected(
     match command {
         Rejected::List(shown) => {
             let letters = context.queue.rejected(shown.into()).await?;
-            out.show(&letters, || table(&letters, "no rejected events"))
+            let total = context.queue.status().await?.rejected;
+            out.show(&letters, || list::table(&letters, total, "rejected events"))
         }
         Rejected::Retry { id } => {
             let found = context.queue.rejected_event(id).await?;
@@ -172,6 +176,28 @@ async fn refuse_begun_refund(context: &Context, letter: &Letter) -> anyhow::Resu
     Ok(())
 }
 
+async fn drop(context: &Context, letter: &Letter, yes: bool, out: &Out) -> anyhow::Result<()> {
+    let id = &letter.id;
+    ensure!(
+        yes,
+        "this forgets dead letter {id}:\n{}\nIts payment neither becomes a code nor is given back. \
+         Repeat with --yes if that is what you want",
+        whole(letter)
+    );
+    let fields = letter.fields.iter();
+    let before = fields.map(|(name, value)| (name.clone(), value.into()));
+    let record = AuditRecord::new(config::operator(), "dead drop", id, before.collect());
+    context.store.begin_audit(&record).await?;
+    ensure!(
+        context.queue.drop_letter(letter).await?,
+        "dead letter {id} is gone"
+    );
+    context.store.end_audit(&record).await?;
+    out.show(&json!({ "id": id, "done": "dropped" }), || {
+        format!("{id} is forgotten; the collection audit keeps what it said")
+    })
+}
+
 /// Refunds the payment of a letter. Each step may be repeated, so a crash between them does no harm.
 async fn refund(context: &Context, letter: &Letter, out: &Out) -> anyhow::Result<()> {
     let payment = letter
@@ -223,26 +249,6 @@ async fn refund(context: &Context, letter: &Letter, out: &Out) -> anyhow::Result
     out.show(&shown, || {
         format!("payment {payjs_order_id} {when}; recorded in the collection refunds")
     })
-}
-
-fn table(letters: &[Letter], none: &str) -> String {
-    if letters.is_empty() {
-        return none.to_owned();
-    }
-    let mut text = format!("{:<22}{:<34}{:<15}error\n", "id", "out_trade_no", "reason");
-    for letter in letters {
-        let number = letter.out_trade_no();
-        // Writing to a String cannot fail.
-        let _ = writeln!(
-            text,
-            "{:<22}{:<34}{:<15}{}",
-            letter.id,
-            if number.is_empty() { "-" } else { &number },
-            letter.field("reason"),
-            letter.field("error")
-        );
-    }
-    text
 }
 
 fn whole(letter: &Letter) -> String {

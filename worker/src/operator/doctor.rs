@@ -1,13 +1,15 @@
 //! `heyi-worker doctor`
 
+mod public;
+
 use heyi_common::{
     config::{Config, Mistakes},
-    http, proxies,
+    proxies,
     redis::{FORBIDDEN, is_forbidden},
 };
 use serde::Serialize;
 
-use super::{Out, installation};
+use super::{installation, output::Out};
 use crate::Context;
 
 const OLDEST_REDIS: (u32, u32) = (6, 2);
@@ -45,7 +47,7 @@ pub(super) async fn run(
             mongo(&context, &mut findings).await;
             findings.push(installation(&config, &context).await);
             findings.push(for_the_api(&config, for_api));
-            findings.push(public_url(&config).await);
+            findings.extend(public::addresses(&config).await);
         }
     }
     out.show(&findings, || text(&findings))?;
@@ -188,38 +190,6 @@ fn for_the_api(config: &Config, mistakes: Option<Mistakes>) -> Finding {
         Some(_) => good(
             "settings",
             "those of the api are not here; run doctor where they are to check them",
-        ),
-    }
-}
-
-async fn public_url(config: &Config) -> Finding {
-    const CHECK: &str = "public address";
-    let Some(url) = &config.http.public_url else {
-        return good(
-            CHECK,
-            "http.public_url is not set here, so it was not asked",
-        );
-    };
-    let health = match url.join("healthz") {
-        Ok(health) => health,
-        Err(error) => return bad(CHECK, format!("http.public_url cannot be asked: {error}")),
-    };
-    let answer = match http::client() {
-        Ok(client) => client.get(health.clone()).send().await,
-        Err(error) => return bad(CHECK, error.to_string()),
-    };
-    match answer {
-        Ok(answer) if answer.status().is_success() => good(CHECK, format!("{health} answers")),
-        Ok(answer) => bad(
-            CHECK,
-            format!(
-                "{health} answers HTTP {}; is the api behind it?",
-                answer.status()
-            ),
-        ),
-        Err(error) => bad(
-            CHECK,
-            format!("{health} does not answer: {error}; check DNS, proxy and that the api runs"),
         ),
     }
 }

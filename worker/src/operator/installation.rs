@@ -10,7 +10,7 @@ use heyi_common::{
 };
 use serde_json::json;
 
-use super::Out;
+use super::output::Out;
 use crate::Context;
 
 #[derive(Debug, Subcommand)]

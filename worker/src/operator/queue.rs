@@ -5,7 +5,7 @@ use std::{fmt::Write as _, time::Duration};
 use heyi_common::queue::status::Status;
 use serde::Serialize;
 
-use super::Out;
+use super::output::{Out, count, duration};
 use crate::Context;
 
 /// How long the rates are measured over.
@@ -37,21 +37,22 @@ pub(super) async fn run(context: &Context, out: &Out) -> anyhow::Result<()> {
 
 fn text(report: &Report) -> String {
     let status = &report.status;
-    let oldest = status.oldest_ms.map_or_else(
-        || "-".to_owned(),
-        |age| format!("{:?}", Duration::from_millis(age)),
-    );
+    let oldest = status.oldest_ms.map_or_else(|| "-".to_owned(), duration);
     let mut text = String::new();
     for (name, value) in [
-        ("waiting", status.waiting.to_string()),
+        ("waiting", count(status.waiting)),
         ("oldest", oldest),
         (
             "retries",
-            format!("{}, {} of them due", status.retries, status.retries_due),
+            format!(
+                "{}, {} of them due",
+                count(status.retries),
+                count(status.retries_due)
+            ),
         ),
-        ("confirms", status.confirms.to_string()),
-        ("dead letters", status.dead.to_string()),
-        ("rejected", status.rejected.to_string()),
+        ("confirms", count(status.confirms)),
+        ("dead letters", count(status.dead)),
+        ("rejected", count(status.rejected)),
         ("in", format!("{}/s", report.added_per_second)),
         ("out", format!("{}/s", report.left_per_second)),
     ] {

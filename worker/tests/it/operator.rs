@@ -113,17 +113,17 @@ async fn every_dead_letter_is_reached_and_none_is_taken_for_another() -> Result<
         .flat_map(|it| [format!("{it}-0@0"), format!("{it}-0@1")]);
     assert_eq!(seen, every.collect::<Vec<_>>());
 
-    let whose = text(&shop, &["dead", "drop", "3-0"]).await?;
+    let whose = text(&shop, &["dead", "drop", "3-0", "--yes"]).await?;
     assert!(whose.contains("name one of 3-0@0, 3-0@1"), "{whose}");
     let shown = text(&shop, &["dead", "show", "3-0@1"]).await?;
     assert!(shown.contains("of 1"), "{shown}");
-    json(&shop, &["dead", "drop", "3-0@1"]).await?;
+    json(&shop, &["dead", "drop", "3-0@1", "--yes"]).await?;
     let left = text(&shop, &["dead", "show", "3-0"]).await?;
     assert!(left.contains("of 0"), "{left}");
     let wrong = text(&shop, &["dead", "show", "3"]).await?;
     assert!(wrong.contains("an id looks like"), "{wrong}");
     for id in seen.iter().filter(|id| *id != "3-0@1") {
-        json(&shop, &["dead", "drop", id]).await?;
+        json(&shop, &["dead", "drop", id, "--yes"]).await?;
     }
     shop.close().await
 }
@@ -165,7 +165,7 @@ async fn a_payment_that_became_a_code_is_not_refunded() -> Result<()> {
     shop.quiet().await?;
     let refused = text(&shop, &["dead", "refund", &letter.id]).await?;
     assert!(refused.contains("has become code"), "{refused}");
-    json(&shop, &["dead", "drop", &letter.id]).await?;
+    json(&shop, &["dead", "drop", &letter.id, "--yes"]).await?;
     assert_eq!(shop.queue.status().await?.dead, 0);
     shop.close().await
 }

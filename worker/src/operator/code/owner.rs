@@ -4,7 +4,7 @@ use anyhow::{Context as _, bail};
 use heyi_common::order::OpenId;
 use serde_json::{Value, json};
 
-use crate::{Context, blocks::MARK_TTL, operator::Out};
+use crate::{Context, blocks::MARK_TTL, operator::output::Out};
 
 /// Takes all codes of a person down, or puts them back. MongoDB first: workers copy it to Redis.
 pub(super) async fn set_disabled(

@@ -7,7 +7,7 @@ use mongodb::bson::DateTime;
 use serde_json::{Value, json};
 
 use super::parse;
-use crate::{Context, operator::Out};
+use crate::{Context, operator::output::Out};
 
 /// Shows the numbers of reports by code, then the reports.
 pub(super) async fn show(

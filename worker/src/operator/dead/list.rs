@@ -1,0 +1,54 @@
+//! Tables of dead letters and rejected events.
+
+use std::fmt::Write as _;
+
+use heyi_common::{form::Form, order::Fee, queue::dead::Letter};
+
+use crate::operator::output::{count, time, yuan};
+
+/// The letters that are listed, newest first, and how many there are in all.
+pub(super) fn table(letters: &[Letter], total: u64, what: &str) -> String {
+    let Some(last) = letters.last() else {
+        return format!("no {what}");
+    };
+    let mut text = format!(
+        "{:<24}{:<22}{:<34}{:>9}  {:<15}error\n",
+        "id", "received", "out_trade_no", "yuan", "reason"
+    );
+    for letter in letters {
+        let line = format!(
+            "{:<24}{:<22}{:<34}{:>9}  {:<15}{}",
+            letter.id,
+            time(letter.field("received_at")),
+            or_dash(letter.out_trade_no()),
+            or_dash(amount(letter)),
+            letter.field("reason"),
+            letter.field("error")
+        );
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    let shown = letters.len() as u64;
+    let _ = write!(text, "{} of {} {what}", count(shown), count(total));
+    if shown < total {
+        let _ = write!(text, "; --before {} shows older ones", last.id);
+    }
+    text
+}
+
+fn or_dash(text: String) -> String {
+    if text.is_empty() {
+        "-".to_owned()
+    } else {
+        text
+    }
+}
+
+/// What was paid, as PayJS reported it; empty where it reported nothing.
+fn amount(letter: &Letter) -> String {
+    let form = [letter.field("form"), letter.field("answer")].concat();
+    let fee = Form::parse(form.as_bytes())
+        .ok()
+        .and_then(|form| form.get("total_fee")?.parse::<Fee>().ok());
+    fee.map(|fee| yuan(fee.fen())).unwrap_or_default()
+}
