@@ -58,7 +58,7 @@ async fn addresses_that_lead_elsewhere_are_named_with_the_cure() -> Result<()> {
         let base = format!("{proxy}/{status}");
         shop.world.set("HEYI_HTTP__PUBLIC_URL", &base);
         shop.world
-            .set("HEYI_PAYJS__NOTIFY_URL", &format!("{base}/notify"));
+            .set("HEYI_PAYJS__NOTIFY_URL", format!("{base}/notify"));
         for check in ["public address", "notify address"] {
             let line = line(&shop, check).await?;
             assert!(!line.starts_with("ok"), "{line}");
