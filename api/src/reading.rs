@@ -2,7 +2,6 @@
 //!
 //! A picture comes from a stranger: what it costs is bounded in [`pixels`] (memory) and [`search`] (time).
 
-mod finders;
 mod grey;
 mod panics;
 mod pixels;
@@ -35,7 +34,7 @@ pub(crate) struct Received {
 pub(crate) enum Unread {
     #[error("the picture is larger than 5 MB: cut it down to the code, or send a screenshot")]
     TooLarge,
-    #[error("this is not a picture: send a PNG, JPEG, WebP or GIF")]
+    #[error("this is not a picture: send a PNG, JPEG, WebP, GIF or BMP")]
     NotAPicture,
     #[error("pictures of this format are not read: save it as PNG or JPEG, or send a screenshot")]
     UnsupportedFormat,
@@ -73,11 +72,11 @@ pub(crate) enum Reason {
     TooLarge,
     /// The file is no picture.
     NotAPicture,
-    /// A picture of another format than PNG, JPEG, WebP and GIF.
+    /// A picture of another format than PNG, JPEG, WebP, GIF and BMP.
     UnsupportedFormat,
     /// More than 25 megapixels.
     TooManyPixels,
-    /// The file is damaged, the code is not sharp, or the search takes too long.
+    /// The file is damaged, the code is not sharp, or too much looks like a code.
     Unreadable,
     /// The code has too few pixels.
     TooSmall,
@@ -119,26 +118,21 @@ impl Unread {
 
 /// Reads the one receive code of a picture.
 pub(crate) fn read(picture: &[u8], forms: &AllowList) -> Result<Received, Unread> {
-    match search::search(pixels::grey(picture)?) {
+    match search::search(&pixels::greys(picture)?) {
         Seen::Codes(texts) => judge(texts, forms),
         Seen::TooMany(codes) => Err(Unread::SeveralCodes {
             codes,
             platforms: Vec::new(),
         }),
         Seen::Blurred(module) if module < SMALL_MODULE => Err(Unread::TooSmall),
-        Seen::Blurred(_) | Seen::Endless => Err(Unread::Unreadable),
+        Seen::Blurred(_) | Seen::Crowded => Err(Unread::Unreadable),
         Seen::Nothing => Err(Unread::NoCode),
     }
 }
 
 /// What the texts of a picture's codes mean.
-fn judge(texts: BTreeSet<Vec<u8>>, forms: &AllowList) -> Result<Received, Unread> {
+fn judge(mut texts: BTreeSet<String>, forms: &AllowList) -> Result<Received, Unread> {
     let codes = texts.len();
-    // A text that is not UTF-8 has no known form.
-    let mut texts: Vec<String> = texts
-        .into_iter()
-        .map(|text| String::from_utf8(text).unwrap_or_default())
-        .collect();
     if texts.iter().any(|text| is_payment_code(text)) {
         return Err(Unread::PaymentCode);
     }
@@ -146,7 +140,7 @@ fn judge(texts: BTreeSet<Vec<u8>>, forms: &AllowList) -> Result<Received, Unread
         .into_iter()
         .filter(|platform| texts.iter().any(|text| forms.knows(*platform, text)))
         .collect();
-    match (codes, platforms.as_slice(), texts.pop()) {
+    match (codes, platforms.as_slice(), texts.pop_first()) {
         (1, [platform], Some(payload)) => Ok(Received {
             platform: *platform,
             payload,

@@ -13,12 +13,12 @@ const ALLOCATION_LIMIT: u64 = PIXEL_LIMIT * 4 * 2;
 /// The longest side: no screenshot is longer.
 const SIDE_LIMIT: u32 = 30_000;
 
-/// The picture in shades of grey. Its size is known before anything is decoded.
-pub(super) fn grey(file: &[u8]) -> Result<Grey, Unread> {
+/// The picture in shades of grey, on each ground. Its size is known before anything is decoded.
+pub(super) fn greys(file: &[u8]) -> Result<Vec<Grey>, Unread> {
     catch(|| decode(file)).unwrap_or(Err(Unread::Unreadable))
 }
 
-fn decode(file: &[u8]) -> Result<Grey, Unread> {
+fn decode(file: &[u8]) -> Result<Vec<Grey>, Unread> {
     let mut reader = ImageReader::new(Cursor::new(file));
     reader = reader
         .with_guessed_format()
@@ -42,7 +42,7 @@ fn decode(file: &[u8]) -> Result<Grey, Unread> {
         return Err(Unread::TooManyPixels);
     }
     let picture = DynamicImage::from_decoder(decoder).map_err(|error| unread(&error))?;
-    Ok(Grey::of(&picture))
+    Ok(Grey::of(picture))
 }
 
 /// HEIC and its like, in which some phones save photos.

@@ -89,7 +89,7 @@ proptest! {
 
     #[test]
     fn a_damaged_picture_is_read_or_refused(
-        format in proptest::sample::select(&[ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Gif, ImageFormat::WebP][..]),
+        format in proptest::sample::select(&[ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Gif, ImageFormat::WebP, ImageFormat::Bmp][..]),
         damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
         length: prop::sample::Index,
         is_cut: bool,

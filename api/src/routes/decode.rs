@@ -9,7 +9,7 @@ use crate::{address::Client, error::Error, reading, state::AppState, upload};
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "for the document: `upload` reads it")]
 pub(super) struct Upload {
-    /// A picture of one receive code: PNG, JPEG, WebP or GIF, at most 5 MB and 25 megapixels.
+    /// A picture of one receive code: PNG, JPEG, WebP, GIF or BMP, at most 5 MB and 25 megapixels.
     #[schema(value_type = String, format = Binary)]
     picture: Vec<u8>,
 }

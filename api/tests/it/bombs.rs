@@ -3,7 +3,7 @@
 use anyhow::Result;
 use image::ImageFormat;
 
-use crate::pictures::{file, jpeg, noise, wechat_page};
+use crate::pictures::{self, file, jpeg, noise, wechat_page};
 
 /// Nearly what a picture may have.
 const FULL: usize = 5 * 1024 * 1024 - 1024;
@@ -63,6 +63,22 @@ pub(crate) fn large_jpeg() -> Result<Vec<u8>> {
         .unwrap_or_default();
     file[head + 5..head + 9].copy_from_slice(&[0xff, 0xdc, 0xff, 0xdc]);
     Ok(file)
+}
+
+/// Finder patterns side by side, each three of which could belong together.
+pub(crate) fn finders() -> Result<Vec<(&'static str, Vec<u8>)>> {
+    let tiles = [
+        ("finder patterns of 2 pixels", 3000, 2),
+        ("finder patterns of a pixel", 5000, 1),
+        ("large finder patterns", 5000, 60),
+    ];
+    let tiles = tiles.map(|(what, side, module)| {
+        Ok((
+            what,
+            file(pictures::finders(side, module), ImageFormat::Png)?,
+        ))
+    });
+    tiles.into_iter().collect()
 }
 
 /// Noise, in which every search looks for long.

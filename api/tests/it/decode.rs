@@ -63,6 +63,7 @@ async fn the_code_of_every_platform_is_read_in_every_format() -> Result<()> {
             ImageFormat::Jpeg,
             ImageFormat::Gif,
             ImageFormat::WebP,
+            ImageFormat::Bmp,
         ] {
             let answer = decode(&app, &file(code.clone(), format)?).await?;
             assert_eq!(answer.status, 200, "{platform} {format:?}: {}", answer.body);
@@ -120,6 +121,35 @@ async fn a_code_is_read_as_people_send_it() -> Result<()> {
             file(pictures::transparent(&bare), ImageFormat::Png)?,
         ),
         (
+            "white on nothing",
+            file(pictures::white_on_nothing(&bare), ImageFormat::Png)?,
+        ),
+        (
+            "modules cut out of a field",
+            file(pictures::cut_out(&bare), ImageFormat::Png)?,
+        ),
+        (
+            "a code of separate squares",
+            file(
+                pictures::separate_modules(&payload("alipay"), 10),
+                ImageFormat::Png,
+            )?,
+        ),
+        (
+            "the same on a dark ground",
+            jpeg(
+                &pictures::inverted(&pictures::separate_modules(&payload("qq"), 10)),
+                80,
+            )?,
+        ),
+        (
+            "a small code in a long screenshot",
+            file(
+                pictures::long_screenshot(&payload("wechat")),
+                ImageFormat::Png,
+            )?,
+        ),
+        (
             "the same code twice",
             file(pictures::beside(&[bare.clone(), bare], 2), ImageFormat::Png)?,
         ),
@@ -174,7 +204,7 @@ async fn what_is_no_receive_code_is_told_with_a_reason() -> Result<()> {
             "screenshot",
         ),
         (
-            b"BM\x1e\0\0\0\0\0\0\0\x1a\0\0\0".to_vec(),
+            b"II*\0\x08\0\0\0\0\0\0\0".to_vec(),
             "unsupported_format",
             "PNG or JPEG",
         ),

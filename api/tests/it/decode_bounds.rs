@@ -67,6 +67,7 @@ async fn bombs_cost_little_and_delay_nobody_else() -> Result<()> {
     let mut bombs = bombs::pngs();
     bombs.push(("a JPEG of 65,500 pixels square", bombs::large_jpeg()?));
     bombs.push(("noise", bombs::noisy()?));
+    bombs.extend(bombs::finders()?);
     let app = start().await?;
     let alice = app.client.login("alice").await?;
     // A connection that idles is closed after a while, just when an order may take it, so these are not shared.

@@ -207,6 +207,70 @@ pub(crate) fn transparent(picture: &RgbImage) -> DynamicImage {
     picture.into()
 }
 
+/// White on nothing, as exported for dark mode.
+pub(crate) fn white_on_nothing(picture: &RgbImage) -> DynamicImage {
+    let mut picture = transparent(picture).to_rgba8();
+    for pixel in picture.pixels_mut() {
+        pixel.0 = [255, 255, 255, pixel.0[3]];
+    }
+    picture.into()
+}
+
+/// Modules cut out of a white field.
+pub(crate) fn cut_out(picture: &RgbImage) -> DynamicImage {
+    let mut picture = DynamicImage::from(picture.clone()).to_rgba8();
+    for pixel in picture.pixels_mut() {
+        pixel.0 = [255, 255, 255, pixel.0[0]];
+    }
+    picture.into()
+}
+
+/// A code whose modules are squares with gaps of a fifth between them.
+pub(crate) fn separate_modules(text: &str, module: u32) -> RgbImage {
+    let mut picture = code(text, module);
+    let gap = (module / 5).max(1);
+    for (x, y, pixel) in picture.enumerate_pixels_mut() {
+        if x % module < gap || y % module < gap {
+            *pixel = WHITE;
+        }
+    }
+    picture
+}
+
+/// A long screenshot with a small code in it.
+pub(crate) fn long_screenshot(text: &str) -> RgbImage {
+    let mut page = RgbImage::from_pixel(1080, 8000, WHITE);
+    for line in 0..90 {
+        for letter in 0..20 {
+            fill(
+                &mut page,
+                60 + letter * 48,
+                40 + line * 80,
+                8 + letter,
+                30,
+                Rgb([60; 3]),
+            );
+        }
+    }
+    let code = code(text, 6);
+    imageops::replace(&mut page, &code, 400, 5300);
+    page
+}
+
+/// A square tiled with finder patterns of `module` pixels.
+pub(crate) fn finders(side: u32, module: u32) -> GrayImage {
+    let period = 9 * module;
+    GrayImage::from_fn(side, side, |x, y| {
+        let (x, y) = (x % period / module, y % period / module);
+        let is_gap = x >= 7 || y >= 7;
+        let from_edge = x
+            .min(y)
+            .min(6_u32.saturating_sub(x))
+            .min(6_u32.saturating_sub(y));
+        Luma([if is_gap || from_edge == 1 { 255 } else { 0 }])
+    })
+}
+
 /// Noise alone.
 pub(crate) fn noise(side: u32) -> GrayImage {
     let mut random = 0x9e37_79b9_u32;
