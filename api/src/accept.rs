@@ -30,7 +30,7 @@ pub(crate) fn gzip(headers: &HeaderMap) -> bool {
     named.flatten().is_some_and(|quality| quality > 0)
 }
 
-/// The items of a header that is a list. Several such headers count as one.
+/// The items of a header that is a list, without those that are not UTF-8. Several such headers count as one.
 pub(crate) fn list<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
@@ -38,8 +38,8 @@ pub(crate) fn list<'a>(
     headers
         .get_all(name)
         .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .filter_map(|item| str::from_utf8(item).ok())
 }
 
 /// The highest quality, in thousandths.

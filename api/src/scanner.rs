@@ -1,6 +1,6 @@
 //! What scanned a code.
 
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use heyi_common::payload::Platform;
 
 /// What reads the page. A `User-Agent` is easily made up, so it only picks a page.
@@ -15,27 +15,23 @@ pub(crate) enum Scanner {
 }
 
 impl Scanner {
-    /// Who asks, by its `User-Agent`.
+    /// Who asks, by its `User-Agent`. Phones put the name of their model into it in any encoding.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let agent = headers
-            .get(header::USER_AGENT)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default();
-        let is = |part: &str| agent.contains(part);
-        if is("AlipayClient/") || is("AliApp(AP/") {
+        let agent = headers.get(header::USER_AGENT);
+        let agent = String::from_utf8_lossy(agent.map_or(b"".as_slice(), HeaderValue::as_bytes));
+        let names = |marks: &[&str]| marks.iter().any(|mark| agent.contains(mark));
+        if names(&ALIPAY) {
             Self::App(Platform::Alipay)
-        } else if is("WindowsWechat") || is("MacWechat") {
+        } else if names(&DESKTOP_APPS) || names(&DESKTOPS) && !names(&PHONES) {
             Self::Desktop
-        } else if is("MicroMessenger/") {
+        } else if names(&WECHAT) {
             Self::App(Platform::Wechat)
-        } else if is("UnionPay/") || is("com.unionpay.") {
-            Self::App(Platform::Unionpay)
-        } else if agent.starts_with("jdapp;") || is("JDJR") {
+        } else if names(&JD) {
             Self::App(Platform::Jd)
-        } else if is("QQ/") {
+        } else if names(&UNIONPAY) {
+            Self::App(Platform::Unionpay)
+        } else if names(&QQ) {
             Self::App(Platform::Qq)
-        } else if DESKTOPS.into_iter().any(is) && !is("Android") && !is("Mobile") {
-            Self::Desktop
         } else {
             Self::Phone
         }
@@ -50,53 +46,70 @@ impl Scanner {
     }
 }
 
-/// Systems of desktops.
-const DESKTOPS: [&str; 4] = ["Windows NT", "Macintosh", "X11; ", "CrOS"];
+const ALIPAY: [&str; 2] = ["AlipayClient/", "AliApp(AP/"];
+const WECHAT: [&str; 1] = ["MicroMessenger/"];
+/// The app, its light edition, Jingxi, and JD Finance. The last one also names UnionPay, as a means of payment.
+const JD: [&str; 4] = ["jdapp;", "jdltapp;", "jdpingou;", "JDJR"];
+/// Also apps of banks, which read UnionPay's codes.
+const UNIONPAY: [&str; 2] = ["UnionPay/", "com.unionpay."];
+const QQ: [&str; 1] = ["QQ/"];
+
+/// WeChat on computers. Elsewhere the system says that it is a computer.
+const DESKTOP_APPS: [&str; 2] = ["WindowsWechat", "MacWechat"];
+/// Systems of computers; those of HarmonyOS call themselves a PC, or OHOS in applications.
+const DESKTOPS: [&str; 7] = [
+    "Windows NT",
+    "Macintosh",
+    "X11; ",
+    "Wayland; ",
+    "CrOS",
+    "(PC; ",
+    "OHOS",
+];
+/// Marks of phones and tablets, which may name the system of a computer as well.
+const PHONES: [&str; 4] = ["Android", "Mobile", "(Phone; ", "(Tablet; "];
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
     use proptest::prelude::*;
 
     use super::*;
 
-    /// What the apps say of themselves.
-    const MARKS: [&str; 10] = [
-        "AlipayClient/",
-        "AliApp(AP/",
-        "WindowsWechat",
-        "MicroMessenger/",
-        "UnionPay/",
-        "com.unionpay.",
-        "jdapp;",
-        "JDJR",
-        "QQ/",
-        "MacWechat",
-    ];
-
-    fn scanner(agent: &[u8]) -> Option<Platform> {
+    fn scanner(agent: &[u8]) -> Option<Scanner> {
         let mut headers = HeaderMap::new();
         headers.insert(header::USER_AGENT, HeaderValue::from_bytes(agent).ok()?);
-        Scanner::of(&headers).platform()
+        Some(Scanner::of(&headers))
     }
 
-    /// Marks of apps in any order and number, among other text.
+    fn all_marks() -> Vec<&'static str> {
+        let apps = [&ALIPAY[..], &WECHAT, &JD, &UNIONPAY, &QQ];
+        [
+            apps.concat(),
+            [&DESKTOP_APPS[..], &DESKTOPS, &PHONES].concat(),
+        ]
+        .concat()
+    }
+
+    /// Marks in any order and number, among other text.
     fn nearly_an_agent() -> impl Strategy<Value = String> {
         let piece = prop_oneof![
-            proptest::sample::select(&MARKS[..]).prop_map(str::to_owned),
+            proptest::sample::select(all_marks()).prop_map(str::to_owned),
             Just("Mozilla/5.0 (iPhone) AppleWebKit/605.1.15 ".to_owned()),
             "[ -~]{0,12}",
         ];
         proptest::collection::vec(piece, 0..6).prop_map(|pieces| pieces.concat())
     }
 
+    const IPHONE: &str =
+        "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148";
+    const PC: &str =
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/126.0 Safari/537.36";
+    const HARMONY_PC: &str = "Mozilla/5.0 (PC; OpenHarmony 6.1; Windows NT 10.0) AppleWebKit/537.36 Chrome/132.0 Safari/537.36 ArkWeb/6.1";
+
     #[test]
-    fn a_desktop_is_told_from_a_phone() {
+    fn computers_phones_and_tablets_are_told_apart() {
         for (agent, expected) in [
-            (
-                "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/126.0",
-                Scanner::Desktop,
-            ),
+            (PC, Scanner::Desktop),
             (
                 "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Safari/605.1",
                 Scanner::Desktop,
@@ -114,54 +127,151 @@ mod tests {
                 Scanner::Desktop,
             ),
             (
-                "Mozilla/5.0 (Linux; Android 14) Chrome/126.0 Mobile",
+                "Mozilla/5.0 (X11; Linux x86_64) MicroMessenger/8.0 UnifiedPCLinuxWechat",
+                Scanner::Desktop,
+            ),
+            (HARMONY_PC, Scanner::Desktop),
+            (
+                "Mozilla/5.0 (PC; OpenHarmony 5.0; HarmonyOS 5.0) ArkWeb/4.1.6.1",
+                Scanner::Desktop,
+            ),
+            ("Mozilla/5.0 (X11; OHOS 5.0) Chrome/144.0", Scanner::Desktop),
+            (
+                "Mozilla/5.0 (OHOSHarmonyOS aarch64) Chrome/144.0",
+                Scanner::Desktop,
+            ),
+            (
+                "Mozilla/5.0 (OHOS; OHOS x86_64) Chrome/139.0",
+                Scanner::Desktop,
+            ),
+            (
+                "Mozilla/5.0 (Phone; OpenHarmony 5.0) ArkWeb/4.1.6.1 Mobile",
                 Scanner::Phone,
             ),
             (
-                "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) Mobile/15E148",
+                "Mozilla/5.0 (Tablet; OpenHarmony 6.1; Macintosh) ArkWeb/6.1",
                 Scanner::Phone,
             ),
+            (
+                "Mozilla/5.0 (Linux; Android 14) Chrome/126.0 Mobile",
+                Scanner::Phone,
+            ),
+            (IPHONE, Scanner::Phone),
             (
                 "Mozilla/5.0 (X11; Linux; Android 13) Chrome/126.0",
                 Scanner::Phone,
             ),
             ("", Scanner::Phone),
         ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::USER_AGENT, agent.parse().unwrap());
-            assert_eq!(Scanner::of(&headers), expected, "{agent}");
+            assert_eq!(scanner(agent.as_bytes()), Some(expected), "{agent}");
+        }
+    }
+
+    #[test]
+    fn each_edition_of_an_app_is_its_platform() {
+        let jdjr =
+            "/application=JDJR-App&clientType=ios&CpayJS=UnionPay/1.0 JDJR&jdPayChannel=jdfinance";
+        for (agent, expected) in [
+            (format!("{IPHONE}{jdjr}"), Platform::Jd),
+            (format!("jdapp;iPhone;10.0.2;14.3;{IPHONE}"), Platform::Jd),
+            (
+                format!("jdltapp;iPhone;3.1.0;14.4;network/wifi;{IPHONE}"),
+                Platform::Jd,
+            ),
+            (
+                "jdltapp;android;4.8.0;;;M/5.0;hasUPPay/0;ef/1".to_owned(),
+                Platform::Jd,
+            ),
+            (format!("jdpingou;iPhone;4.13.0;{IPHONE}"), Platform::Jd),
+            (
+                format!("{IPHONE} (com.unionpay.chsp) (UnionPay/1.0 CloudPay)"),
+                Platform::Unionpay,
+            ),
+            (
+                format!("{IPHONE};WKWebView;UnionPay/1.0 BoComMDB;"),
+                Platform::Unionpay,
+            ),
+            (format!("{IPHONE} MicroMessenger/8.0.50"), Platform::Wechat),
+            (format!("{IPHONE} QQ/9.0.60 V1_IPH_SQ_9.0.60"), Platform::Qq),
+            (
+                format!("{IPHONE} AliApp(AP/10.5) AlipayClient/10.5"),
+                Platform::Alipay,
+            ),
+        ] {
+            assert_eq!(
+                scanner(agent.as_bytes()),
+                Some(Scanner::App(expected)),
+                "{agent}"
+            );
+        }
+    }
+
+    #[test]
+    fn apps_on_computers_show_codes_to_be_scanned_off_the_screen() {
+        for app in [
+            "QQ/9.9.9-23361 Electron/23.3.1",
+            "MicroMessenger/8.0",
+            "UnionPay/1.0",
+            "JDJR",
+        ] {
+            let linux = PC.replace("Windows NT 10.0; Win64; x64", "X11; Linux x86_64");
+            for system in [PC, HARMONY_PC, &linux] {
+                let agent = format!("{system} {app}");
+                assert_eq!(scanner(agent.as_bytes()), Some(Scanner::Desktop), "{agent}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_model_in_any_encoding_hides_no_app() {
+        let gbk = b"\xca\xbe\xc0\xfd".as_slice();
+        for model in [
+            "示例 4G八核版".as_bytes(),
+            "AIR®".as_bytes(),
+            b"AIR\xae",
+            gbk,
+            b"\xff\xfe",
+        ] {
+            for (app, platform) in [
+                ("MicroMessenger/8.0.50", Platform::Wechat),
+                ("AlipayClient/10.1", Platform::Alipay),
+                ("QQ/9.0.60.1", Platform::Qq),
+                ("(com.unionpay.chsp)", Platform::Unionpay),
+                ("JDJR", Platform::Jd),
+            ] {
+                let before = b"Mozilla/5.0 (Linux; Android 13; ";
+                let agent = [before, model, b") Mobile Safari/537.36 ", app.as_bytes()].concat();
+                assert_eq!(scanner(&agent), Some(Scanner::App(platform)), "{app}");
+            }
+            let desktop = [PC.as_bytes(), b" ", model].concat();
+            assert_eq!(scanner(&desktop), Some(Scanner::Desktop));
         }
     }
 
     proptest! {
         #[test]
-        fn no_bytes_panic_and_who_says_nothing_is_nobody(bytes: Vec<u8>) {
-            let says = |mark: &str| bytes.windows(mark.len()).any(|part| part == mark.as_bytes());
-            let named = MARKS.into_iter().any(says);
-            prop_assert!(scanner(&bytes).is_none() || named);
+        fn no_bytes_panic_and_only_what_is_named_is_seen(bytes: Vec<u8>) {
+            let says = |mark: &&str| bytes.windows(mark.len()).any(|part| part == mark.as_bytes());
+            prop_assert!(matches!(scanner(&bytes), None | Some(Scanner::Phone)) || all_marks().iter().any(says));
         }
 
         #[test]
-        fn only_an_app_that_is_named_is_seen(agent in nearly_an_agent()) {
+        fn an_app_that_is_seen_is_named(agent in nearly_an_agent()) {
             let named = |marks: &[&str]| marks.iter().any(|mark| agent.contains(mark));
-            let fits = match scanner(agent.as_bytes()) {
-                None => {
-                    let apps = [MARKS[0], MARKS[1], MARKS[3], MARKS[4], MARKS[5], MARKS[7], MARKS[8]];
-                    named(&["WindowsWechat", "MacWechat"]) || !named(&apps) && !agent.starts_with("jdapp;")
-                }
-                Some(Platform::Alipay) => named(&MARKS[..2]),
-                Some(Platform::Wechat) => {
-                    named(&MARKS[3..4]) && !named(&MARKS[..3]) && !named(&MARKS[9..])
-                }
-                Some(Platform::Unionpay) => named(&MARKS[4..6]) && !named(&MARKS[..4]),
-                Some(Platform::Jd) => {
-                    (agent.starts_with("jdapp;") || named(&MARKS[7..8])) && !named(&MARKS[..6])
-                }
-                Some(Platform::Qq) => {
-                    named(&MARKS[8..9]) && !named(&MARKS[..6]) && !named(&MARKS[7..8])
+            let marks: &[&str] = match scanner(agent.as_bytes()) {
+                None => unreachable!("it is ASCII"),
+                Some(Scanner::App(Platform::Alipay)) => &ALIPAY,
+                Some(Scanner::App(Platform::Wechat)) => &WECHAT,
+                Some(Scanner::App(Platform::Jd)) => &JD,
+                Some(Scanner::App(Platform::Unionpay)) => &UNIONPAY,
+                Some(Scanner::App(Platform::Qq)) => &QQ,
+                Some(Scanner::Desktop) => &[&DESKTOP_APPS[..], &DESKTOPS].concat(),
+                Some(Scanner::Phone) => {
+                    prop_assert!(![&ALIPAY[..], &WECHAT, &JD, &UNIONPAY, &QQ].into_iter().any(named));
+                    return Ok(());
                 }
             };
-            prop_assert!(fits, "{agent:?} is {:?}", scanner(agent.as_bytes()));
+            prop_assert!(named(marks), "{agent:?} is {:?}", scanner(agent.as_bytes()));
         }
     }
 }

@@ -15,3 +15,9 @@ pub(crate) const QQ_BROWSER: &str =
     "Mozilla/5.0 (Linux; U; Android 13) AppleWebKit/537.36 MQQBrowser/14.0 Mobile Safari/537.36";
 pub(crate) const CHROME: &str =
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/126.0 Safari/537.36";
+pub(crate) const JD_FINANCE: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_2 like Mac OS X) Mobile/15E148/application=JDJR-App\
+    &clientType=ios&CpayJS=UnionPay/1.0 JDJR&sPoint=";
+pub(crate) const JD_LITE: &str = "jdltapp;android;6.8.0;;;M/5.0;hasUPPay/0;lang/zh_CN;Mozilla/5.0 (Linux; Android 13) Mobile Safari/537.36";
+pub(crate) const QQ_ON_WINDOWS: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 QQ/9.9.9-23361 Chrome/114.0 \
+    Electron/25.3.1 Safari/537.36";
+pub(crate) const HARMONY_PC: &str = "Mozilla/5.0 (PC; OpenHarmony 5.0; HarmonyOS 5.0) AppleWebKit/537.36 Chrome/114.0 Safari/537.36 ArkWeb/4.1";
