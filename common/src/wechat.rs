@@ -1,10 +1,18 @@
 //! WeChat: a login code for an openid.
 
+use std::time::Duration;
+
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use tokio::time::sleep;
 use url::Url;
 
 use crate::{config, order::OpenId};
+
+/// WeChat's errcode for "busy, ask again".
+const BUSY: i64 = -1;
+/// The pauses before WeChat is asked again because it was busy.
+const PAUSES: [Duration; 2] = [Duration::from_millis(300), Duration::from_secs(1)];
 
 /// Asks WeChat.
 #[derive(Debug, Clone)]
@@ -51,8 +59,19 @@ impl Client {
         }
     }
 
-    /// The openid behind a code of `wx.login`. A code works once and for five minutes, so this never asks twice.
+    /// The openid behind a code of `wx.login`. A code works once and for five minutes. A busy WeChat has not used it up,
+    /// so it is asked again, up to three times in all.
     pub async fn openid(&self, code: &str) -> Result<OpenId, WeChatError> {
+        for pause in PAUSES {
+            match self.ask(code).await {
+                Err(WeChatError::Refused { errcode: BUSY, .. }) => sleep(pause).await,
+                answer => return answer,
+            }
+        }
+        self.ask(code).await
+    }
+
+    async fn ask(&self, code: &str) -> Result<OpenId, WeChatError> {
         let mut url = self
             .base
             .join("sns/jscode2session")

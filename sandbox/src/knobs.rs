@@ -31,6 +31,8 @@ pub struct Knobs {
     pub checks_per_second: usize,
     /// How WeChat fails.
     pub wechat: Wechat,
+    /// How many of the next logins WeChat refuses as busy (errcode -1), without using up the code.
+    pub wechat_busy: u32,
 }
 
 /// How PayJS's REST calls fail.
@@ -80,6 +82,7 @@ impl Default for Knobs {
             // Once a second with some jitter must pass.
             checks_per_second: 2,
             wechat: Wechat::Ok,
+            wechat_busy: 0,
         }
     }
 }

@@ -24,6 +24,8 @@ use crate::{
     state::AppState,
 };
 
+/// What a client's JavaScript makes of a number that it does not have.
+const NOTHING: [&str; 3] = ["undefined", "null", "NaN"];
 /// When it is worth asking again about an order for whose question there was no room.
 const RETRY_AFTER_SECONDS: u64 = 10;
 
@@ -33,7 +35,7 @@ pub(super) struct Request {
     /// The number in the parameters that `/newOrder` answered.
     #[param(value_type = String)]
     out_trade_no: OutTradeNo,
-    /// The number of the payment, where PayJS's mini-program told it.
+    /// The number of the payment, where PayJS's mini-program told it. `undefined` and `null` count as missing.
     payjs_order_id: Option<String>,
 }
 
@@ -126,7 +128,8 @@ fn checked(mapping: &Mapping) -> Json<Checked> {
 }
 
 fn payment(id: Option<&str>) -> Result<Option<PaymentNumber>, Error> {
-    let id = id.filter(|id| !id.is_empty());
+    let id = id.map(str::trim);
+    let id = id.filter(|id| !id.is_empty() && !NOTHING.contains(id));
     id.map(str::parse)
         .transpose()
         .map_err(|error: NotAPaymentNumber| Error::Invalid(error.to_string()))

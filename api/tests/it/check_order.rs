@@ -7,6 +7,7 @@ use heyi_sandbox::{
 use jiff::ToSpan;
 use mongodb::bson::{Document, doc};
 use redis::AsyncCommands;
+use serde_json::json;
 
 use crate::support::{TestApp, assert_fails};
 
@@ -55,6 +56,55 @@ async fn an_order_without_a_code_says_its_state() -> Result<()> {
     assert_fails(&failed, 500, "mismatch");
     assert_eq!(failed.text("state"), "failed");
     assert_eq!(app.take_events().await?.len(), 0);
+    app.finish().await
+}
+
+#[tokio::test]
+async fn a_payment_number_that_a_client_does_not_have_counts_as_absent() -> Result<()> {
+    let app = TestApp::start().await?;
+    let alice = app.client.login("alice").await?;
+    let order = app.client.order(&alice, "小店", 990).await?;
+    let number = &order["out_trade_no"];
+    for nothing in ["", " ", "undefined", "null", "NaN"] {
+        let asked = params(&[("out_trade_no", number), ("payjs_order_id", nothing)]);
+        for answer in app.in_every_way("/checkOrder", &asked).await? {
+            assert_eq!(
+                answer.text("state"),
+                "pending",
+                "{nothing}: {}",
+                answer.body
+            );
+        }
+    }
+    let null = json!({"out_trade_no": number, "payjs_order_id": null});
+    let answer = app.client.post_json("/checkOrder", &null).await?;
+    assert_eq!(answer.text("state"), "pending", "{}", answer.body);
+    assert_eq!(app.take_confirms().await?.len(), 0);
+    app.finish().await
+}
+
+#[tokio::test]
+async fn an_order_without_a_code_is_a_page_of_its_own() -> Result<()> {
+    let app = TestApp::start().await?;
+    let alice = app.client.login("alice").await?;
+    let order = app.client.order(&alice, "小店", 990).await?;
+    let number = &order["out_trade_no"];
+    let page = async |number: &str, language| {
+        let path = format!("/checkOrder?out_trade_no={number}");
+        let headers = [("accept", "text/html"), ("accept-language", language)];
+        app.get_with(&path, &headers).await
+    };
+    for (language, words) in [("zh-CN", "还没有付款"), ("en", "Not paid yet")] {
+        let pending = page(number, language).await?;
+        assert_eq!(pending.status, 500);
+        assert!(pending.body.contains(words), "{}", pending.body);
+    }
+    let unknown = page("QR20250101123456ABCDEF", "zh-CN").await?;
+    assert!(unknown.body.contains("没有这笔订单"), "{}", unknown.body);
+    let failed = app.world.queue()?.keys().failed(&number.parse()?);
+    let () = app.redis()?.set(&failed, "mismatch").await?;
+    let failed = page(number, "zh-CN").await?;
+    assert!(failed.body.contains("收款码没能生成"), "{}", failed.body);
     app.finish().await
 }
 
@@ -208,7 +258,7 @@ async fn an_order_that_is_asked_about_still_counts_as_open() -> Result<()> {
     let app = TestApp::start_with(&[("ORDERS__OPEN_PER_PERSON", "1")]).await?;
     let alice = app.client.login("alice").await?;
     let order = app.client.order(&alice, "小店", 990).await?;
-    let number = order["out_trade_no"].as_str();
+    let number = &order["out_trade_no"];
     let payment = payment_of_now();
     let asked = params(&[("out_trade_no", number), ("payjs_order_id", &payment)]);
     let answer = app.client.get("/checkOrder", &asked).await?;

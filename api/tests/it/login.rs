@@ -79,13 +79,32 @@ async fn wechats_refusal_is_passed_on_with_200() -> Result<()> {
     for (code, errcode, words) in [
         ("code-error-40029", 40029, "invalid code"),
         ("code-error--1", -1, "system error"),
-        ("nonsense", 40029, "invalid code"),
+        ("code-", 40029, "invalid code"),
     ] {
         let params = app.client.signed_by_app("/login", &[("code", code)]);
         let answer = app.client.get("/login", &params).await?;
         assert_eq!(answer.status, 200);
         assert_eq!(answer.json()["errcode"], errcode, "{}", answer.body);
         assert!(answer.text("errmsg").contains(words), "{}", answer.body);
+    }
+    app.finish().await
+}
+
+#[tokio::test]
+async fn a_busy_wechat_is_asked_again_up_to_three_times_in_all() -> Result<()> {
+    let app = TestApp::start().await?;
+    for (busy, errcode, asked) in [(2, 200, 3), (9, -1, 3)] {
+        app.world.sandbox.reset();
+        app.world.sandbox.set_knobs(Knobs {
+            wechat_busy: busy,
+            ..Knobs::default()
+        });
+        let params = app
+            .client
+            .signed_by_app("/login", &[("code", &format!("code-alice-{busy}"))]);
+        let answer = app.client.get("/login", &params).await?;
+        assert_eq!(answer.json()["errcode"], errcode, "{}", answer.body);
+        assert_eq!(app.world.sandbox.ledger().logins.len(), asked);
     }
     app.finish().await
 }
