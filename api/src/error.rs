@@ -159,6 +159,11 @@ pub(crate) enum OrderState {
     Failed,
 }
 
+impl OrderState {
+    /// Every state.
+    pub(crate) const ALL: [Self; 3] = [Self::Pending, Self::Unknown, Self::Failed];
+}
+
 /// The body of a failure.
 // Kept with its response as well, until `present` knows the client's format.
 #[derive(Debug, Clone, Default, Serialize, ToSchema)]

@@ -35,6 +35,7 @@ mod turns;
 mod untrusted;
 mod upload;
 mod user;
+mod visit;
 
 pub use routes::router;
 pub use serve::serve;

@@ -31,7 +31,7 @@ pub(crate) fn head() -> OpenApi {
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(
             "Receive codes merged into one. Parameters travel in the query of a GET, or in the form or JSON body of a \
-             POST. A parameter that the route does not know is refused; an empty one counts as missing. `sign` is \
+             POST. A parameter that the route does not know is refused, but ignored by pages; an empty one counts as missing. `sign` is \
              PayJS's signature: MD5, in hex, over the sorted `name=value` of all parameters that have a value, and of \
              `route` (the path, which is not sent), joined with `&`, and `&key=` and the key.",
         ))
@@ -45,12 +45,14 @@ pub(crate) fn finish(mut document: OpenApi) -> OpenApi {
     schemas.insert(Failure::name().into_owned(), Failure::schema());
     schemas.insert(OrderState::name().into_owned(), OrderState::schema());
     schemas.insert(Reason::name().into_owned(), Reason::schema());
-    for item in document.paths.paths.values_mut() {
+    for (path, item) in &mut document.paths.paths {
+        // The form of `/report` is ours, and nobody adds to it.
+        let ignores_unknown = path == "/qr";
         let both = item.get.is_some();
         if let Some(post) = &mut item.post
             && both
         {
-            take_parameters_from_body(post);
+            take_parameters_from_body(post, ignores_unknown);
         }
         for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
             add_responses(operation);
@@ -64,13 +66,13 @@ pub(crate) fn answer(json: Bytes) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], json).into_response()
 }
 
-fn take_parameters_from_body(post: &mut Operation) {
+fn take_parameters_from_body(post: &mut Operation, ignores_unknown: bool) {
     let parameters = post.parameters.take().unwrap_or_default();
-    post.request_body = Some(RefOr::T(body(parameters)));
+    post.request_body = Some(RefOr::T(body(parameters, ignores_unknown)));
     post.operation_id = post.operation_id.take().map(|id| format!("{id}_post"));
 }
 
-fn body(parameters: Vec<RefOr<Parameter>>) -> RequestBody {
+fn body(parameters: Vec<RefOr<Parameter>>, ignores_unknown: bool) -> RequestBody {
     let mut object = ObjectBuilder::new();
     for parameter in parameters {
         let RefOr::T(parameter) = parameter else {
@@ -87,7 +89,7 @@ fn body(parameters: Vec<RefOr<Parameter>>) -> RequestBody {
         }
     }
     let form = object
-        .additional_properties(Some(AdditionalProperties::FreeForm(false)))
+        .additional_properties(Some(AdditionalProperties::FreeForm(ignores_unknown)))
         .build();
     let mut json = form.clone();
     json.properties.values_mut().for_each(also_an_integer);

@@ -47,8 +47,11 @@ impl Pages {
         tera.add_raw_templates(templates![
             "base.html",
             "qrcode.html",
+            "composite.html",
+            "apps.html",
             "steps.html",
             "report.html",
+            "order.html",
             "400.html",
             "404.html",
             "410.html",

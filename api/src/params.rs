@@ -1,6 +1,7 @@
-//! The one extractor: parameters from a query, a form or a JSON object.
+//! The extractors: parameters from a query, a form or a JSON object. Routes of the API read them strictly, pages do not.
 
 mod known;
+mod page;
 mod signed;
 
 use std::fmt;
@@ -23,6 +24,7 @@ use serde::{
 use serde_json::Value;
 
 use self::known::Known;
+pub(crate) use self::page::PageParams;
 #[cfg(test)]
 pub(crate) use self::signed::SIGNED;
 pub(crate) use self::signed::{OptionalSignature, Signature, Signed};
@@ -41,15 +43,10 @@ pub(crate) struct Params {
 }
 
 impl Params {
-    /// One parameter.
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.given.get(name).map(String::as_str)
-    }
-
     /// The parameters of a route of the API. One that it does not know is refused; an empty one counts as missing, as
     /// it does when requests are signed.
     pub(crate) fn read<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Error> {
-        read(Known::strict(&self.given, &[]))
+        read(Known::new(&self.given, &[]))
     }
 
     /// The parameters of a signed route, and who signed them is still to be checked.
@@ -57,18 +54,15 @@ impl Params {
         &'a self,
         config: &config::Sign,
     ) -> Result<(T, Signed<'a>), Error> {
-        let request = read(Known::strict(&self.given, &signed::NAMES))?;
+        let request = read(Known::new(&self.given, &signed::NAMES))?;
         let route = self.route.as_ref().map_or("", MatchedPath::as_str);
         Ok((request, Signed::new(route, &self.given, config)?))
     }
-
-    /// The parameters of a page. Those that it does not know are ignored: whoever passes its address on may add some.
-    pub(crate) fn read_page<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Error> {
-        read(Known::lenient(&self.given))
-    }
 }
 
-fn read<'a, T: Deserialize<'a>>(params: Known<'a>) -> Result<T, Error> {
+fn read<'a, T: Deserialize<'a>>(
+    params: impl Deserializer<'a, Error: fmt::Display>,
+) -> Result<T, Error> {
     T::deserialize(params).map_err(|error| Error::Invalid(error.to_string()))
 }
 
@@ -82,9 +76,22 @@ impl<S: Sync> FromRequest<S> for Params {
     }
 }
 
+/// Parameters as text.
+enum Text {
+    Form(Vec<u8>),
+    Json(Vec<u8>),
+}
+
 async fn given(request: Request) -> Result<sign::Params, Error> {
+    match text(request).await? {
+        Text::Form(text) => from_form(&text),
+        Text::Json(text) => from_json(&text),
+    }
+}
+
+async fn text(request: Request) -> Result<Text, Error> {
     if request.method() != Method::POST {
-        return from_form(request.uri().query().unwrap_or_default().as_bytes());
+        return Ok(Text::Form(request.uri().query().unwrap_or_default().into()));
     }
     let kind = request
         .headers()
@@ -95,9 +102,9 @@ async fn given(request: Request) -> Result<sign::Params, Error> {
         .unwrap_or_default();
     let body = read_body(request.into_body()).await?;
     match kind.as_str() {
-        "application/json" => from_json(&body),
-        "application/x-www-form-urlencoded" => from_form(&body),
-        "" if body.is_empty() => from_form(&body),
+        "application/json" => Ok(Text::Json(body)),
+        "application/x-www-form-urlencoded" => Ok(Text::Form(body)),
+        "" if body.is_empty() => Ok(Text::Form(body)),
         _ => Err(Error::Invalid(
             "send the body as application/json or application/x-www-form-urlencoded, and say so in Content-Type"
                 .to_owned(),
@@ -129,7 +136,11 @@ fn from_form(text: &[u8]) -> Result<sign::Params, Error> {
 fn from_json(text: &[u8]) -> Result<sign::Params, Error> {
     let read: Result<Flat, _> = serde_json::from_slice(text);
     read.map(|Flat(params)| params)
-        .map_err(|error| Error::Invalid(format!("the body is not the JSON it should be: {error}")))
+        .map_err(|error| not_json(&error))
+}
+
+fn not_json(error: &serde_json::Error) -> Error {
+    Error::Invalid(format!("the body is not the JSON it should be: {error}"))
 }
 
 /// A flat JSON object, no name of which stands twice.
@@ -157,6 +168,8 @@ impl<'de> Visitor<'de> for FlatVisitor {
                 Value::String(text) => text,
                 Value::Number(number) if !number.is_f64() => number.to_string(),
                 Value::Object(_) if name == DATA => compact(value),
+                // Like an empty one, it counts as missing and is not signed.
+                Value::Null => String::new(),
                 _ => {
                     return Err(A::Error::custom(format_args!(
                         "{name:?} must be a string or an integer"
@@ -206,13 +219,17 @@ mod tests {
     }
 
     #[test]
+    fn null_is_an_empty_text() {
+        assert_eq!(from_json(br#"{"sign": null}"#).unwrap()["sign"], "");
+    }
+
+    #[test]
     fn anything_else_is_refused_with_its_name() {
         for (body, expected) in [
             (r#"{"id": {"$ne": 1}}"#, "\"id\" must be a string"),
             (r#"{"data": [1]}"#, "\"data\" must be a string"),
             (r#"{"totalFee": 9.9}"#, "\"totalFee\" must be a string"),
             (r#"{"totalFee": 1e3}"#, "\"totalFee\" must be a string"),
-            (r#"{"sign": null}"#, "\"sign\" must be a string"),
             (r#"{"sign": true}"#, "\"sign\" must be a string"),
             (r#"{"id": "1", "id": "2"}"#, "\"id\" stands twice"),
             ("[]", "an object of strings"),

@@ -11,7 +11,7 @@ use axum::{
 use crate::{accept, error::Failure, language::Language, state::AppState};
 
 /// What every answer says unless its handler knows better.
-const HEADERS: [(HeaderName, HeaderValue); 3] = [
+const HEADERS: [(HeaderName, HeaderValue); 4] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     (
         header::REFERRER_POLICY,
@@ -20,6 +20,11 @@ const HEADERS: [(HeaderName, HeaderValue); 3] = [
     (
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
+    ),
+    // For what is not HTML, such as redirects and pictures; pages say so themselves too.
+    (
+        HeaderName::from_static("x-robots-tag"),
+        HeaderValue::from_static("noindex, nofollow"),
     ),
 ];
 
@@ -59,7 +64,7 @@ pub(crate) fn present(
 /// The same answer with the page of its status as body.
 fn as_page(state: &AppState, json: Response, failure: &Failure, language: Language) -> Response {
     let status = json.status();
-    let page = match state.pages.failure(status, &failure.errmsg, language) {
+    let page = match state.pages.failure(status, failure, language) {
         Ok(page) => page,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "a page cannot be rendered");

@@ -33,6 +33,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{address, error::Error, monitor, openapi, present, state::AppState, track::Track};
 
+/// Codes belong to people who hand them out, not into search engines.
+const ROBOTS: &str = "User-agent: *\nDisallow: /\n";
+
 /// The whole API as one value. It wants to be told the peer's address (`ConnectInfo<SocketAddr>`).
 pub fn router(state: AppState) -> Router {
     let (routes, document) = OpenApiRouter::with_openapi(openapi::head())
@@ -54,10 +57,13 @@ pub fn router(state: AppState) -> Router {
         .split_for_parts();
     let document = openapi::finish(document).to_pretty_json();
     let document = Bytes::from(document.unwrap_or_default());
-    let routes = routes.route("/healthz", get(monitor::healthz)).route(
-        "/openapi.json",
-        get(async move || openapi::answer(document.clone())),
-    );
+    let routes = routes
+        .route("/healthz", get(monitor::healthz))
+        .route("/robots.txt", get(async || ROBOTS))
+        .route(
+            "/openapi.json",
+            get(async move || openapi::answer(document.clone())),
+        );
     around(routes, &state).with_state(state)
 }
 

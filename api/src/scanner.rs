@@ -56,7 +56,7 @@ const QQ: [&str; 1] = ["QQ/"];
 
 /// WeChat on computers. Elsewhere the system says that it is a computer.
 const DESKTOP_APPS: [&str; 2] = ["WindowsWechat", "MacWechat"];
-/// Systems of computers; those of HarmonyOS call themselves a PC, or OHOS in applications.
+/// Systems of computers. Those of Huawei call themselves a PC, or OHOS in applications.
 const DESKTOPS: [&str; 7] = [
     "Windows NT",
     "Macintosh",

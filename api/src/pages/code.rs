@@ -99,6 +99,8 @@ struct Told {
     changed_on: &'static str,
     is_desktop: bool,
     view: View<App>,
+    /// The names of the apps, as a choice.
+    listed: String,
     apps: Vec<App>,
 }
 
@@ -159,6 +161,10 @@ impl Kind {
     /// With marks for what is different on each.
     fn told(self) -> Told {
         let apps = Platform::ALL.into_iter().zip(self.apps.0);
+        let apps: Vec<App> = apps
+            .filter(|(_, is_there)| *is_there)
+            .map(|(platform, _)| App::new(platform, self.language))
+            .collect();
         Told {
             id: Blank::Id.mark(),
             name: Blank::Name.mark(),
@@ -167,11 +173,22 @@ impl Kind {
             changed_on: Blank::ChangedOn.mark(),
             is_desktop: self.is_desktop,
             view: self.view.named(self.language),
-            apps: apps
-                .filter(|(_, is_there)| *is_there)
-                .map(|(platform, _)| App::new(platform, self.language))
-                .collect(),
+            listed: listed(&apps, self.language),
+            apps,
         }
+    }
+}
+
+/// Names of apps, of which one is to be chosen.
+fn listed(apps: &[App], language: Language) -> String {
+    let (comma, or) = match language {
+        Language::Chinese => ("、", "或"),
+        Language::English => (", ", " or "),
+    };
+    let labels: Vec<&str> = apps.iter().map(|app| app.label).collect();
+    match labels.split_last() {
+        Some((last, others)) if !others.is_empty() => [&others.join(comma), or, last].concat(),
+        _ => labels.concat(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Which parameters a request may have: those of the type that it is read as.
 
+use std::borrow::Cow;
+
 use heyi_common::sign::{self, ROUTE};
 use serde::{
     Deserializer,
@@ -12,26 +14,18 @@ use serde::{
 /// Parameters that are read as a struct, whose fields are all that there may be.
 pub(super) struct Known<'a> {
     given: &'a sign::Params,
-    /// What there may be besides the fields; none where everything may be.
-    also: Option<&'static [&'static str]>,
+    /// What there may be besides the fields.
+    also: &'static [&'static str],
 }
 
 impl<'a> Known<'a> {
     /// What is neither a field nor one of `also` is refused. Empty parameters count as missing.
-    pub(super) fn strict(given: &'a sign::Params, also: &'static [&'static str]) -> Self {
-        let also = Some(also);
+    pub(super) fn new(given: &'a sign::Params, also: &'static [&'static str]) -> Self {
         Self { given, also }
     }
 
-    /// What is no field is ignored.
-    pub(super) fn lenient(given: &'a sign::Params) -> Self {
-        Self { given, also: None }
-    }
-
     fn refuse_unknown(&self, fields: &[&str]) -> Result<(), Error> {
-        let Some(also) = self.also else {
-            return Ok(());
-        };
+        let also = self.also;
         let is_known = |name: &str| fields.contains(&name) || also.contains(&name);
         match self.given.keys().find(|name| !is_known(name)) {
             None => Ok(()),
@@ -49,10 +43,8 @@ impl<'de> Deserializer<'de> for Known<'de> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        let keeps_empty = self.also.is_none();
-        let given = self.given.iter();
-        let given = given.filter(|(_, text)| keeps_empty || !text.is_empty());
-        let pairs = given.map(|(name, text)| (name.as_str(), Text(text)));
+        let given = self.given.iter().filter(|(_, text)| !text.is_empty());
+        let pairs = given.map(|(name, text)| (name.as_str(), Value(text.into())));
         visitor.visit_map(MapDeserializer::new(pairs))
     }
 
@@ -73,9 +65,9 @@ impl<'de> Deserializer<'de> for Known<'de> {
 }
 
 /// One value, which is also there when the request has it as an `Option`.
-struct Text<'a>(&'a str);
+pub(super) struct Value<'a>(pub(super) Cow<'a, str>);
 
-impl<'de> IntoDeserializer<'de> for Text<'de> {
+impl<'de> IntoDeserializer<'de> for Value<'de> {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {
@@ -83,11 +75,14 @@ impl<'de> IntoDeserializer<'de> for Text<'de> {
     }
 }
 
-impl<'de> Deserializer<'de> for Text<'de> {
+impl<'de> Deserializer<'de> for Value<'de> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        visitor.visit_borrowed_str(self.0)
+        match self.0 {
+            Cow::Borrowed(text) => visitor.visit_borrowed_str(text),
+            Cow::Owned(text) => visitor.visit_string(text),
+        }
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
@@ -121,25 +116,21 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_parameter_is_refused_by_its_name_and_ignored_by_pages() {
+    fn an_unknown_parameter_is_refused_by_its_name() {
         let given = params(&[("id", "1"), ("sign", "x"), ("utm_source", "")]);
-        let refused = Request::deserialize(Known::strict(&given, &["sign"])).unwrap_err();
+        let refused = Request::deserialize(Known::new(&given, &["sign"])).unwrap_err();
         assert!(refused.to_string().contains("\"utm_source\""), "{refused}");
-        let refused = Request::deserialize(Known::strict(&given, &[])).unwrap_err();
+        let refused = Request::deserialize(Known::new(&given, &[])).unwrap_err();
         assert!(refused.to_string().contains("\"sign\""), "{refused}");
-        assert_eq!(
-            Request::deserialize(Known::lenient(&given)).unwrap().id,
-            "1"
-        );
     }
 
     #[test]
     fn an_empty_parameter_counts_as_missing() {
         let given = params(&[("id", "1"), ("totalFee", "")]);
-        let read = Request::deserialize(Known::strict(&given, &[])).unwrap();
+        let read = Request::deserialize(Known::new(&given, &[])).unwrap();
         assert_eq!(read.total_fee, None);
         let given = params(&[("id", "")]);
-        let refused = Request::deserialize(Known::strict(&given, &[])).unwrap_err();
+        let refused = Request::deserialize(Known::new(&given, &[])).unwrap_err();
         assert_eq!(refused.to_string(), "missing field `id`");
     }
 }

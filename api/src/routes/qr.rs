@@ -2,12 +2,13 @@
 
 use axum::{
     extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use heyi_common::{payload::Platform, scans::today};
 use jiff::ToSpan as _;
 use mongodb::bson::oid::ObjectId;
+use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::{
@@ -16,22 +17,22 @@ use crate::{
     error::Error,
     language::Language,
     pages::{CodePage, Kind, Page, View},
-    params::Params,
+    params::PageParams,
     scanner::Scanner,
     state::AppState,
+    visit,
 };
 
 /// For so many days the page says that receive codes were changed.
 const CHANGE_SHOWN: i64 = 30;
 
-#[derive(IntoParams)]
+#[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-#[expect(
-    dead_code,
-    reason = "for the document: a missing id is answered like an unknown one"
-)]
 pub(super) struct Request {
     /// The code's id.
+    // A missing one is answered like an unknown one.
+    #[serde(default)]
+    #[param(required)]
     id: String,
     /// The app whose receive code is wanted, if not that of the app that asks: `wechat`, `alipay`, `qq`,
     /// `unionpay` or `jd`. One that the code does not have counts for nothing.
@@ -52,15 +53,14 @@ pub(super) struct Request {
 )]
 pub(super) async fn qr(
     State(state): State<AppState>,
+    method: Method,
     headers: HeaderMap,
-    params: Params,
+    params: PageParams,
 ) -> Result<Response, Error> {
-    let (id, code) = state
-        .codes
-        .shown(&state.store, params.get("id").unwrap_or_default())
-        .await?;
+    let request: Request = params.read()?;
+    let (id, code) = state.codes.shown(&state.store, &request.id).await?;
     let scanner = Scanner::of(&headers);
-    let wanted = params.get("as").and_then(platform_named);
+    let wanted = request.r#as.as_deref().and_then(platform_named);
     let wanted = wanted.filter(|platform| code.has(*platform));
     let to_alipay = match (scanner, wanted) {
         (Scanner::App(Platform::Alipay), None | Some(Platform::Alipay)) => {
@@ -73,7 +73,7 @@ pub(super) async fn qr(
         None => page(&state, id, &code, scanner, wanted, &headers)?.into_response(),
     };
     // Who chooses another app has been counted.
-    if wanted.is_none() {
+    if wanted.is_none() && visit::is_by_person(&method, &headers) {
         state.tally.count(id, scanner.platform());
     }
     let vary = HeaderValue::from_static("user-agent, accept-language, accept-encoding");

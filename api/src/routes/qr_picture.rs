@@ -12,7 +12,7 @@ use super::qr::platform_named;
 use crate::{
     codes::Shown,
     error::Error,
-    params::Params,
+    params::PageParams,
     picture::{Picture, PngError},
     state::AppState,
 };
@@ -48,13 +48,13 @@ pub(super) struct Request {
 pub(super) async fn qr_picture(
     State(state): State<AppState>,
     Path(file): Path<String>,
-    params: Params,
+    params: PageParams,
 ) -> Result<Response, Error> {
     let (id, kind) = file.rsplit_once('.').ok_or(Error::NotFound)?;
     if !matches!(kind, "svg" | "png") {
         return Err(Error::NotFound);
     }
-    let request: Request = params.read_page()?;
+    let request: Request = params.read()?;
     let size = size(&request)?;
     let (id, code) = state.codes.shown(&state.store, id).await?;
     let text = match request.r#as.as_deref() {

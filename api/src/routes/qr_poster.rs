@@ -13,7 +13,7 @@ use crate::{
     address::Client,
     error::Error,
     language::Language,
-    params::Params,
+    params::PageParams,
     poster::{PosterError, Style, Subject},
     state::AppState,
 };
@@ -58,7 +58,7 @@ pub(super) async fn poster_svg(
     Client(client): Client,
     Path(id): Path<String>,
     headers: HeaderMap,
-    params: Params,
+    params: PageParams,
 ) -> Result<Response, Error> {
     let (subject, style, _) = what(&state, &id, &headers, &params).await?;
     let posters = state.posters.clone();
@@ -82,7 +82,7 @@ pub(super) async fn poster_png(
     Client(client): Client,
     Path(id): Path<String>,
     headers: HeaderMap,
-    params: Params,
+    params: PageParams,
 ) -> Result<Response, Error> {
     let (subject, style, width) = what(&state, &id, &headers, &params).await?;
     let posters = state.posters.clone();
@@ -97,9 +97,9 @@ async fn what(
     state: &AppState,
     id: &str,
     headers: &HeaderMap,
-    params: &Params,
+    params: &PageParams,
 ) -> Result<(Subject, Style, u16), Error> {
-    let request: Request = params.read_page()?;
+    let request: Request = params.read()?;
     let style = style(&request)?;
     let language = language(&request, headers)?;
     let width = width(&request)?;

@@ -5,37 +5,36 @@ use std::net::SocketAddr;
 use axum::{
     extract::{ConnectInfo, State},
     http::HeaderMap,
+    response::Redirect,
 };
 use heyi_common::{
     scans::today,
     store::{Reason, Recorded, Report, Reporter},
 };
-use mongodb::bson::oid::ObjectId;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::{
     address::{self, network},
-    codes::Shown,
     error::Error,
     language::Language,
     pages::{Page, ReportPage},
-    params::Params,
+    params::{PageParams, Params},
     state::AppState,
 };
 
-#[derive(IntoParams)]
+#[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-#[expect(
-    dead_code,
-    reason = "for the document: a missing id is answered like an unknown one"
-)]
 pub(super) struct FormRequest {
     /// The code's id.
+    #[serde(default)]
+    #[param(required)]
     id: String,
+    /// `1`: the thanks for a report that was sent, instead of the form.
+    sent: Option<String>,
 }
 
-/// Shows the form of a report.
+/// Shows the form of a report, or thanks for one.
 #[utoipa::path(
     get,
     path = "/report",
@@ -45,19 +44,25 @@ pub(super) struct FormRequest {
 pub(super) async fn report_form(
     State(state): State<AppState>,
     headers: HeaderMap,
-    params: Params,
+    params: PageParams,
 ) -> Result<Page, Error> {
-    let (id, code) = state
-        .codes
-        .shown(&state.store, params.get("id").unwrap_or_default())
-        .await?;
-    page(&state, id, &code, false, &headers)
+    let request: FormRequest = params.read()?;
+    let (id, code) = state.codes.shown(&state.store, given(&request.id)?).await?;
+    let page = ReportPage {
+        id: &id.to_hex(),
+        name: &code.name(),
+        is_sent: request.sent.as_deref() == Some("1"),
+    };
+    let language = Language::of(&headers);
+    state.pages.report(&page, language).map_err(Error::Internal)
 }
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Request {
     /// The code's id.
+    #[serde(default)]
+    #[param(required)]
     id: String,
     /// What is wrong: `fraud`, `impostor`, `swapped` or `other`.
     reason: String,
@@ -72,20 +77,22 @@ pub(super) struct Request {
 }
 
 /// Records a report of abuse.
+///
+/// The thanks are a page of their own, so that reloading it reports nothing again.
 #[utoipa::path(
     post,
     path = "/report",
     params(Request),
-    responses((status = 200, body = String, content_type = "text/html"))
+    responses((status = 303, description = "Recorded; to the thanks"))
 )]
 pub(super) async fn report(
     State(state): State<AppState>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
     params: Params,
-) -> Result<Page, Error> {
+) -> Result<Redirect, Error> {
     let request: Request = params.read()?;
-    let (id, code) = state.codes.shown(&state.store, &request.id).await?;
+    let (id, _) = state.codes.shown(&state.store, given(&request.id)?).await?;
     let reason = reason(&request.reason)?;
     let client = address::client(peer.ip(), &headers, &state.config.http.trusted_proxies);
     let secret = &state.config.sign.session_secret;
@@ -105,23 +112,16 @@ pub(super) async fn report(
             "code reported"
         );
     }
-    page(&state, id, &code, true, &headers)
+    // Relative, as there may be a path before it in http.public_url.
+    Ok(Redirect::to(&format!("report?id={id}&sent=1")))
 }
 
-fn page(
-    state: &AppState,
-    id: ObjectId,
-    code: &Shown,
-    is_sent: bool,
-    headers: &HeaderMap,
-) -> Result<Page, Error> {
-    let page = ReportPage {
-        id: &id.to_hex(),
-        name: &code.name(),
-        is_sent,
-    };
-    let language = Language::of(headers);
-    state.pages.report(&page, language).map_err(Error::Internal)
+fn given(id: &str) -> Result<&str, Error> {
+    if id.is_empty() {
+        let advice = "id is missing: report a code from the link on its page".to_owned();
+        return Err(Error::Invalid(advice));
+    }
+    Ok(id)
 }
 
 fn reason(name: &str) -> Result<Reason, Error> {

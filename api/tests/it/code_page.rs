@@ -3,7 +3,8 @@
 use anyhow::{Context, Result};
 use heyi_common::store::Code;
 use heyi_sandbox::world::{
-    browser::{Browser, DESKTOP, PHONE},
+    Person,
+    browser::{Browser, DESKTOP, PHONE, SMALL_PHONE},
     payloads,
 };
 use serde_json::json;
@@ -20,6 +21,7 @@ const NAME: &str = "<img src=x onerror=alert(1)>";
 struct Payer {
     app: TestApp,
     browser: Browser,
+    alice: Person,
     code: Code,
 }
 
@@ -29,7 +31,12 @@ impl Payer {
         let alice = app.client.login("alice").await?;
         let code = app.code(&alice, NAME).await?;
         let browser = Browser::start(&app.world.dir().join("browser")).await?;
-        Ok(Self { app, browser, code })
+        Ok(Self {
+            app,
+            browser,
+            alice,
+            code,
+        })
     }
 
     /// Switches off the scripts of pages; those of the test run all the same.
@@ -175,43 +182,76 @@ async fn a_code_is_read_back_in_the_dark_and_on_paper() -> Result<()> {
                 browser.evaluate(shown).await?,
                 json!([on_screen, on_screen])
             );
+            let advice = "const it = document.querySelector('.print'); return it.checkVisibility() && it.textContent";
+            let advice = browser.evaluate(advice).await?;
+            let apps = if agent == WECHAT {
+                "微信"
+            } else {
+                "微信、支付宝、QQ、云闪付或京东"
+            };
+            let expected = format!("打开{apps}，用「扫一扫」扫描，核对收款人，再付款。");
+            assert_eq!(
+                advice,
+                if on_screen {
+                    json!(false)
+                } else {
+                    json!(expected)
+                }
+            );
         }
     }
     payer.finish().await
 }
 
 #[tokio::test]
-async fn letters_of_twice_the_size_fit() -> Result<()> {
+async fn letters_of_twice_the_size_fit_into_their_cards() -> Result<()> {
     let payer = Payer::new().await?;
     let browser = &payer.browser;
     let report = payer.url().replace("/qr?", "/report?");
+    let login = format!("{}/login", payer.app.api.url());
     for (url, agent, screen) in [
-        (payer.url(), WECHAT, PHONE),
-        (payer.url(), QQ_BROWSER, PHONE),
+        (payer.url(), WECHAT, SMALL_PHONE),
+        (payer.url(), QQ_BROWSER, SMALL_PHONE),
+        (payer.url() + "&as=alipay", QQ_BROWSER, SMALL_PHONE),
         (payer.url(), CHROME, DESKTOP),
-        (report, WECHAT, PHONE),
+        (report.clone() + "&sent=1", WECHAT, SMALL_PHONE),
+        (report, WECHAT, SMALL_PHONE),
+        (payer.url() + "0", WECHAT, SMALL_PHONE),
+        (login, WECHAT, SMALL_PHONE),
     ] {
-        browser.be(agent, "en", screen).await?;
-        browser.client.goto(&url).await?;
-        let height = "return document.querySelector('h1').getBoundingClientRect().height";
-        let before = browser
-            .evaluate(height)
-            .await?
-            .as_f64()
-            .context("no height")?;
-        browser
-            .evaluate("document.documentElement.style.fontSize = '200%'")
-            .await?;
-        let after = browser
-            .evaluate(height)
-            .await?
-            .as_f64()
-            .context("no height")?;
-        assert!(after >= 2.0 * before, "{url} {agent}: {before}, {after}");
-        assert!(
-            browser.fits().await?,
-            "{url} {agent}: wider than the screen"
-        );
+        for language in ["en", "zh-CN"] {
+            browser.be(agent, language, screen).await?;
+            browser.client.goto(&url).await?;
+            let height = "return document.querySelector('h1').getBoundingClientRect().height";
+            let before = browser.evaluate(height).await?;
+            assert!(browser.fits().await?, "{url} {agent}: too wide");
+            browser
+                .evaluate("document.documentElement.style.fontSize = '200%'")
+                .await?;
+            let after = browser.evaluate(height).await?;
+            let (before, after) = (before.as_f64(), after.as_f64());
+            let grown = after.context("no height")? / before.context("no height")?;
+            assert!(grown >= 2.0, "{url} {agent}: {before:?}, {after:?}");
+            assert!(browser.fits().await?, "{url} {agent}: too wide");
+            assert_eq!(browser.escaping().await?, json!([]), "{url} {agent}");
+        }
+    }
+    payer.finish().await
+}
+
+#[tokio::test]
+async fn the_choice_of_apps_is_above_the_fold() -> Result<()> {
+    let payer = Payer::new().await?;
+    let browser = &payer.browser;
+    let code = payer.app.code(&payer.alice, "巷口小店").await?.id.to_hex();
+    let url = format!("{}/qr?id={code}", payer.app.api.url());
+    for screen in [PHONE, SMALL_PHONE] {
+        for language in ["en", "zh-CN"] {
+            browser.be(QQ_BROWSER, language, screen).await?;
+            browser.client.goto(&url).await?;
+            let above = "return document.querySelector('nav').getBoundingClientRect().bottom <= innerHeight";
+            assert_eq!(browser.evaluate(above).await?, true, "{screen:?}");
+        }
     }
     payer.finish().await
 }
@@ -250,6 +290,10 @@ async fn a_payer_reports_a_code_without_scripts() -> Result<()> {
     assert_eq!(thanks, "已收到，谢谢");
     let reports = payer.app.store.reports(Some(payer.code.id), 10).await?;
     assert_eq!(reports[0].text, "贴在我的码上面");
+    browser.client.refresh().await?;
+    browser.find("a.back").await?;
+    let reports = payer.app.store.reports(Some(payer.code.id), 10).await?;
+    assert_eq!((reports.len(), reports[0].repeats), (1, 0));
     payer.assert_kept_to_itself().await?;
     payer.finish().await
 }

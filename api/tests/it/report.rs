@@ -26,16 +26,18 @@ async fn a_report_is_recorded_whoever_sends_it() -> Result<()> {
         ("contact", "13800000000"),
     ]);
     let sent = app.client.post_form("/report", &fields).await?;
-    assert_eq!(sent.status, 200);
-    assert!(sent.body.contains("已收到，谢谢"), "{}", sent.body);
-    assert!(header(&sent, "content-security-policy").contains("form-action 'self'"));
+    assert_eq!(sent.status, 303);
+    let thanks = format!("/{}", header(&sent, "location"));
+    let thanks = app.get_with(&thanks, &[]).await?;
+    assert!(thanks.body.contains("已收到，谢谢"), "{}", thanks.body);
+    assert!(header(&thanks, "content-security-policy").contains("form-action 'self'"));
     let empty = params(&[
         ("id", &id),
         ("reason", "other"),
         ("text", ""),
         ("contact", ""),
     ]);
-    assert_eq!(app.client.post_form("/report", &empty).await?.status, 200);
+    assert_eq!(app.client.post_form("/report", &empty).await?.status, 303);
 
     // One for each address and day: the second is a repeat.
     let reports = app.store.reports(Some(code), 10).await?;
@@ -96,6 +98,9 @@ async fn a_report_that_cannot_be_is_refused() -> Result<()> {
         let page = app.client.post_form("/report", &fields).await?;
         assert_eq!(page.status, status);
         assert!(page.body.starts_with("<!doctype html>"), "{}", page.body);
+    }
+    for path in ["/report", "/report?id="] {
+        assert_fails(&app.get_with(path, &json).await?, 400, "id is missing");
     }
     app.store.set_disabled(code, true).await?;
     let gone = app.gone(&format!("/report?id={id}"), &json).await?;

@@ -30,7 +30,7 @@ async fn report(client: &Client, code: ObjectId, address: &str) -> Result<()> {
         .header("content-type", "application/x-www-form-urlencoded")
         .body(form::write(&fields));
     let answer = client.send(request).await?;
-    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!(answer.status, 303, "{}", answer.body);
     Ok(())
 }
 

@@ -41,6 +41,43 @@ async fn until_told(app: &TestApp, owner: &Person, code: &Code, total: u64) -> R
     .await
 }
 
+#[tokio::test]
+async fn a_person_counts_and_no_program() -> Result<()> {
+    const PHONE: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) Mobile/15E148";
+    let app = TestApp::start().await?;
+    let alice = app.client.login("alice").await?;
+    let code = app.code(&alice, "小店").await?;
+    let path = format!("/qr?id={}", code.id.to_hex());
+    for agent in [
+        "Mozilla/5.0 (compatible; Baiduspider/2.0; +http://www.baidu.com/search/spider.html)",
+        "Mozilla/5.0 (iPhone) MicroMessenger/8.0 (compatible; Examplebot/1.0)",
+        "facebookexternalhit/1.1",
+        "WhatsApp/2.23.20.0",
+        "curl/8.5.0",
+    ] {
+        let headers = [("user-agent", agent)];
+        assert_eq!(app.get_with(&path, &headers).await?.status, 200, "{agent}");
+    }
+    for (name, value) in [
+        ("sec-purpose", "prefetch;prerender"),
+        ("purpose", "prefetch"),
+        ("x-moz", "prefetch"),
+    ] {
+        let headers = [("user-agent", PHONE), (name, value)];
+        assert_eq!(app.get_with(&path, &headers).await?.status, 200, "{name}");
+    }
+    for agent in [PHONE, "Mozilla/5.0 AlipayClient/10.5"] {
+        let head = app.client.request(reqwest::Method::HEAD, &path);
+        let head = app.client.send(head.header("user-agent", agent)).await?;
+        assert!(head.status == 200 || head.status == 302, "{agent}");
+    }
+    scan(&app, &code, &[PHONE]).await?;
+    until_told(&app, &alice, &code, 1).await?;
+    // What was noted before it has been sent with it or earlier.
+    assert_eq!(stats(&app, &alice, &code).await?["total"], 1);
+    app.finish().await
+}
+
 async fn is_all_folded(app: &TestApp) -> Result<bool> {
     let queue = app.world.queue()?;
     let keys = [queue.keys().scans(), queue.keys().scans_folding()];

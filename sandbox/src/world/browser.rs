@@ -37,6 +37,12 @@ pub const PHONE: Screen = Screen {
     height: 844,
     density: 2,
 };
+/// The smallest phone that is still in use.
+pub const SMALL_PHONE: Screen = Screen {
+    width: 320,
+    height: 568,
+    density: 2,
+};
 /// A window on a desktop.
 pub const DESKTOP: Screen = Screen {
     width: 1280,
@@ -120,7 +126,7 @@ impl Browser {
             "width": screen.width,
             "height": screen.height,
             "deviceScaleFactor": screen.density,
-            "mobile": screen == PHONE,
+            "mobile": screen != DESKTOP,
         });
         self.tell("Emulation.setDeviceMetricsOverride", screen)
             .await
@@ -194,6 +200,25 @@ impl Browser {
         let fits =
             "return document.documentElement.scrollWidth <= document.documentElement.clientWidth";
         Ok(self.evaluate(fits).await? == true)
+    }
+
+    /// The texts that leave the card or the control in which they are.
+    pub async fn escaping(&self) -> Result<Value> {
+        self.evaluate(
+            "const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+            const range = document.createRange();
+            const found = [];
+            while (walker.nextNode()) {
+                const text = walker.currentNode;
+                const around = text.parentElement.closest('.apps a, .button, button, .plate, .card') ?? document.documentElement;
+                const box = around.getBoundingClientRect();
+                range.selectNodeContents(text);
+                const leaves = (it) => it.width > 0 && (it.left < box.left - 1 || it.right > box.right + 1);
+                if (text.data.trim() && [...range.getClientRects()].some(leaves)) found.push(text.data);
+            }
+            return found",
+        )
+        .await
     }
 
     /// Ends it and its driver.
