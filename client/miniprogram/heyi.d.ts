@@ -127,6 +127,8 @@ export interface Wx {
   getStorageSync(key: string): unknown;
   setStorageSync(key: string, value: unknown): void;
   removeStorageSync(key: string): void;
+  getAppBaseInfo?(): { language?: string };
+  getSystemInfoSync?(): { language?: string };
 }
 
 export interface Options {
@@ -138,19 +140,23 @@ export interface Options {
   storageKey?: string;
   /** Milliseconds that one request may take; the default is 15,000. */
   timeout?: number;
+  /** The language of messages; the default is WeChat's own. */
+  language?: "zh" | "en";
   /** Stands in for WeChat's own. */
   wx?: Wx;
 }
 
-/** A failure. */
+/** A failure. Its `message` is for people, in the language of the client. */
 export class HeyiError extends Error {
-  constructor(message: string, code: number, state?: OrderState, reason?: Reason);
+  constructor(message: string, code: number, more?: { state?: OrderState; reason?: Reason; detail?: string });
   /** The errcode of the api or of WeChat; 0 without an answer. */
   readonly code: number;
   /** What became of an order, where `wait` fails. */
   readonly state?: OrderState;
   /** Why `decode` fails; none where the network does. */
   readonly reason?: Reason;
+  /** What happened, in words for a log. */
+  readonly detail?: string;
 }
 
 /** The client of one api. */

@@ -8,19 +8,47 @@ const PAYJS_PATH = "pages/pay";
 // The scene of coming back from another mini-program.
 const SCENE_BACK = 1038;
 
+// WeChat's errcode for "busy, try again".
+const WECHAT_BUSY = -1;
+
 const REQUEST_TIMEOUT_MS = 15000;
 const WAIT_LIMIT_MS = 120000;
 const WAIT_EVERY_MS = 2000;
 
-// A failure. `code` is the errcode of the api or of WeChat, 0 without an answer; `state` what became of an order,
-// `reason` why a picture holds no receive code.
+// What people read where the api has no say.
+const TEXTS = {
+  zh: {
+    network: "网络不通，请检查网络后再试",
+    service: "服务暂时不可用，请稍后再试",
+    busy: "微信繁忙，请稍后再试",
+    login: "微信登录没有成功，请再试一次",
+    navigate: "支付页面没有打开，请再试一次",
+    otherChannel: "这笔订单不在小程序里支付",
+    noOrder: "没有等待付款的订单",
+    notPaid: "还没有收到付款",
+  },
+  en: {
+    network: "There is no network. Check it, then try again.",
+    service: "The service is not available. Try again later.",
+    busy: "WeChat is busy. Try again later.",
+    login: "The login failed. Try again.",
+    navigate: "The payment page did not open. Try again.",
+    otherChannel: "This order is not paid in a mini-program.",
+    noOrder: "There is no order to wait for.",
+    notPaid: "No payment has arrived yet.",
+  },
+};
+
+// A failure. `message` is for people. `code` is the errcode of the api or of WeChat, 0 without an answer; `state` what became
+// of an order, `reason` why a picture holds no receive code, `detail` what happened, for a log.
 class HeyiError extends Error {
-  constructor(message, code, state, reason) {
+  constructor(message, code, { state, reason, detail } = {}) {
     super(message);
     this.name = "HeyiError";
     this.code = code;
     this.state = state;
     this.reason = reason;
+    this.detail = detail;
   }
 }
 
@@ -70,13 +98,16 @@ function sign(params, key) {
 }
 
 class Heyi {
-  // `baseUrl` is http.public_url of the api, `appKey` its sign.app_key. `wx` stands in for WeChat's own, in tests.
-  constructor({ baseUrl, appKey, storageKey = "heyi", timeout = REQUEST_TIMEOUT_MS, wx: given }) {
+  // `baseUrl` is http.public_url of the api, `appKey` its sign.app_key. `language` is "zh" or "en"; else it is WeChat's. `wx`
+  // stands in for WeChat's own, in tests.
+  constructor({ baseUrl, appKey, storageKey = "heyi", timeout = REQUEST_TIMEOUT_MS, language, wx: given }) {
     this._base = baseUrl.replace(/\/+$/, "");
     this._appKey = appKey;
     this._storageKey = storageKey;
     this._timeout = timeout;
     this._wx = given || wx;
+    this._language = language || languageOf(this._wx);
+    this._texts = TEXTS[this._language];
     this._loggingIn = null;
     // By how many seconds the server's clock is ahead of ours, and the time of the last signature.
     this._clock = null;
@@ -125,7 +156,7 @@ class Heyi {
 
   // Opens PayJS's mini-program for an order of the channel "miniapp". Call it from a tap: WeChat wants one.
   async pay(order) {
-    if (!order.params) throw new HeyiError(`an order over ${order.channel} is not paid in a mini-program`, 0);
+    if (!order.params) throw new HeyiError(this._texts.otherChannel, 0, { detail: `channel ${order.channel}` });
     const target = { appId: PAYJS_APP_ID, path: PAYJS_PATH, extraData: order.params, envVersion: "release" };
     await this._promised("navigateToMiniProgram", target);
   }
@@ -151,7 +182,7 @@ class Heyi {
     for (;;) {
       const began = Date.now();
       const order = this.pending;
-      if (!order) throw new HeyiError("there is no order to wait for", 0, "unknown");
+      if (!order) throw new HeyiError(this._texts.noOrder, 0, { state: "unknown" });
       const answer = await this._checkOrder(order);
       if (answer.errcode === 200) {
         this._forget(order);
@@ -159,7 +190,7 @@ class Heyi {
       }
       if (answer.state === "failed" || answer.state === "unknown") {
         this._forget(order);
-        throw new HeyiError(answer.errmsg, answer.errcode, answer.state);
+        throw new HeyiError(answer.errmsg, answer.errcode, { state: answer.state });
       }
       if (answer.errcode === 400 && order.payjsOrderId) {
         // Not a number that PayJS can have given to this order. The notify still brings the payment.
@@ -170,7 +201,7 @@ class Heyi {
       // The phone's clock may be set meanwhile: no request takes less than no time, or more than its limit.
       waited += Math.min(Math.max(Date.now() - began, 0), this._timeout) + every;
       if (waited > timeout) {
-        throw new HeyiError(answer.errmsg || "no payment has arrived yet", answer.errcode, "pending");
+        throw new HeyiError(answer.errmsg || this._texts.notPaid, answer.errcode, { state: "pending" });
       }
       await new Promise((resolve) => setTimeout(resolve, every));
     }
@@ -231,7 +262,7 @@ class Heyi {
     } catch (_) {
       // Of a proxy, as told below.
     }
-    const { platform, payload } = checked("/decode", answered("/decode", answer, statusCode));
+    const { platform, payload } = checked(this._answered("/decode", answer, statusCode));
     return { platform, payload };
   }
 
@@ -255,7 +286,12 @@ class Heyi {
 
   async _login() {
     const { code } = await this._promised("login", {});
-    const answer = checked("/login", await this._callWith(this._appKey, "/login", { code }));
+    const answer = await this._callWith(this._appKey, "/login", { code });
+    if (isWeChats(answer.errcode)) {
+      const message = answer.errcode === WECHAT_BUSY ? this._texts.busy : this._texts.login;
+      throw new HeyiError(message, answer.errcode, { detail: answer.errmsg });
+    }
+    checked(answer);
     this._remember("session", { openid: answer.openid, signKey: answer.signKey });
     return codesOf(answer);
   }
@@ -267,11 +303,11 @@ class Heyi {
     if (!earlier) await this.login();
     const session = earlier || this._recall("session");
     const answer = await this._callWith(session.signKey, route, makeParams(session.openid));
-    if (answer.errcode !== 400 || !earlier) return checked(route, answer);
+    if (answer.errcode !== 400 || !earlier) return checked(answer);
     await this.login();
     const now = this._recall("session");
-    if (now.signKey === earlier.signKey) return checked(route, answer);
-    return checked(route, await this._callWith(now.signKey, route, makeParams(now.openid)));
+    if (now.signKey === earlier.signKey) return checked(answer);
+    return checked(await this._callWith(now.signKey, route, makeParams(now.openid)));
   }
 
   // Calls a route with a key. When our clock is too far off, the answer has the server's time, and there is one more try.
@@ -320,14 +356,24 @@ class Heyi {
     const header = { "content-type": "application/json", accept: "application/json" };
     const request = { url: this._base + route, method: "POST", header, data, timeout };
     const answer = await this._promised("request", request);
-    return answered(route, answer.data, answer.statusCode);
+    return this._answered(route, answer.data, answer.statusCode);
   }
 
   _promised(name, options) {
     return new Promise((resolve, reject) => {
-      const fail = (why) => reject(new HeyiError(`wx.${name}: ${(why && (why.errMsg || why.message)) || why}`, 0));
+      const message = this._texts[{ login: "login", navigateToMiniProgram: "navigate" }[name] || "network"];
+      const fail = (why) => {
+        const detail = `wx.${name}: ${(why && (why.errMsg || why.message)) || why}`;
+        reject(new HeyiError(message, 0, { detail }));
+      };
       this._wx[name](Object.assign({}, options, { success: resolve, fail }));
     });
+  }
+
+  _answered(route, answer, status) {
+    if (answer && typeof answer.errcode === "number") return answer;
+    const detail = `${route}: HTTP ${status} without an answer of the api`;
+    throw new HeyiError(this._texts.service, status, { detail });
   }
 
   _recall(what) {
@@ -355,14 +401,19 @@ function seconds() {
   return Math.floor(Date.now() / 1000);
 }
 
-function answered(route, answer, status) {
-  if (answer && typeof answer.errcode === "number") return answer;
-  throw new HeyiError(`${route}: HTTP ${status} without an answer of the api`, status);
+function languageOf(wx) {
+  const app = wx.getAppBaseInfo ? wx.getAppBaseInfo() : wx.getSystemInfoSync ? wx.getSystemInfoSync() : {};
+  return /^en/i.test(app.language || "") ? "en" : "zh";
 }
 
-function checked(route, answer) {
+// The api's own errcodes are those of HTTP.
+function isWeChats(errcode) {
+  return errcode < 0 || errcode >= 1000;
+}
+
+function checked(answer) {
   if (answer.errcode === 200) return answer;
-  throw new HeyiError(`${route}: ${answer.errmsg}`, answer.errcode, answer.state, answer.reason);
+  throw new HeyiError(answer.errmsg, answer.errcode, { state: answer.state, reason: answer.reason });
 }
 
 module.exports = { Heyi, HeyiError, md5, sign };

@@ -2,26 +2,27 @@
 
 // Plays the mini-program with its very own client, on a WeChat that wx.js plays.
 
+// A label is a text in Chinese and one in English, if that is another.
 const PLATFORMS = {
-  wechat: ["微信", () => "wxp://f2f0" + "SANDBOX_NOT_A_REAL_CODE_" + random("0123456789abcdef", 30)],
-  alipay: ["支付宝", () => "https://qr.alipay.com/fkx" + "sandboxfake" + random("0123456789", 9)],
+  wechat: ["微信 WeChat", () => "wxp://f2f0" + "SANDBOX_NOT_A_REAL_CODE_" + random("0123456789abcdef", 30)],
+  alipay: ["支付宝 Alipay", () => "https://qr.alipay.com/fkx" + "sandboxfake" + random("0123456789", 9)],
   qq: ["QQ", () => "https://i.qianbao.qq.com/wallet/sqrcode.htm?m=tenpay&f=wallet&a=1&u=10001&ac="
     + "0".repeat(32) + random("0123456789ABCDEF", 32) + "&n=heyi"],
-  unionpay: ["云闪付", () => "https://qr.95516.com/00010000/" + "0".repeat(20) + random("0123456789", 10)],
-  jd: ["京东", () => "https://h5pay.jd.com/c2cIndex?t=" + "0".repeat(16) + random("0123456789abcdef", 16)],
+  unionpay: ["云闪付 UnionPay", () => "https://qr.95516.com/00010000/" + "0".repeat(20) + random("0123456789", 10)],
+  jd: ["京东 JD", () => "https://h5pay.jd.com/c2cIndex?t=" + "0".repeat(16) + random("0123456789abcdef", 16)],
 };
 
 const PHONE = "Mozilla/5.0 (Linux; Android 14; Sandbox) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/120.0 Mobile Safari/537.36";
 const APPS = {
-  微信: `${PHONE} MicroMessenger/8.0.50 NetType/WIFI Language/zh_CN`,
-  支付宝: `${PHONE} AliApp(AP/10.5.80.8000) AlipayClient/10.5.80.8000 Language/zh-Hans`,
+  "微信 WeChat": `${PHONE} MicroMessenger/8.0.50 NetType/WIFI Language/zh_CN`,
+  "支付宝 Alipay": `${PHONE} AliApp(AP/10.5.80.8000) AlipayClient/10.5.80.8000 Language/zh-Hans`,
   QQ: `${PHONE} MQQBrowser/6.2 TBS/046613 V1_AND_SQ_8.9.80_0_YYB_D QQ/8.9.80.12440 NetType/WIFI`,
-  云闪付: `${PHONE} (com.unionpay.chsp) (UnionPay/1.0 CloudPay)`,
-  京东: `jdapp;android;12.3.1;;;${PHONE} MQQBrowser/6.2 TBS/046613`,
-  浏览器: "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0 Safari/537.36",
+  "云闪付 UnionPay": `${PHONE} (com.unionpay.chsp) (UnionPay/1.0 CloudPay)`,
+  "京东 JD": `jdapp;android;12.3.1;;;${PHONE} MQQBrowser/6.2 TBS/046613`,
+  "浏览器 browser": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0 Safari/537.36",
 };
 
-const STYLES = ["classic", "dark", "stand", "sticker", "pair"];
+const STYLES = { classic: "经典", dark: "深色", stand: "桌牌", sticker: "贴纸", pair: "双码" };
 const POLL_EVERY_MS = 1500;
 const ids = (id) => document.getElementById(id);
 let heyi;
@@ -61,7 +62,7 @@ async function read(picker) {
   try {
     const { platform, payload } = await heyi.decode(path);
     ids("order-form").elements[platform].value = payload;
-    say(`读出${PLATFORMS[platform][0]}收款码 the code is read`, true);
+    say(`读出了 the code is read: ${PLATFORMS[platform][0]}`, true);
   } finally {
     URL.revokeObjectURL(path);
     picker.value = "";
@@ -122,9 +123,11 @@ function showCode(id) {
   ids("code").hidden = false;
   ids("picture").src = heyi.pictureUrl(id, { format: "svg" });
   ids("link").textContent = ids("link").href = heyi.pageUrl(id);
-  const posters = STYLES.map((style) => {
+  const posters = Object.entries(STYLES).map(([style, label]) => {
     const href = heyi.posterUrl(id, { style, format: "svg" });
-    return Object.assign(document.createElement("a"), { textContent: style, href, target: "_blank", rel: "noopener" });
+    const link = Object.assign(document.createElement("a"), { href, target: "_blank", rel: "noopener" });
+    link.append(...labelled(`${label} ${style}`));
+    return link;
   });
   ids("posters").replaceChildren(...posters.flatMap((link) => [link, " "]));
   const tabs = Object.entries(APPS).map(([app, agent]) => {
@@ -174,10 +177,10 @@ function showCodes(codes) {
     about.append(code.name, detail);
     row.append(
       about,
-      button("查看", () => showCode(code.id)),
-      button("改名", () => rename(code)),
-      button("统计", () => tell(code)),
-      button("删除", () => remove(code.id)),
+      button("查看 view", () => showCode(code.id)),
+      button("改名 rename", () => rename(code)),
+      button("统计 scans", () => tell(code)),
+      button("删除 delete", () => remove(code.id)),
     );
     return row;
   });
@@ -236,10 +239,18 @@ function on(target, event, task) {
   });
 }
 
+// The English part of a label is smaller.
+function labelled(text) {
+  const [chinese, ...english] = text.split(" ");
+  if (!english.length) return [chinese];
+  const span = Object.assign(document.createElement("span"), { lang: "en", textContent: english.join(" ") });
+  return [chinese, " ", span];
+}
+
 function button(text, task) {
   const made = document.createElement("button");
   made.type = "button";
-  made.textContent = text;
+  made.append(...labelled(text));
   on(made, "click", task);
   return made;
 }
@@ -251,15 +262,19 @@ async function start() {
     const input = document.createElement("input");
     input.name = platform;
     input.autocomplete = "off";
-    row.append(label, input);
+    row.append(...labelled(label), input);
     const picker = document.createElement("input");
     picker.type = "file";
     picker.accept = "image/*";
-    picker.setAttribute("aria-label", `${label}收款码的图片 picture`);
     on(picker, "change", () => picker.files.length && read(picker));
     const pair = document.createElement("div");
     pair.className = "pair";
-    pair.append(row, picker);
+    const choice = Object.assign(document.createElement("span"), { className: "button" });
+    choice.append(...labelled("图片 picture"));
+    const chooser = Object.assign(document.createElement("label"), { className: "picture" });
+    picker.setAttribute("aria-label", `${label} 收款码的图片 picture`);
+    chooser.append(picker, choice);
+    pair.append(row, chooser);
     ids("payloads").append(pair);
   }
   on(ids("login-form"), "submit", () => signIn(ids("login-form").elements.name.value.trim()));

@@ -116,6 +116,10 @@ async fn serve(
         checkout.relative(&settings),
         checkout.relative(&worker)
     );
+    println!(
+        "From a shell (docs/sandbox.md)\n  export {}",
+        plan::variables(&memory, options.port)
+    );
     println!("Try it at {page}\nCtrl-C stops everything.");
     lock.tell(&page)?;
 

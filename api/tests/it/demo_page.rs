@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use heyi_sandbox::world::{
-    browser::{Browser, PHONE},
+    browser::{Browser, PHONE, SMALL_PHONE},
     eventually, payloads,
 };
 use image::ImageFormat;
@@ -153,5 +153,53 @@ async fn the_demo_page_reads_pictures_of_codes() -> Result<()> {
     .await?;
     assert!(browser.fits().await?, "the demo page is wider than a phone");
     browser.stop().await?;
+    app.finish().await
+}
+
+/// What cannot be used by who reads only one of the languages, among all that is shown.
+const MONOLINGUAL: &str = "
+    const text = (it) => `${it.textContent} ${it.getAttribute('aria-label') ?? ''}`;
+    const known = (it) => ['QQ'].includes(it.textContent.trim()) || it.id === 'link';
+    return [...document.querySelectorAll('button, label, summary, a, option, dt, h2')]
+        .filter((it) => (it.tagName === 'OPTION' || it.checkVisibility()) && !known(it))
+        .map(text)
+        .filter((it) => !/[\\u4e00-\\u9fff]/.test(it) || !/[A-Za-z]{2}/.test(it))";
+
+/// What is shown of the steps, each of which counts those before it.
+const STEPS: &str = "
+    return [...document.querySelectorAll('h2')].filter((it) => it.checkVisibility())
+        .map((it) => getComputedStyle(it, '::before').content)";
+
+#[tokio::test]
+async fn the_demo_page_fits_a_small_phone_in_both_languages_light_and_dark() -> Result<()> {
+    let app = TestApp::start().await?;
+    let worker = app.world.worker().await?;
+    let browser = sign_in(&app).await?;
+    browser.be("Mozilla/5.0", "en", SMALL_PHONE).await?;
+    let look = async |steps: usize| -> Result<()> {
+        for scheme in ["light", "dark"] {
+            browser.show_as("screen", scheme).await?;
+            assert!(browser.fits().await?, "{scheme}, {steps} steps: too wide");
+            assert_eq!(browser.escaping().await?, json!([]), "{steps} steps");
+            let paper = "return getComputedStyle(document.body).backgroundColor.match(/\\d+/g).every((it) => it > 127)";
+            assert_eq!(browser.evaluate(paper).await?, scheme == "light");
+        }
+        assert_eq!(browser.evaluate(MONOLINGUAL).await?, json!([]));
+        let numbered = vec!["counter(step)"; steps];
+        assert_eq!(browser.evaluate(STEPS).await?, json!(numbered));
+        Ok(())
+    };
+    browser.find("#order-form").await?;
+    look(3).await?;
+    browser.click("#fill").await?;
+    browser.click("#order-form button.primary").await?;
+    browser.find("form[action$='/pay'] button").await?;
+    look(0).await?;
+    browser.click("form[action$='/pay'] button").await?;
+    browser.find("#link").await?;
+    browser.find("#codes li button").await?;
+    look(4).await?;
+    browser.stop().await?;
+    worker.stop().await?;
     app.finish().await
 }

@@ -1,4 +1,4 @@
-//! The README's examples run as they stand there, and its links lead somewhere.
+//! The examples of the documents run as they stand there, and links lead somewhere.
 
 use std::{
     fs,
@@ -16,6 +16,7 @@ use heyi_sandbox::{
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
+    process::Command,
     time::timeout,
 };
 
@@ -30,37 +31,74 @@ globalThis.wx = Object.assign(wx, { previewImage: ({ urls }) => console.log(urls
 globalThis.App = ({ onShow }) => (wx.onShow = onShow);
 ";
 
-#[tokio::test]
-async fn the_shell_example_ends_with_the_page_of_a_code() -> Result<()> {
-    let script = only(blocks(&read("README.md")?, "bash"))?;
-    let app = TestApp::start().await?;
-    let worker = app.world.worker().await?;
+/// `client/shell/order.sh` on the sandbox, as docs/sandbox.md has it.
+fn shell(app: &TestApp) -> Result<Command> {
     for tool in ["curl", "md5sum", "sed"] {
         program(tool)?;
     }
     let mut shell = tethered(&program("bash")?);
     shell
-        .args(["-c", &script])
+        .arg(root().join("client/shell/order.sh"))
         .env("NO_PROXY", "*")
         .env("BASE", app.api.url())
         .env("APP_KEY", app.world.setting("HEYI_SIGN__APP_KEY"))
-        .env("CODE", "code-alice-readme")
-        .stdout(Stdio::piped());
-    let mut shell = shell.spawn()?;
-    let mut lines = BufReader::new(shell.stdout.take().context("no output")?).lines();
+        .env("CODE", "alice")
+        .env("SANDBOX", app.world.sandbox.url().as_str());
+    Ok(shell)
+}
 
+#[tokio::test]
+async fn the_shell_example_pays_and_ends_with_the_page_of_a_code() -> Result<()> {
+    let app = TestApp::start().await?;
+    let worker = app.world.worker().await?;
+    // By hand it runs more than once.
+    for _ in 0..2 {
+        let output = timeout(LIMIT, shell(&app)?.output()).await??;
+        let printed = printed(&output)?;
+        let page = printed.lines().last().unwrap_or_default().to_owned();
+        let path = page.strip_prefix(&app.api.url()).context(page.clone())?;
+        let shown = app.get_with(path, &[]).await?;
+        assert_eq!(shown.status, 200);
+        assert!(shown.body.contains("小店"), "{}", shown.body);
+    }
+    worker.stop().await?;
+    app.finish().await
+}
+
+#[tokio::test]
+async fn the_shell_example_waits_for_a_person_who_pays() -> Result<()> {
+    let app = TestApp::start().await?;
+    let worker = app.world.worker().await?;
+    let mut shell = shell(&app)?;
+    let mut shell = shell.env_remove("SANDBOX").stdout(Stdio::piped()).spawn()?;
+    let mut lines = BufReader::new(shell.stdout.take().context("no output")?).lines();
     let order = timeout(LIMIT, lines.next_line()).await??;
     let order: Value = serde_json::from_str(&order.context("the example makes no order")?)?;
     pay(&app, &order)?;
     let page = timeout(LIMIT, lines.next_line()).await??;
+    assert!(page.context("no code")?.contains("/qr?id="));
     assert!(timeout(LIMIT, shell.wait()).await??.success());
-
-    let page = page.context("the example ends without a code")?;
-    let path = page.strip_prefix(&app.api.url()).context(page.clone())?;
-    let shown = app.get_with(path, &[]).await?;
-    assert_eq!(shown.status, 200);
-    assert!(shown.body.contains("小店"), "{}", shown.body);
     worker.stop().await?;
+    app.finish().await
+}
+
+#[tokio::test]
+async fn the_shell_example_shows_the_answer_that_failed() -> Result<()> {
+    let app = TestApp::start().await?;
+    for (name, value, words) in [
+        ("APP_KEY", "another", "/login failed: {\"errcode\":400"),
+        (
+            "CODE",
+            "code-error-40029",
+            "/login failed: {\"errcode\":40029",
+        ),
+        ("APP_KEY", "", "sign.app_key"),
+    ] {
+        let output = timeout(LIMIT, shell(&app)?.env(name, value).output()).await??;
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{name}={value}");
+        assert!(said.contains(words), "{name}={value}: {said}");
+    }
     app.finish().await
 }
 

@@ -291,14 +291,51 @@ test("a receive code is read out of a picture", async (context) => {
   await assert.rejects(heyi.decode(path), { name: "HeyiError", code: 422, reason: "unknown_code", message: /WeChat, Alipay/ });
   await writeFile(path, Buffer.alloc(6 << 20));
   await assert.rejects(heyi.decode(path), { code: 413, reason: "too_large" });
-  await assert.rejects(heyi.decode(join(directory, "none.png")), { code: 0, message: /uploadFile:fail/ });
+  await assert.rejects(heyi.decode(join(directory, "none.png")), { code: 0, detail: /uploadFile:fail/ });
 });
 
 test("WeChat's refusal and a network that is away are told apart", async () => {
   const { wx } = phone("away");
   wx.loginCode = `code-away-${process.pid}x0`;
   await client(wx).login();
-  await assert.rejects(client(wx).login(), { code: 40163 });
+  await assert.rejects(client(wx).login(), { code: 40163, message: "微信登录没有成功，请再试一次", detail: /code been used/ });
   const away = client(wx, { baseUrl: "http://127.0.0.1:9", storageKey: "away" });
-  await assert.rejects(away.list(), { name: "HeyiError", code: 0, message: /request:fail/ });
+  await assert.rejects(away.list(), { name: "HeyiError", code: 0, message: "网络不通，请检查网络后再试", detail: /request:fail/ });
+});
+
+test("people read messages in their language, without names of routes", async () => {
+  const { wx } = phone("language", { onPay: "cancel" });
+  const failure = (task) => task.then(assert.fail, (error) => error);
+  const said = async (heyi) => {
+    const native = { ...(await heyi.order(WISH)), params: undefined };
+    heyi.forget();
+    const { request } = wx;
+    const noApi = () => (wx.request = ({ success }) => success({ statusCode: 502, data: "<html>" }));
+    const noPage = Object.assign(Object.create(wx), { navigateToMiniProgram: ({ fail }) => fail({ errMsg: "fail cancel" }) });
+    const busy = Object.assign(Object.create(wx), {
+      request: ({ success }) => success({ statusCode: 200, data: { errcode: -1, errmsg: "system error, rid: 1" } }),
+    });
+    const failures = [
+      await failure(heyi.pay(native)),
+      await failure(heyi.wait(SOON)),
+      await failure(client(noPage, { language: heyi._language }).pay(await heyi.order(WISH))),
+      await failure(client(busy, { language: heyi._language, storageKey: "busy" }).login()),
+      await failure((noApi(), heyi.list())),
+    ];
+    wx.request = request;
+    heyi.forget();
+    return failures;
+  };
+  for (const [language, of] of [["zh_CN", "zh"], ["en_US", "en"], ["fr", "zh"], [undefined, "zh"]]) {
+    wx.getAppBaseInfo = () => ({ language });
+    const failures = await said(client(wx));
+    for (const { message } of failures) {
+      assert.doesNotMatch(message, /[/_:]|wx\.|HTTP/);
+      assert.equal(/[一-龥]/.test(message), of === "zh", message);
+    }
+    assert.deepEqual(failures.map(({ code }) => code), [0, 0, 0, -1, 502]);
+  }
+  delete wx.getAppBaseInfo;
+  wx.getSystemInfoSync = () => ({ language: "en" });
+  assert.match((await said(client(wx)))[0].message, /not paid in a mini-program/);
 });

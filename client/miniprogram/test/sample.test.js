@@ -1,12 +1,13 @@
 "use strict";
 
 const assert = require("node:assert/strict");
-const { readFileSync } = require("node:fs");
+const { mkdtempSync, readFileSync, rmSync, writeFileSync } = require("node:fs");
+const { tmpdir } = require("node:os");
 const { join } = require("node:path");
 const { test } = require("node:test");
 
 const { Heyi } = require("../heyi.js");
-const { HEYI_URL, HEYI_APP_KEY, PAYLOADS, phone } = require("./wx.js");
+const { HEYI_URL, HEYI_APP_KEY, PAYLOADS, onPayjs, phone } = require("./wx.js");
 
 const ROOT = join(__dirname, "..");
 const { wx, seen } = phone("sample");
@@ -69,6 +70,14 @@ test("the page leads from an empty list to a code, a change, its scans and its e
   const picture = await fetch(seen.images[0]);
   assert.equal(picture.headers.get("content-type"), "image/png");
 
+  seen.images.length = 0;
+  page.poster(tap(code.id));
+  assert.equal(seen.images.length, 5);
+  for (const url of seen.images) {
+    const poster = await fetch(url);
+    assert.deepEqual([poster.status, poster.headers.get("content-type")], [200, "image/png"], url);
+  }
+
   page.edit(tap(code.id));
   page.typeName({ detail: { value: "新店" } });
   await page.save();
@@ -90,3 +99,53 @@ test("the page leads from an empty list to a code, a change, its scans and its e
   assert.deepEqual([page.data.codes, page.data.busy], [[], false]);
   await page.onPullDownRefresh();
 });
+
+// As in the developer tools without an appid: each login gives the same code.
+test("a picture is read and an order paid over each other channel, without an appid", async (context) => {
+  wx.loginCode = "the code is a mock one";
+  app.heyi = new Heyi({ baseUrl: HEYI_URL, appKey: HEYI_APP_KEY, storageKey: "mock", wx });
+  await app.heyi.login();
+  await page.onLoad();
+
+  const directory = mkdtempSync(join(tmpdir(), "heyi-"));
+  context.after(() => rmSync(directory, { recursive: true }));
+  wx.album = join(directory, "code.png");
+  let number = 0;
+  for (const [index, channel] of ["miniapp", "cashier", "native"].entries()) {
+    page.chooseChannel({ detail: { value: String(index) } });
+    page.typeName({ detail: { value: channel } });
+    page.typePayload(type("alipay", PAYLOADS.alipay));
+    const paid = new Promise((resolve) => {
+      wx.onShow = (options) => {
+        app.onShow(options);
+        resolve(page.onShow());
+      };
+    });
+    const saved = page.save();
+    if (channel === "miniapp") {
+      await saved;
+      await paid;
+    } else {
+      while (!page.data.toPay) await new Promise((resolve) => setTimeout(resolve, 20));
+      page.copy();
+      await onPayjs(await numberOf(channel), "pay");
+      await saved;
+    }
+    assert.deepEqual([page.data.message, page.data.toPay], ["合成码好了", ""]);
+    number += 1;
+    assert.deepEqual([page.data.codes.length, page.data.codes[0].name], [number, channel]);
+  }
+
+  const [{ id }] = page.data.codes;
+  writeFileSync(wx.album, Buffer.from(await (await fetch(`${app.heyi.pictureUrl(id, { size: 400 })}&as=alipay`)).arrayBuffer()));
+  page.choose();
+  await wx.answered;
+  assert.deepEqual([page.data.message, page.data.payloads], ["读出了支付宝收款码", { alipay: PAYLOADS.alipay }]);
+});
+
+// PayJS's number of the order whose address or code was copied.
+async function numberOf(channel) {
+  if (channel === "native") return app.heyi.pending.payjsOrderId;
+  const cashier = await (await fetch(wx.clipboard)).text();
+  return cashier.match(/payjs\/miniapp\/(\d+)\/pay/)[1];
+}

@@ -51,6 +51,6 @@ test("the types name what there is and nothing else", () => {
   const typed = [...body.matchAll(/^  (?:readonly )?(\w+)[(:]/gm)].map(([, name]) => name);
   const members = Object.getOwnPropertyNames(Heyi.prototype).filter((name) => !name.startsWith("_"));
   assert.deepEqual(typed.sort(), members.sort());
-  const error = new HeyiError("message", 500, "pending");
+  const error = new HeyiError("message", 500, { state: "pending" });
   assert.deepEqual([error.message, error.code, error.state], ["message", 500, "pending"]);
 });

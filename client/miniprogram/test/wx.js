@@ -69,6 +69,9 @@ function phone(name, { onPay = "pay" } = {}) {
     },
 
     previewImage: ({ urls }) => seen.images.push(...urls),
+    chooseMedia: ({ success }) => (wx.answered = success({ tempFiles: [{ tempFilePath: wx.album }] })),
+    showActionSheet: ({ itemList, success }) => itemList.forEach((_, tapIndex) => success({ tapIndex })),
+    setClipboardData: ({ data }) => (wx.clipboard = data),
     scanCode: ({ success }) => success({ result: "https://qr.alipay.com/fkx22222EXAMPLE222222" }),
     showModal(modal) {
       seen.modals.push(modal);

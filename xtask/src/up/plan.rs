@@ -99,6 +99,16 @@ pub(super) fn write_settings(checkout: &Checkout, plans: &[Plan]) -> Result<Path
     Ok(path)
 }
 
+/// What `client/shell/order.sh` needs, for a shell.
+pub(super) fn variables(memory: &Memory, api_port: u16) -> String {
+    format!(
+        "BASE=http://{} SANDBOX=http://{} APP_KEY={} CODE=alice",
+        address(api_port),
+        address(memory.sandbox_port),
+        memory.app_key
+    )
+}
+
 /// Where a program is reached.
 pub(super) fn url(port: u16) -> String {
     format!("http://{}/", address(port))

@@ -10,10 +10,25 @@ const PLATFORMS = [
   { platform: "jd", label: "京东" },
 ];
 
+// Where the person pays. The other two serve merchants for whom PayJS opens no mini-program.
+const CHANNELS = [
+  { channel: "miniapp", label: "在小程序里支付" },
+  { channel: "cashier", label: "用收银台网页支付" },
+  { channel: "native", label: "用另一台手机扫码支付" },
+];
+
+const POSTERS = [
+  { style: "classic", label: "经典" },
+  { style: "dark", label: "深色" },
+  { style: "stand", label: "桌牌" },
+  { style: "sticker", label: "贴纸" },
+  { style: "pair", label: "带微信和支付宝的码" },
+];
+
 const app = getApp();
 
 Page({
-  data: { platforms: PLATFORMS, price: (PRICE / 100).toFixed(2), name: "", payloads: {}, codes: [], next: "", editing: "", message: "", busy: false },
+  data: { platforms: PLATFORMS, channels: CHANNELS, channel: 0, toPay: "", price: (PRICE / 100).toFixed(2), name: "", payloads: {}, codes: [], next: "", editing: "", message: "", busy: false },
 
   onLoad() {
     return this.run(() => this.refresh());
@@ -42,7 +57,18 @@ Page({
     this.setData({ [`payloads.${currentTarget.dataset.platform}`]: detail.value });
   },
 
-  // A receive code is a picture in the album; WeChat reads what is in it.
+  // The api reads the picture of a receive code, and says whose it is.
+  choose() {
+    const read = async (path) => {
+      const { platform, payload } = await app.heyi.decode(path);
+      const { label } = PLATFORMS.find((known) => known.platform === platform);
+      this.setData({ [`payloads.${platform}`]: payload, message: `读出了${label}收款码` });
+    };
+    const picked = ({ tempFiles: [file] }) => this.run(() => read(file.tempFilePath));
+    wx.chooseMedia({ count: 1, mediaType: ["image"], sourceType: ["album"], success: picked });
+  },
+
+  // WeChat's own scanner reads a code on paper or a screen.
   scan({ currentTarget }) {
     const { platform } = currentTarget.dataset;
     wx.scanCode({ scanType: ["qrCode"], success: ({ result }) => this.setData({ [`payloads.${platform}`]: result }) });
@@ -56,9 +82,20 @@ Page({
         this.setData({ editing: "", name: "", payloads: {}, message: "已修改，印好的码不用换" });
         return this.refresh();
       }
-      const order = await app.heyi.order(Object.assign({ totalFee: PRICE }, content));
-      return app.heyi.pay(order);
+      const { channel } = CHANNELS[this.data.channel];
+      const order = await app.heyi.order(Object.assign({ totalFee: PRICE, channel }, content));
+      if (channel === "miniapp") return app.heyi.pay(order);
+      this.setData({ toPay: order.cashierUrl || order.codeUrl });
+      return this.wait(channel === "cashier" ? "请复制地址，发给自己，在微信里打开并付款" : "请把下面的内容做成二维码，用微信扫码付款");
     });
+  },
+
+  chooseChannel({ detail }) {
+    this.setData({ channel: Number(detail.value) });
+  },
+
+  copy() {
+    wx.setClipboardData({ data: this.data.toPay });
   },
 
   edit({ currentTarget }) {
@@ -72,6 +109,12 @@ Page({
 
   show({ currentTarget }) {
     wx.previewImage({ urls: [app.heyi.pictureUrl(this.code(currentTarget).id, { size: 1024 })] });
+  },
+
+  poster({ currentTarget }) {
+    const { id } = this.code(currentTarget);
+    const picked = ({ tapIndex }) => wx.previewImage({ urls: [app.heyi.posterUrl(id, { style: POSTERS[tapIndex].style })] });
+    wx.showActionSheet({ itemList: POSTERS.map(({ label }) => label), success: picked });
   },
 
   stats({ currentTarget }) {
@@ -120,15 +163,15 @@ Page({
     this.setData({ codes: this.data.codes.concat(labelled), next });
   },
 
-  async wait() {
+  async wait(message = "正在确认付款…") {
     this.waiting = true;
-    this.setData({ message: "正在确认付款…" });
+    this.setData({ message });
     try {
       await app.heyi.wait();
     } finally {
       this.waiting = false;
     }
-    this.setData({ name: "", payloads: {}, message: "合成码好了" });
+    this.setData({ name: "", payloads: {}, toPay: "", message: "合成码好了" });
     await this.refresh();
   },
 
