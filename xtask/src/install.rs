@@ -174,6 +174,18 @@ pub(crate) fn browser() -> Result<()> {
     Ok(())
 }
 
+/// The proxy of `deploy/nginx.conf`. Ubuntu 22.04 has the program in another package.
+pub(crate) fn nginx(checkout: &Checkout) -> Result<()> {
+    if find("nginx").is_some() {
+        return Ok(());
+    }
+    let program = checkout.programs().join("nginx");
+    let take = |package| apt::take(package, "usr/sbin/nginx", &program);
+    take("nginx")
+        .or_else(|_| take("nginx-core"))
+        .context("nginx is missing. Install it (Debian: apt install nginx)")
+}
+
 /// What the README's example of a mini-program runs on.
 pub(crate) fn node() -> Result<()> {
     if find("node").is_some() {

@@ -127,6 +127,7 @@ fn for_tests(checkout: &Checkout) -> Result<()> {
     install::mongod(checkout)?;
     install::browser()?;
     install::node()?;
+    install::nginx(checkout)?;
     install::axe(checkout)?;
     install::nextest(checkout)
 }

@@ -31,6 +31,7 @@ mod open_orders;
 mod openapi;
 mod outages;
 mod process;
+mod proxy;
 mod qr;
 mod qr_picture;
 mod qr_poster;

@@ -1,6 +1,6 @@
 //! Packages of Debian and Ubuntu.
 
-use std::{fs, process::Command, sync::OnceLock};
+use std::{fs, path::Path, process::Command, sync::OnceLock};
 
 use anyhow::{Context as _, Result, ensure};
 use heyi_sandbox::servers::process::find;
@@ -12,12 +12,7 @@ static UPDATED: OnceLock<()> = OnceLock::new();
 
 /// Installs packages, where this may and can be done.
 pub(super) fn install(packages: &[&str]) -> Result<()> {
-    ensure!(find("apt-get").is_some(), "this system has no apt-get");
-    ensure!(is_root()?, "only root can install packages");
-    if UPDATED.set(()).is_ok() {
-        println!("updating the lists of apt");
-        works(Command::new("apt-get").args(["-q", "update"]))?;
-    }
+    update()?;
     println!("installing {} with apt", packages.join(", "));
     works(
         Command::new("apt-get")
@@ -25,6 +20,40 @@ pub(super) fn install(packages: &[&str]) -> Result<()> {
             .args(packages)
             .env("DEBIAN_FRONTEND", "noninteractive"),
     )
+}
+
+/// Takes one file out of a package that is not installed: installing it would start a daemon.
+pub(super) fn take(package: &str, file: &str, target: &Path) -> Result<()> {
+    update()?;
+    println!("downloading {file} ({package})");
+    let parent = target.parent().context("no directory")?;
+    // Beside its destination, so that the last step is one rename.
+    let dir = tempfile::tempdir_in(parent)?;
+    works(
+        Command::new("apt-get")
+            .args(["-q", "download", package])
+            .current_dir(dir.path()),
+    )?;
+    let mut archives = fs::read_dir(dir.path())?;
+    let archive = archives.next().context("apt-get left no package")??.path();
+    let unpacked = dir.path().join("unpacked");
+    works(
+        Command::new("dpkg-deb")
+            .arg("-x")
+            .arg(archive)
+            .arg(&unpacked),
+    )?;
+    fs::rename(unpacked.join(file), target).with_context(|| format!("{package} has no {file}"))
+}
+
+fn update() -> Result<()> {
+    ensure!(find("apt-get").is_some(), "this system has no apt-get");
+    ensure!(is_root()?, "only root can install packages");
+    if UPDATED.set(()).is_ok() {
+        println!("updating the lists of apt");
+        works(Command::new("apt-get").args(["-q", "update"]))?;
+    }
+    Ok(())
 }
 
 fn is_root() -> Result<bool> {
