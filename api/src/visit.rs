@@ -16,7 +16,7 @@ const PREFETCHES: [HeaderName; 4] = [
 const BROWSERS: [&str; 2] = ["Mozilla/", "Opera/"];
 
 /// Marks of programs that call themselves a browser, in lower case.
-const PROGRAMS: [&str; 14] = [
+const PROGRAMS: [&str; 20] = [
     "spider",
     "crawl",
     "preview",
@@ -26,6 +26,12 @@ const PROGRAMS: [&str; 14] = [
     "headless",
     "phantomjs",
     "lighthouse",
+    "pagespeed",
+    "gtmetrix",
+    "monitor",
+    "statuscake",
+    "site24x7",
+    "url2png",
     "google-",
     "googleother",
     "whatsapp/",
@@ -121,6 +127,8 @@ mod tests {
             "Mozilla/5.0 (Windows NT 6.1) SkypeUriPreview Preview/0.5",
             "Mozilla/5.0 (X11; Linux x86_64) HeadlessChrome/126.0 Safari/537.36",
             "Mozilla/5.0 (Linux; Android 11; moto g power) Chrome/126.0 Mobile Safari/537.36 Chrome-Lighthouse",
+            "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_13_6) AppleWebKit/537.36 (KHTML, like Gecko; LarkUrl2png/1.0) Chrome/80.0",
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/98.0 Safari/537.36 (StatusCake)",
             "curl/8.5.0",
             "python-requests/2.32",
             "Go-http-client/2.0",
