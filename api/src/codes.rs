@@ -11,6 +11,7 @@ use std::{
 
 use heyi_common::{
     backoff::Backoff,
+    outage,
     payload::AllowList,
     store::{Store, StoreError},
 };
@@ -194,7 +195,10 @@ impl Codes {
         loop {
             let Err(error) = self.listen(store, &mut backoff).await;
             if !has_failed {
-                tracing::warn!(error = %error, "no news of codes from MongoDB, so each is read again for every page");
+                outage::report(
+                    "cannot follow changes of codes, so each is read again for every page",
+                    &error,
+                );
             }
             // A server that is no replica set never will.
             has_failed = self.beginnings.load(Ordering::Acquire) == 0;

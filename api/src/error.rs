@@ -6,7 +6,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use heyi_common::{
-    cache::CacheError, payjs::PayJsError, redis::WriteError, scans::StatsError, store::StoreError,
+    cache::CacheError, outage, payjs::PayJsError, redis::WriteError, scans::StatsError,
+    store::StoreError,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -261,7 +262,13 @@ impl Error {
             Self::Internal(error) => {
                 tracing::error!(error = format!("{error:#}"), "request failed");
             }
-            Self::WeChat(error) | Self::PayJs(error) | Self::Unavailable { source: error, .. } => {
+            Self::Unavailable { source: error, .. } => {
+                outage::report("a request failed", error.as_ref());
+            }
+            Self::WeChat(error) => {
+                tracing::warn!(error = format!("{error:#}"), "{self}");
+            }
+            Self::PayJs(error) => {
                 tracing::warn!(error = format!("{error:#}"), "{self}");
             }
             _ => {}

@@ -1,9 +1,6 @@
 //! `heyi-api` serves; `heyi-api healthcheck` asks a running one whether it is ready.
 
-use std::{
-    io::{self, Write as _},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use heyi_common::{
@@ -37,8 +34,7 @@ async fn main() -> ExitCode {
     match run(Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Without a backtrace, which tells an operator nothing. There may be nobody to read it.
-            let _ = writeln!(io::stderr(), "Error: {error:#}");
+            telemetry::report_end(&error);
             ExitCode::FAILURE
         }
     }
@@ -48,7 +44,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let config = Config::load(Process::Api)?;
     match arguments.command.unwrap_or(Command::Run) {
         Command::Run => {
-            telemetry::start(&config.log)?;
+            let _log = telemetry::start(&config.log)?;
             heyi_api::serve(config, shutdown::on_signal()?).await
         }
         Command::Healthcheck => match config.http.monitor {

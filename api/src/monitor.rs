@@ -13,6 +13,7 @@ use axum::{
 use heyi_common::{
     config,
     redis::{Room, room},
+    telemetry::PROMETHEUS,
 };
 use serde::Serialize;
 use tokio::net::TcpListener;
@@ -22,9 +23,6 @@ use crate::{
     error::{Error, redis_away},
     state::AppState,
 };
-
-/// The text format that Prometheus reads.
-const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The server at `http.monitor`.
 pub(crate) struct Monitor(Option<TcpListener>);

@@ -31,7 +31,9 @@ use futures::FutureExt;
 use tokio::time::timeout;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{address, error::Error, monitor, openapi, present, state::AppState, track::Track};
+use crate::{
+    address, error::Error, meters, monitor, openapi, present, state::AppState, track::Track,
+};
 
 /// Codes belong to people who hand them out, not into search engines.
 const ROBOTS: &str = "User-agent: *\nDisallow: /\n";
@@ -55,7 +57,9 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(check_order::check_order))
         .routes(routes!(decode::decode))
         .split_for_parts();
-    let document = openapi::finish(document).to_pretty_json();
+    let document = openapi::finish(document);
+    meters::declare_requests(&document);
+    let document = document.to_pretty_json();
     let document = Bytes::from(document.unwrap_or_default());
     let routes = routes
         .route("/healthz", get(monitor::healthz))

@@ -7,7 +7,7 @@ mod thread;
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use heyi_common::{config::Config, installation::Installation, shutdown};
+use heyi_common::{config::Config, installation::Installation, outage, shutdown};
 use tokio::{
     net::TcpListener,
     task::spawn_blocking,
@@ -30,7 +30,7 @@ const RETRY_EVERY: Duration = Duration::from_secs(5);
 /// Serves until `stop` is cancelled and what was begun has ended.
 pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     for warning in config.warnings() {
-        tracing::warn!("{warning}");
+        tracing::warn!(once = true, "{warning}");
     }
     let listen = config.http.listen;
     let monitor = Monitor::bind(&config.http).await?;
@@ -116,10 +116,7 @@ async fn flush_scans(state: &AppState) {
     let flushed = timeout(LAST_FLUSH, state.tally.flush()).await;
     let flushed = flushed.map_err(anyhow::Error::from);
     if let Err(error) = flushed.and_then(|flushed| Ok(flushed?)) {
-        tracing::warn!(
-            error = format!("{error:#}"),
-            "the last scans are not counted"
-        );
+        outage::report("the last scans are not counted", error.as_ref());
     }
 }
 
@@ -134,6 +131,10 @@ async fn warn_of_redis(state: AppState) {
 async fn watch_room(state: AppState) {
     let share = state.config.orders.memory_share;
     state.room.watch(&state.redis, share).await;
+}
+
+async fn watch_stores(state: AppState) {
+    Box::pin(outage::watch(state.redis.clone(), state.store.clone())).await;
 }
 
 async fn watch_codes(state: AppState) {
@@ -167,6 +168,10 @@ fn start_side_tasks(state: &AppState, stop: &CancellationToken) {
             stop.clone()
                 .run_until_cancelled_owned(watch_room(state.clone())),
         ),
+        tokio::spawn(
+            stop.clone()
+                .run_until_cancelled_owned(watch_stores(state.clone())),
+        ),
     ];
     // They end by themselves or with `stop`.
     drop(tasks);
@@ -187,13 +192,7 @@ async fn make_indexes(state: AppState) {
     loop {
         match state.store.ensure_indexes().await {
             Ok(()) => return,
-            Err(error) => {
-                let error = anyhow::Error::from(error);
-                tracing::warn!(
-                    error = format!("{error:#}"),
-                    "the indexes cannot be made yet"
-                );
-            }
+            Err(error) => outage::report("the indexes cannot be made yet", &error),
         }
         sleep(RETRY_EVERY).await;
     }

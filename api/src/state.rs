@@ -20,7 +20,6 @@ use heyi_common::{
     telemetry, wechat,
 };
 use metrics::{Counter, counter};
-use metrics_exporter_prometheus::PrometheusHandle;
 use mongodb::bson::oid::ObjectId;
 use url::Url;
 
@@ -30,12 +29,12 @@ use crate::{
     desk::Desk,
     error::Error,
     limit::RateLimit,
+    meters::{self, Notifies},
     outbound::Outbound,
     pages::Pages,
     picture::Picture,
     poster::{self, Posters},
     room::OrderRoom,
-    sparing::Sparing,
     turns::Turns,
     untrusted::UntrustedProxies,
 };
@@ -89,19 +88,15 @@ pub struct Shared {
     pub(crate) untrusted: UntrustedProxies,
     pub(crate) outbound: Arc<Outbound>,
     pub(crate) desk: Desk,
-    /// Lines about notifies that are not ours.
-    pub(crate) refusals: Sparing,
-    /// Lines about reports of abuse.
-    pub(crate) reports: Sparing,
-    /// Notifies that were taken.
-    pub(crate) notifies_queued: Counter,
+    /// What is counted of notifies.
+    pub(crate) notifies: Notifies,
     /// Whether the settings are those of the installation.
     is_installed: AtomicBool,
     /// Whether there is room for new orders.
     pub(crate) room: OrderRoom,
     /// Orders that were refused, by reason.
     pub(crate) orders_refused: OrdersRefused,
-    pub(crate) metrics: PrometheusHandle,
+    pub(crate) metrics: telemetry::Metrics,
 }
 
 /// Orders that `/newOrder` refused although the request was right, by reason.
@@ -111,13 +106,8 @@ pub(crate) struct OrdersRefused {
 }
 
 impl OrdersRefused {
-    /// Counters that exist with 0 from the start.
     fn new() -> Self {
-        let counter = |reason: &'static str| {
-            let counter = counter!("heyi_orders_refused_total", "reason" => reason);
-            counter.increment(0);
-            counter
-        };
+        let counter = |reason| counter!("heyi_orders_refused_total", "reason" => reason);
         Self {
             too_many_open: counter("too_many_open"),
             memory: counter("memory"),
@@ -147,6 +137,7 @@ impl AppState {
     pub async fn new(config: Config) -> anyhow::Result<Self> {
         // First of all: a counter that is made before this counts nothing.
         let metrics = telemetry::metrics();
+        meters::declare();
         let http = http::client()?;
         let redis = Redis::new(&config.redis)?;
         let queue = Queue::new(redis.clone(), &config.redis, &config.queue);
@@ -169,9 +160,7 @@ impl AppState {
             untrusted: UntrustedProxies::default(),
             outbound: Arc::default(),
             desk: Desk::new(),
-            refusals: Sparing::new(),
-            reports: Sparing::new(),
-            notifies_queued: counter!("heyi_notify_total", "outcome" => "queued"),
+            notifies: Notifies::new(),
             is_installed: AtomicBool::new(false),
             room: OrderRoom::default(),
             orders_refused: OrdersRefused::new(),

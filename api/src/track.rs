@@ -9,6 +9,8 @@ use axum::{
 };
 use metrics::{Counter, Histogram, SharedString, counter, histogram};
 
+use crate::meters;
+
 /// One request that is being answered.
 pub(crate) struct Track {
     start: Instant,
@@ -44,7 +46,10 @@ impl Track {
     pub(crate) fn end(self, response: &Response) {
         let elapsed = self.start.elapsed();
         let method = self.method;
-        let route = self.route.as_ref().map_or("none", MatchedPath::as_str);
+        let route = self
+            .route
+            .as_ref()
+            .map_or(meters::NO_ROUTE, MatchedPath::as_str);
         let status = response.status();
         tracing::debug!(
             http.route = route,
@@ -76,8 +81,8 @@ impl Told {
         Self {
             method,
             status,
-            requests: counter!("heyi_http_requests_total", "route" => route.clone(), "method" => method, "status" => text),
-            duration: histogram!("heyi_http_request_duration_seconds", "route" => route, "method" => method),
+            requests: counter!(meters::REQUESTS, "route" => route.clone(), "method" => method, "status" => text),
+            duration: histogram!(meters::REQUEST_SECONDS, "route" => route, "method" => method),
         }
     }
 }

@@ -119,6 +119,7 @@ mod enabled {
     pub(super) fn point(point: Point) {
         if CRASH_AT.as_deref() == Some(point.name()) {
             tracing::error!(crash.point = point.name(), "dying as told");
+            crate::telemetry::flush();
             std::process::abort();
         }
     }

@@ -13,6 +13,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::{
     config::Config,
+    outage,
     queue::Keys,
     redis::Redis,
     store::{Store, StoreError},
@@ -92,7 +93,7 @@ pub enum InstallationError {
     #[error("the record of the installation in Redis cannot be read: {0}")]
     Broken(#[from] serde_json::Error),
     /// MongoDB did not answer.
-    #[error(transparent)]
+    #[error("MongoDB did not answer")]
     Store(#[from] StoreError),
 }
 
@@ -184,7 +185,10 @@ impl Installation {
         loop {
             match timeout(CHECK_WITHIN, self.check()).await {
                 Ok(Err(error)) if !error.is_final() => {
-                    tracing::debug!(%error, "the installation cannot be looked at yet");
+                    outage::report(
+                        "cannot read the record of the installation, trying again",
+                        &error,
+                    );
                     sleep(AGAIN).await;
                 }
                 // A connection that died silently; the next one may live.

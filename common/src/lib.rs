@@ -18,6 +18,7 @@ pub mod sign;
 
 pub mod cache;
 pub mod installation;
+pub mod outage;
 pub mod proxies;
 pub mod queue;
 pub mod redis;

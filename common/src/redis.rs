@@ -32,7 +32,7 @@ use self::{
     masters::{Masters, all, master_of},
     renewable::Made,
 };
-use crate::{config, http};
+use crate::{config, http, outage::StoreName};
 
 /// A handle to Redis that finds its master and reconnects by itself. Cheap to clone.
 #[derive(Clone)]
@@ -53,6 +53,7 @@ impl Redis {
         http::install_tls();
         let places = Places::parse(config.url.expose_secret())
             .map_err(|mistake| anyhow::anyhow!("redis.url {mistake}"))?;
+        StoreName::Redis.set_address(places.addresses());
         Ok(Self {
             masters: Arc::new(Masters::new(places)),
             wait_replicas: config.wait_replicas,

@@ -55,7 +55,7 @@ use self::{
     inserts::{Inserted, Inserts},
     reads::Reads,
 };
-use crate::{config, http, order::OutTradeNo};
+use crate::{config, http, order::OutTradeNo, outage::StoreName};
 
 const SELECT_TIMEOUT: Duration = Duration::from_secs(2);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -119,6 +119,8 @@ impl Store {
         let url = ConnectionString::parse(config.url.expose_secret())
             .map_err(|_| anyhow!("mongo.url is not a valid MongoDB URL"))?;
         let mut options = ClientOptions::parse(url).await.context("read mongo.url")?;
+        let hosts = options.hosts.iter().map(ToString::to_string);
+        StoreName::MongoDb.set_address(hosts.collect::<Vec<_>>().join(","));
         options.app_name = Some("heyi".to_owned());
         options.server_selection_timeout = Some(SELECT_TIMEOUT);
         options.connect_timeout = Some(CONNECT_TIMEOUT);

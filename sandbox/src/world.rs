@@ -11,6 +11,7 @@ use std::{
     env,
     net::Ipv4Addr,
     path::{Path, PathBuf},
+    process::Stdio,
     time::Duration,
 };
 
@@ -257,12 +258,24 @@ impl World {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), value.clone()));
         let settings = self.settings.clone().into_iter().chain(own).collect();
-        Heyi::start(program, &[], port, settings, self.dir.path())
+        Heyi::start(program, &[], port, settings, self.dir.path(), None)
+    }
+
+    /// Starts `heyi-api` and `heyi-worker` with standard errors of the test's own, and waits until they are ready.
+    pub async fn both_into(&self, outputs: [Stdio; 2]) -> Result<[Heyi; 2]> {
+        let [of_api, of_worker] = outputs;
+        let start = |program: &str, port, output| {
+            let settings = self.settings.clone();
+            Heyi::start(program, &[], port, settings, self.dir.path(), Some(output))
+        };
+        let api = start("heyi-api", self.api_port, of_api)?;
+        let worker = start("heyi-worker", free_port()?, of_worker)?;
+        Ok([api.ready().await?, worker.ready().await?])
     }
 
     fn start(&self, program: &str, arguments: &[&str], port: u16) -> Result<Heyi> {
         let settings = self.settings.clone();
-        Heyi::start(program, arguments, port, settings, self.dir.path())
+        Heyi::start(program, arguments, port, settings, self.dir.path(), None)
     }
 
     /// Ends the world. An event that still waits is an error; keys and database are dropped in any case, unless

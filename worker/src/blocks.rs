@@ -8,6 +8,7 @@ use std::time::Duration;
 use heyi_common::{
     backoff::{Backoff, jitter},
     order::OpenId,
+    outage,
 };
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -36,9 +37,9 @@ async fn keep_applying(context: &Context) {
                 sleep(jitter(EVERY)).await;
             }
             Err(error) => {
-                tracing::warn!(
-                    error = format!("{error:#}"),
-                    "blocked owners cannot be applied, trying again"
+                outage::report(
+                    "blocked owners cannot be applied, trying again",
+                    error.as_ref(),
                 );
                 backoff.wait().await;
             }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use heyi_common::backoff::{Backoff, jitter};
+use heyi_common::{
+    backoff::{Backoff, jitter},
+    outage,
+};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -30,10 +33,7 @@ async fn keep_folding(context: &Context) {
                 sleep(jitter(EVERY)).await;
             }
             Err(error) => {
-                tracing::warn!(
-                    error = format!("{error:#}"),
-                    "scans cannot be folded, trying again"
-                );
+                outage::report("scans cannot be folded, trying again", error.as_ref());
                 backoff.wait().await;
             }
         }

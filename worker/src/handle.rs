@@ -5,6 +5,7 @@ use std::time::Instant;
 use apalis::prelude::{BoxDynError, Data};
 use heyi_common::{
     crash::{self, Point},
+    outage,
     queue::{Cause, Delivery, Event, Outcome},
 };
 
@@ -36,6 +37,7 @@ pub(crate) async fn handle(
             if trouble.is_of_the_store() {
                 handler.intake.close();
             }
+            outage::report("cannot handle an event, trying again", trouble.as_error());
             try_again(event, &trouble.to_string())
         }
     };
@@ -86,6 +88,7 @@ fn try_again(event: &Event, error: &str) -> Outcome {
     }
 }
 
+/// A line with the field `outcome` is about one payment and is always written.
 fn log(delivery: &Delivery, outcome: &Outcome) {
     // Read from the form again, so only where the outcome does not name it.
     let number = || {
@@ -114,8 +117,20 @@ fn log(delivery: &Delivery, outcome: &Outcome) {
             "to be tried again"
         ),
         Outcome::Dead { reason, error } => tracing::error!(
-            event.id = id, event.attempt = attempt, order.out_trade_no = number(), %reason, error, "dead letter"
+            outcome = outcome.name(),
+            event.id = id,
+            event.attempt = attempt,
+            order.out_trade_no = number(),
+            %reason,
+            error,
+            "dead letter"
         ),
-        Outcome::Rejected { error } => tracing::warn!(event.id = id, error, "rejected"),
+        Outcome::Rejected { error } => tracing::error!(
+            outcome = outcome.name(),
+            event.id = id,
+            order.out_trade_no = number(),
+            error,
+            "rejected"
+        ),
     }
 }

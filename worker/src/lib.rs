@@ -8,6 +8,7 @@ mod context;
 mod fold;
 mod handle;
 mod intake;
+mod meters;
 mod monitor;
 mod promote;
 mod retry_delay;
@@ -37,6 +38,7 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     let mut tasks = JoinSet::new();
     let server = monitor::Server::bind(&config.worker, context.clone()).await?;
     tasks.spawn(server.serve(ended.clone()));
+    tasks.spawn(monitor::watch_stores(context.clone(), ended.clone()));
     shutdown::announce_ready(ended.clone());
     let redis = context.queue.redis().clone();
     let store = context.store.clone();

@@ -1,9 +1,6 @@
 //! The binary `heyi-worker`: the worker, and the commands of its operator.
 
-use std::{
-    io::{self, Write as _},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use heyi_common::{
@@ -36,8 +33,7 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     run(Arguments::parse()).await.unwrap_or_else(|error| {
-        // Without a backtrace, which tells an operator nothing. There may be nobody to read it.
-        let _ = writeln!(io::stderr(), "Error: {error:#}");
+        telemetry::report_end(&error);
         ExitCode::FAILURE
     })
 }
@@ -46,7 +42,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.command.unwrap_or(Command::Run) {
         Command::Run => {
             let config = Config::load(Process::Worker)?;
-            telemetry::start(&config.log)?;
+            let _log = telemetry::start(&config.log)?;
             Box::pin(heyi_worker::run(config, shutdown::on_signal()?)).await?;
         }
         Command::Healthcheck => {

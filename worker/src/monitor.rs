@@ -6,21 +6,19 @@ use anyhow::Context as _;
 use axum::{
     Router,
     extract::State,
-    http::StatusCode,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
 use heyi_common::{
-    config,
-    queue::status::Status,
+    config, outage,
     redis::{MemoryGauges, Room, room},
-    telemetry,
+    telemetry::{self, PROMETHEUS},
 };
-use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::Context;
+use crate::{Context, meters};
 
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -28,14 +26,14 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub(crate) struct Server {
     listener: TcpListener,
     context: Context,
-    metrics: PrometheusHandle,
+    metrics: telemetry::Metrics,
 }
 
 /// What the routes share.
 #[derive(Clone)]
 struct Handles {
     context: Context,
-    metrics: PrometheusHandle,
+    metrics: telemetry::Metrics,
     memory: Arc<MemoryGauges>,
 }
 
@@ -46,10 +44,12 @@ impl Server {
             .with_context(|| format!("cannot listen on worker.listen {}", config.listen))?;
         let address: SocketAddr = listener.local_addr().context("no address")?;
         tracing::info!(http.address = %address, "listening");
+        let metrics = telemetry::metrics();
+        meters::declare();
         Ok(Self {
             listener,
             context,
-            metrics: telemetry::metrics(),
+            metrics,
         })
     }
 
@@ -98,34 +98,34 @@ async fn readyz(State(Handles { context, .. }): State<Handles>) -> Response {
     }
 }
 
-async fn metrics(State(handles): State<Handles>) -> String {
+/// Answers the metrics of this process, and the state of the queue.
+async fn metrics(State(handles): State<Handles>) -> Response {
     let Handles {
         context,
         metrics,
         memory,
     } = handles;
-    let masters = context.queue.redis().memory().await;
-    memory.tell(&masters.unwrap_or_default());
-    match context.queue.status().await {
-        Ok(status) => gauge(&status),
-        Err(error) => tracing::warn!(error = %error, "cannot read the state of the queue"),
+    let redis = context.queue.redis();
+    let (masters, status) = tokio::join!(
+        timeout(PATIENCE, redis.memory()),
+        timeout(PATIENCE, context.queue.status())
+    );
+    memory.tell(&masters.ok().and_then(Result::ok).unwrap_or_default());
+    match status {
+        Ok(Ok(status)) => meters::set_queue(Some(&status)),
+        Ok(Err(error)) => {
+            outage::report("cannot read the state of the queue", &error);
+            meters::set_queue(None);
+        }
+        Err(_) => meters::set_queue(None),
     }
-    metrics.run_upkeep();
-    metrics.render()
+    ([(header::CONTENT_TYPE, PROMETHEUS)], metrics.render()).into_response()
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "gauges are floating; these numbers are far below 2^52"
-)]
-fn gauge(status: &Status) {
-    metrics::gauge!("heyi_queue_waiting").set(status.waiting as f64);
-    metrics::gauge!("heyi_queue_oldest_seconds").set(status.oldest_ms.unwrap_or(0) as f64 / 1000.0);
-    metrics::gauge!("heyi_queue_pending").set(status.pending.values().sum::<u64>() as f64);
-    metrics::gauge!("heyi_queue_retries").set(status.retries as f64);
-    metrics::gauge!("heyi_queue_confirms").set(status.confirms as f64);
-    metrics::gauge!("heyi_queue_dead").set(status.dead as f64);
-    metrics::gauge!("heyi_queue_rejected").set(status.rejected as f64);
+/// Watches whether the stores answer.
+pub(crate) async fn watch_stores(context: Context, stop: CancellationToken) {
+    let watch = outage::watch(context.queue.redis().clone(), context.store);
+    Box::pin(stop.run_until_cancelled(watch)).await;
 }
 
 /// Says loudly at start what could lose a payment.

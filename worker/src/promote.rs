@@ -42,17 +42,22 @@ impl Trouble {
     pub(crate) fn is_of_the_store(&self) -> bool {
         matches!(self, Self::Store(StoreError::Mongo(_) | StoreError::Slow))
     }
-}
 
-impl std::fmt::Display for Trouble {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let error: &dyn std::error::Error = match self {
+    /// What is out of reach, as it says itself.
+    pub(crate) fn as_error(&self) -> &(dyn std::error::Error + 'static) {
+        match self {
             Self::Store(error) => error,
             Self::Redis(error) => error,
             Self::Orders(error) => error,
             Self::Queue(error) => error,
             Self::PayJs(error) => error,
-        };
+        }
+    }
+}
+
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let error = self.as_error();
         write!(f, "{error}")?;
         let mut cause = error.source();
         while let Some(error) = cause {

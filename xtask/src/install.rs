@@ -132,6 +132,16 @@ pub(crate) fn checkers(checkout: &Checkout) -> Result<()> {
     cargo_commands(checkout, &[CARGO_DENY, CARGO_SHEAR])
 }
 
+/// What tests the alarms.
+pub(crate) fn promtool(checkout: &Checkout) -> Result<()> {
+    if find("promtool").is_some() {
+        return Ok(());
+    }
+    let program = checkout.programs().join("promtool");
+    apt::take("prometheus", "usr/bin/promtool", &program)
+        .context("promtool is missing. Install it (Debian: apt install prometheus)")
+}
+
 /// What runs the tests.
 pub(crate) fn nextest(checkout: &Checkout) -> Result<()> {
     cargo_commands(checkout, &[CARGO_NEXTEST])

@@ -70,6 +70,7 @@ async fn everything(checkout: &Checkout, steps: &mut Steps, count: &mut Count) -
     steps.run("install", || {
         for_tests(checkout)?;
         install::make()?;
+        install::promtool(checkout)?;
         install::checkers(checkout)
     })?;
     let schemathesis = steps.run("install schemathesis", || install::schemathesis(checkout))?;
@@ -104,6 +105,10 @@ async fn everything(checkout: &Checkout, steps: &mut Steps, count: &mut Count) -
     steps.run("doc", || {
         let mut doc = cargo(checkout, "doc --no-deps --workspace --locked");
         succeed(doc.env("RUSTDOCFLAGS", "-D warnings"))
+    })?;
+    steps.run("alarms", || {
+        let mut promtool = checkout.command("promtool");
+        succeed(promtool.args(["test", "rules", "deploy/prometheus/heyi.test.yml"]))
     })?;
     steps.run("deny", || {
         let line = "deny --offline check bans licenses sources";

@@ -83,7 +83,7 @@ pub(super) async fn login(
     let openid = match state.wechat.openid(&code).await {
         Ok(openid) => openid,
         Err(WeChatError::Refused { errcode, errmsg }) => {
-            tracing::info!(wechat.errcode = errcode, "WeChat refused a login");
+            tracing::warn!(wechat.errcode = errcode, "WeChat refused a login");
             return Ok(Json(Answer::Refusal(Refusal { errcode, errmsg })));
         }
         Err(error) => return Err(Error::WeChat(error.into())),

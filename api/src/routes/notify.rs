@@ -9,14 +9,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use heyi_common::{
+    outage,
     payjs::{Notify, NotifyError},
     queue::PaymentRef,
     redis::WriteError,
 };
-use metrics::counter;
 use tokio::time::{Instant, timeout_at};
 
-use crate::{error::Error, params::read_body, sparing::Sparing, state::AppState};
+use crate::{error::Error, meters::Notifies, params::read_body, state::AppState};
 
 /// PayJS gives up after 3 s.
 const LIMIT: Duration = Duration::from_millis(2500);
@@ -36,7 +36,7 @@ enum Refusal {
     Forged,
     #[error("the body is not UTF-8")]
     NotUtf8,
-    #[error(transparent)]
+    #[error("it cannot be written")]
     Queue(#[from] WriteError),
     #[error("the service is starting")]
     Starting,
@@ -61,7 +61,7 @@ enum Refusal {
 pub(super) async fn notify(State(state): State<AppState>, body: Body) -> Response {
     match receive(&state, body).await {
         Ok(payment) => {
-            state.notifies_queued.increment(1);
+            state.notifies.queued();
             // By this line a payment can be found though Redis lost it before it was promoted.
             tracing::info!(
                 order.out_trade_no = %payment.out_trade_no,
@@ -70,7 +70,7 @@ pub(super) async fn notify(State(state): State<AppState>, body: Body) -> Respons
             );
             "success".into_response()
         }
-        Err(refusal) => refusal.answer(&state.refusals),
+        Err(refusal) => refusal.answer(&state.notifies),
     }
 }
 
@@ -98,8 +98,8 @@ async fn receive(state: &AppState, body: Body) -> Result<PaymentRef, Refusal> {
 }
 
 impl Refusal {
-    /// Says so to the caller, the metrics and the log. What strangers can cause has no alarm and few lines.
-    fn answer(self, refusals: &Sparing) -> Response {
+    /// Says so to the caller, the metrics and the log. What strangers can cause has no alarm.
+    fn answer(self, notifies: &Notifies) -> Response {
         let status = match &self {
             Self::Body(error) => error.status(),
             Self::SlowBody | Self::NotOurs(_) | Self::Forged | Self::NotUtf8 => {
@@ -107,18 +107,13 @@ impl Refusal {
             }
             Self::Starting | Self::Queue(_) | Self::TimedOut => StatusCode::SERVICE_UNAVAILABLE,
         };
-        let error: String = format!("{:#}", anyhow::Error::from(self))
-            .chars()
-            .take(LOGGED)
-            .collect();
         if status.is_server_error() {
-            counter!("heyi_notify_total", "outcome" => "unavailable").increment(1);
-            tracing::error!(error, "notify not queued, PayJS will send it again");
+            notifies.unavailable.increment(1);
+            outage::report("notify not queued, PayJS will send it again", &self);
         } else {
-            counter!("heyi_notify_total", "outcome" => "refused").increment(1);
-            if let Some(left_out) = refusals.admit() {
-                tracing::warn!(error, left_out, "notify refused");
-            }
+            notifies.refused.increment(1);
+            let error: String = outage::causes(&self).chars().take(LOGGED).collect();
+            tracing::warn!(error, "notify refused");
         }
         (status, "fail").into_response()
     }

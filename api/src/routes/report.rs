@@ -18,6 +18,7 @@ use crate::{
     address::{self, network},
     error::Error,
     language::Language,
+    meters,
     pages::{Page, ReportPage},
     params::{PageParams, Params},
     state::AppState,
@@ -100,15 +101,12 @@ pub(super) async fn report(
     let report = Report::new(reporter, id, reason, &request.text, &request.contact)
         .map_err(|error| Error::Invalid(error.to_string()))?;
     let recorded = state.store.record_report(&report).await?;
-    metrics::counter!("heyi_reports_total", "outcome" => recorded.name()).increment(1);
-    if recorded != Recorded::Repeated
-        && let Some(left_out) = state.reports.admit()
-    {
+    metrics::counter!(meters::REPORTS, "outcome" => recorded.name()).increment(1);
+    if recorded != Recorded::Repeated {
         tracing::warn!(
             code.id = %id,
             report.reason = reason.name(),
             report.is_stored = recorded == Recorded::Kept,
-            left_out,
             "code reported"
         );
     }

@@ -10,7 +10,7 @@ use heyi_common::config;
 use ipnet::IpNet;
 use metrics::{Counter, counter};
 
-use crate::{address, sparing::Sparing};
+use crate::{address, meters};
 
 /// Counts the open connections of each client network.
 pub(super) struct Connections {
@@ -20,7 +20,6 @@ pub(super) struct Connections {
     trusted: Vec<IpNet>,
     open: Mutex<HashMap<IpAddr, u32>>,
     refused: Counter,
-    refusals: Sparing,
 }
 
 /// An open connection; dropping it makes room for another one.
@@ -33,8 +32,7 @@ impl Connections {
             most: config.connections_per_address,
             trusted: config.trusted_proxies.clone(),
             open: Mutex::default(),
-            refused: counter!("heyi_http_connections_refused_total"),
-            refusals: Sparing::new(),
+            refused: counter!(meters::CONNECTIONS_REFUSED),
         }
     }
 
@@ -52,14 +50,11 @@ impl Connections {
         }
         drop(open);
         self.refused.increment(1);
-        if let Some(left_out) = self.refusals.admit() {
-            tracing::warn!(
-                client = %network,
-                left_out,
-                "connection refused: this client has http.connections_per_address open; if it is your proxy, name it \
-                 in http.trusted_proxies"
-            );
-        }
+        tracing::warn!(
+            client = %network,
+            "connection refused: this client has http.connections_per_address open; if it is your proxy, name it \
+             in http.trusted_proxies"
+        );
         None
     }
 
@@ -92,7 +87,6 @@ mod tests {
             trusted: vec!["10.0.0.0/8".parse().unwrap()],
             open: Mutex::default(),
             refused: Counter::noop(),
-            refusals: Sparing::new(),
         })
     }
 

@@ -158,7 +158,8 @@ async fn a_slow_body_of_a_notify_raises_no_alarm() -> Result<()> {
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     assert!(elapsed < Duration::from_secs(10), "{elapsed:?}");
     let metrics = app.monitor("/metrics").await?.body;
-    assert!(!metrics.contains("unavailable"), "{metrics}");
+    let unavailable = r#"heyi_notify_total{outcome="unavailable"} 0"#;
+    assert!(metrics.contains(unavailable), "{metrics}");
     app.finish().await
 }
 

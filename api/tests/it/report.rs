@@ -1,6 +1,6 @@
 use anyhow::Result;
 use heyi_common::store::{Reason, Report};
-use heyi_sandbox::world::params;
+use heyi_sandbox::world::{eventually, params};
 
 use crate::support::{TestApp, assert_fails, header};
 
@@ -51,7 +51,10 @@ async fn a_report_is_recorded_whoever_sends_it() -> Result<()> {
         )]
     );
     assert_eq!(reports[0].repeats, 1);
-    assert!(app.api.log().contains("code reported"));
+    eventually("the log has it", async || {
+        Ok(app.api.log().contains("code reported"))
+    })
+    .await?;
     assert!(!app.api.log().contains("13800000000"));
     app.finish().await
 }

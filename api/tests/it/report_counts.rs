@@ -8,7 +8,7 @@ use heyi_common::{
 };
 use heyi_sandbox::{
     servers::process::free_port,
-    world::{Client, Heyi, params},
+    world::{Client, Heyi, eventually, params},
 };
 use mongodb::bson::oid::ObjectId;
 
@@ -42,14 +42,14 @@ async fn summary(app: &TestApp, code: ObjectId) -> Result<ReportSummary> {
 /// The lines of the log about reports, and how many were left out of it.
 fn logged(api: &Heyi) -> (usize, u64) {
     let log = api.log();
-    let lines: Vec<&str> = log
-        .lines()
-        .filter(|line| line.contains("code reported"))
-        .collect();
-    let left_out = lines
-        .iter()
-        .filter_map(|line| line.split("left_out=").nth(1)?.parse::<u64>().ok());
-    (lines.len(), left_out.sum())
+    let lines = log.lines().filter(|line| line.contains("code reported"));
+    let (left_out, written): (Vec<&str>, Vec<&str>) =
+        lines.partition(|line| line.contains("left_out="));
+    let left_out = left_out.iter().filter_map(|line| {
+        let number = line.split("left_out=").nth(1)?.split(' ').next()?;
+        number.parse::<u64>().ok()
+    });
+    (written.len(), left_out.sum())
 }
 
 #[tokio::test]
@@ -73,7 +73,11 @@ async fn a_hundred_reports_of_one_address_do_not_mute_the_next() -> Result<()> {
     let reports = app.store.reports(Some(code), 1000).await?;
     assert_eq!(reports.len(), 4);
     assert!(!serde_json::to_string(&reports)?.contains("203.0.113"));
-    assert_eq!(logged(&app.api), (4, 0));
+    eventually("all are written or counted as left out", async || {
+        let (lines, left_out) = logged(&app.api);
+        Ok(lines as u64 + left_out == 4)
+    })
+    .await?;
     app.finish().await
 }
 
@@ -110,13 +114,16 @@ async fn two_apis_keep_one_report_of_an_address_and_no_more_than_fit() -> Result
         (100, 30, 0)
     );
     assert_eq!(app.store.reports(Some(many), 1000).await?.len(), most);
-    for api in [&app.api, &other] {
-        let (lines, left_out) = logged(api);
-        assert!(
-            lines >= 10 && lines + usize::try_from(left_out)? <= 66,
-            "{lines}, {left_out}"
-        );
-    }
+    // Each of the two has about half of 1 + 130 reports that were no repeat.
+    eventually("all are written or counted as left out", async || {
+        let told = [&app.api, &other].map(logged);
+        Ok(told
+            .iter()
+            .map(|(lines, left_out)| *lines as u64 + left_out)
+            .sum::<u64>()
+            == 131)
+    })
+    .await?;
     other.stop().await?;
     app.finish().await
 }

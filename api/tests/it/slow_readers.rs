@@ -144,7 +144,10 @@ async fn one_address_has_so_many_connections() -> Result<()> {
         metrics.contains("heyi_http_connections_refused_total 1"),
         "{metrics}"
     );
-    assert!(app.api.log().contains("http.trusted_proxies"));
+    eventually("the log says so", async || {
+        Ok(app.api.log().contains("http.trusted_proxies"))
+    })
+    .await?;
     open.pop();
     eventually("there is room again", async || {
         let mut stream = TcpStream::connect(address(&app)?).await?;

@@ -184,7 +184,10 @@ async fn only_the_owner_sees_the_scans() -> Result<()> {
 
 #[tokio::test]
 async fn without_redis_pages_are_shown_and_their_scans_counted_later() -> Result<()> {
-    let mut app = TestApp::start_in(World::with_own_stores().await?).await?;
+    let mut world = World::with_own_stores().await?;
+    // Else only a line in five seconds is about Redis.
+    world.set("HEYI_LOG__FILTER", "info,heyi_common=debug");
+    let mut app = TestApp::start_in(world).await?;
     let alice = app.client.login("alice").await?;
     let code = app.code(&alice, "小店").await?;
     scan(&app, &code, &AGENTS).await?;

@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use tower::{Layer, Service};
 
 use super::{Consumer, DeadReason, Delivery, Outcome, settle::Settler};
+use crate::outage;
 
 /// What a failure of the handler itself means, e.g. when it took too long.
 pub type OnError = fn(&Delivery, &BoxDynError) -> Outcome;
@@ -78,7 +79,10 @@ impl Backend for StreamBackend {
         let release = self.release.get_or_insert_with(|| {
             Box::pin(async move {
                 if let Err(error) = consumer.release().await {
-                    tracing::warn!(error = %error, "cannot give events back; they are taken over within seconds");
+                    outage::report(
+                        "cannot give events back; they are taken over within seconds",
+                        &error,
+                    );
                 }
             })
         });
@@ -164,12 +168,23 @@ where
                 },
                 Err(error) => on_error(&delivery, &error),
             };
-            metrics::counter!("heyi_events_total", "outcome" => outcome.name()).increment(1);
+            count(&delivery, &outcome);
             settler.settle(&delivery, outcome).await;
             consumer.held.remove(delivery.partition, &delivery.id);
         };
         // A task of its own, so that handlers use every core.
         let run = tokio::spawn(run);
         Box::pin(async move { run.await.map_err(Into::into) })
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "times in ms are far below 2^52")]
+fn count(delivery: &Delivery, outcome: &Outcome) {
+    metrics::counter!("heyi_events_total", "outcome" => outcome.name()).increment(1);
+    if let Outcome::Promoted(_) = outcome {
+        let now = jiff::Timestamp::now().as_millisecond();
+        let took = now.saturating_sub(delivery.event.received_at).max(0);
+        metrics::histogram!("heyi_promotion_seconds").record(took as f64 / 1000.0);
+        metrics::gauge!("heyi_last_promotion_timestamp_seconds").set(now as f64 / 1000.0);
     }
 }

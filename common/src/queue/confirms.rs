@@ -16,6 +16,7 @@ use crate::{
     backoff::Backoff,
     crash::{self, Point},
     order::{OpenId, OutTradeNo, PAID_TTL},
+    outage,
     redis::WriteError,
 };
 
@@ -196,7 +197,7 @@ pub async fn watch(queue: Queue, intake: watch::Receiver<bool>, stop: Cancellati
                 backoff.reset();
             }
             Err(error) => {
-                tracing::warn!(error = %error, "cannot look for confirms in Redis, trying again");
+                outage::report("cannot look for confirms, trying again", &error);
                 backoff.wait().await;
             }
         }

@@ -10,6 +10,7 @@ use super::{Partition, Queue, confirms::BEHIND_AFTER_RETRY};
 use crate::{
     backoff::Backoff,
     crash::{self, Point},
+    outage,
 };
 
 /// How often to look.
@@ -56,7 +57,7 @@ impl Queue {
             match self.move_due(partition).await {
                 Ok(_) => backoff.reset(),
                 Err(error) => {
-                    tracing::warn!(error = %error, "cannot look for due events, trying again");
+                    outage::report("cannot look for due events, trying again", &error);
                     backoff.wait().await;
                 }
             }

@@ -10,6 +10,7 @@ use redis::{RedisResult, Script};
 use tokio::time::Instant;
 
 use super::{Consumer, Partition};
+use crate::outage;
 
 /// A consumer whose heartbeat did not change for this long is dead.
 const DEAD_AFTER: Duration = Duration::from_secs(8);
@@ -34,7 +35,7 @@ impl Consumer {
                 }
                 Err(error) => {
                     self.healthy_since.send_replace(None);
-                    tracing::warn!(error = %error, "cannot send a heartbeat to Redis, trying again");
+                    outage::report("cannot send a heartbeat, trying again", &error);
                     EVERY_WHILE_AWAY
                 }
             };

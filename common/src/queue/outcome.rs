@@ -38,6 +38,9 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// All names in metrics.
+    pub const NAMES: [&str; 5] = ["promoted", "nothing", "retry", "dead", "rejected"];
+
     /// Its name in metrics.
     pub fn name(&self) -> &'static str {
         match self {
@@ -65,6 +68,14 @@ pub enum DeadReason {
 }
 
 impl DeadReason {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::PaidTwice,
+        Self::Mismatch,
+        Self::OrderMissing,
+        Self::Poison,
+    ];
+
     /// The reason as it is stored.
     pub fn name(self) -> &'static str {
         match self {

@@ -12,6 +12,7 @@ use crate::{
     backoff::Backoff,
     crash::{self, Point},
     order::OutTradeNo,
+    outage,
     redis::WriteError,
 };
 
@@ -67,7 +68,7 @@ impl Settler {
             Outcome::Nothing => None,
             other => {
                 while let Err(error) = self.queue.leave(delivery, &other).await {
-                    tracing::warn!(error = %error, event.id = delivery.id, "cannot settle an event, trying again");
+                    outage::report("cannot settle an event, trying again", &error);
                     backoff.wait().await;
                 }
                 return;
@@ -106,10 +107,13 @@ async fn acknowledge(queue: Queue, mut receiver: mpsc::Receiver<Acknowledgement>
                     alone += 1;
                 }
                 if alone == MOST_ALONE {
-                    tracing::warn!(error = %error, "events are done on a master without enough replicas");
+                    outage::report(
+                        "events are done on a master without enough replicas",
+                        &error,
+                    );
                     break;
                 }
-                tracing::warn!(error = %error, "cannot acknowledge events, trying again");
+                outage::report("cannot acknowledge events, trying again", &error);
                 backoff.wait().await;
             }
             for acknowledgement in batch {
@@ -248,7 +252,10 @@ impl Queue {
             reason,
         });
         let target = self.keys.dead(partition);
-        self.move_to(partition, id, &target, 0, marks, fields).await
+        self.move_to(partition, id, &target, 0, marks, fields)
+            .await?;
+        metrics::counter!("heyi_dead_total", "reason" => reason.name()).increment(1);
+        Ok(())
     }
 
     /// Moves an entry to another stream of at most about `longest` (0: any), and sets the marks of a failure.

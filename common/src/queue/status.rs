@@ -20,6 +20,9 @@ pub struct Status {
     pub retries: u64,
     /// Of these, the ones whose time has come.
     pub retries_due: u64,
+    /// Time in ms since the api received the oldest of these. Of more than 200, only those that are due first and last are
+    /// looked at.
+    pub oldest_retry_ms: Option<u64>,
     /// Confirms that wait for their turn.
     pub confirms: u64,
     /// Dead letters.
@@ -50,8 +53,19 @@ impl Queue {
             .arg(GROUP)
             .invoke_async(&mut self.connection())
             .await?;
-        let (now, waiting, received, retries, due, confirms, dead, rejected, added, consumers) =
-            read;
+        let (
+            now,
+            waiting,
+            received,
+            retries,
+            due,
+            parked,
+            confirms,
+            dead,
+            rejected,
+            added,
+            consumers,
+        ) = read;
         status.waiting += waiting;
         status.retries += retries;
         status.retries_due += due;
@@ -59,15 +73,19 @@ impl Queue {
         status.dead += dead;
         status.rejected += rejected;
         status.added += added;
-        if let Ok(received) = received.parse::<u64>() {
-            let age = now.saturating_sub(received);
-            status.oldest_ms = Some(status.oldest_ms.map_or(age, |known| known.max(age)));
-        }
+        // None is less than any age.
+        status.oldest_ms = status.oldest_ms.max(age(now, &received));
+        status.oldest_retry_ms = status.oldest_retry_ms.max(age(now, &parked));
         for (consumer, pending) in consumers {
             *status.pending.entry(consumer).or_default() += pending;
         }
         Ok(())
     }
+}
+
+fn age(now: u64, received: &str) -> Option<u64> {
+    let received: u64 = received.parse().ok()?;
+    Some(now.saturating_sub(received))
 }
 
 /// What `status.lua` returns.
@@ -77,6 +95,7 @@ type Read = (
     String,
     u64,
     u64,
+    String,
     u64,
     u64,
     u64,

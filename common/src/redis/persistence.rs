@@ -6,7 +6,7 @@ use futures::future::join_all;
 use redis::{ConnectionInfo, InfoDict, RedisResult, aio::MultiplexedConnection};
 
 use super::{Redis, is_forbidden, masters::all, node::Node, places::at};
-use crate::backoff::Backoff;
+use crate::{backoff::Backoff, outage};
 
 /// What that means to an operator.
 pub const FORBIDDEN: &str = "Redis refuses INFO to this user: nobody checks how it keeps data, and new orders are taken whatever \
@@ -112,7 +112,7 @@ impl Redis {
             match self.persistence().await {
                 Ok(servers) => {
                     for warning in self.warnings_about(&servers) {
-                        tracing::error!("{warning}");
+                        tracing::error!(once = true, "{warning}");
                     }
                     return;
                 }
@@ -120,7 +120,9 @@ impl Redis {
                     tracing::warn!(%error, "{FORBIDDEN}");
                     return;
                 }
-                Err(error) => tracing::warn!(%error, "Redis is out of reach"),
+                Err(error) => {
+                    outage::report("cannot check how Redis keeps data, trying again", &error);
+                }
             }
             backoff.wait().await;
         }

@@ -40,6 +40,21 @@ impl Places {
         }
     }
 
+    /// The addresses that it names, without users and passwords.
+    pub(crate) fn addresses(&self) -> String {
+        let list = |nodes: &[ConnectionInfo]| {
+            let addresses = nodes.iter().map(|node| node.addr().to_string());
+            addresses.collect::<Vec<_>>().join(",")
+        };
+        match self {
+            Self::Single(server) => server.addr().to_string(),
+            Self::Sentinel {
+                sentinels, name, ..
+            } => format!("{name} by sentinels {}", list(sentinels)),
+            Self::Cluster { seeds, .. } => list(seeds),
+        }
+    }
+
     /// Whether the keys are spread over several masters.
     pub(crate) fn is_cluster(&self) -> bool {
         matches!(self, Self::Cluster { .. })

@@ -15,6 +15,7 @@ use super::{Kind, Scans, today};
 use crate::{
     backoff::Backoff,
     crash::{self, Point},
+    outage,
     payload::Platform,
     redis::WriteError,
 };
@@ -82,11 +83,7 @@ impl Tally {
         loop {
             sleep(EVERY).await;
             while let Err(error) = self.flush().await {
-                let error = anyhow::Error::from(error);
-                tracing::warn!(
-                    error = format!("{error:#}"),
-                    "scans cannot be counted in Redis, trying again"
-                );
+                outage::report("scans cannot be counted in Redis, trying again", &error);
                 backoff.wait().await;
             }
             backoff.reset();

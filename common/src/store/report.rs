@@ -81,6 +81,9 @@ pub enum ReportError {
 }
 
 impl Recorded {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Kept, Self::Repeated, Self::Counted];
+
     /// The name used in metrics.
     pub fn name(self) -> &'static str {
         match self {

@@ -35,12 +35,14 @@ pub struct Heyi {
 }
 
 impl Heyi {
+    /// Starts a program that logs to a file in `dir`, or to `output` where that is given.
     pub(super) fn start(
         program: &str,
         arguments: &[&str],
         port: u16,
         mut settings: BTreeMap<String, String>,
         dir: &Path,
+        output: Option<Stdio>,
     ) -> Result<Self> {
         let log = dir.join(format!("{program}-{port}.log"));
         let has_monitor = settings.contains_key("HEYI_HTTP__MONITOR");
@@ -59,8 +61,9 @@ impl Heyi {
             monitor_port
         };
         let arguments: Vec<String> = arguments.iter().copied().map(str::to_owned).collect();
+        let output = output.map_or_else(|| to_file(&log), Ok)?;
         Ok(Self {
-            child: spawn(program, &arguments, &settings, &log)?,
+            child: spawn(program, &arguments, &settings, output)?,
             program: program.to_owned(),
             arguments,
             settings,
@@ -72,7 +75,8 @@ impl Heyi {
 
     /// Starts it again with the same port and settings after it has ended, without waiting for anything.
     pub fn restart(&mut self) -> Result<()> {
-        self.child = spawn(&self.program, &self.arguments, &self.settings, &self.log)?;
+        let output = to_file(&self.log)?;
+        self.child = spawn(&self.program, &self.arguments, &self.settings, output)?;
         Ok(())
     }
 
@@ -176,14 +180,18 @@ impl Heyi {
     }
 }
 
+fn to_file(log: &Path) -> Result<Stdio> {
+    let file = File::options().create(true).append(true).open(log)?;
+    Ok(file.into())
+}
+
 fn spawn(
     program: &str,
     arguments: &[String],
     settings: &BTreeMap<String, String>,
-    log: &Path,
+    output: Stdio,
 ) -> Result<Child> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let output = File::options().create(true).append(true).open(log)?;
     command(program, &arguments, settings)?
         .stdout(Stdio::null())
         .stderr(output)

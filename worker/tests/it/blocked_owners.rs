@@ -158,7 +158,10 @@ async fn a_worker_takes_later_codes_down_and_marks_a_redis_that_lost_everything(
         Ok(case.order(&case.cheat).await?.status == 403)
     })
     .await?;
-    assert!(worker.log().contains("codes of blocked owners disabled"));
+    eventually("the log says so", async || {
+        Ok(worker.log().contains("codes of blocked owners disabled"))
+    })
+    .await?;
     assert!(!worker.log().contains(&case.cheat.openid));
     worker.stop().await?;
     Box::pin(case.close()).await

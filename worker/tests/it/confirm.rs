@@ -350,9 +350,12 @@ async fn a_confirm_that_waits_for_its_turn_writes_no_line() -> Result<()> {
     }
     let worker = shop.world.worker().await?;
     shop.quiet().await?;
-    let log = worker.log();
-    let of_events = log.lines().filter(|line| line.contains("event.id"));
-    assert_eq!(of_events.count(), 5, "one line for each: {log}");
+    eventually("one line for each", async || {
+        let log = worker.log();
+        let of_events = log.lines().filter(|line| line.contains("event.id"));
+        Ok(of_events.count() == 5)
+    })
+    .await?;
     shop.close().await
 }
 

@@ -179,9 +179,15 @@ async fn the_queue_and_rejected_events_are_shown() -> Result<()> {
     let before = json(&shop, &["queue"]).await?;
     assert_eq!(before["waiting"], 1);
     assert!(before["oldest_ms"].as_u64().unwrap() > 0);
-    let _worker = shop.world.worker().await?;
+    let worker = shop.world.worker().await?;
     eventually("a rejected event", async || {
         Ok(shop.queue.status().await?.rejected == 1)
+    })
+    .await?;
+    eventually("an error names the order", async || {
+        let log = worker.log();
+        let line = log.lines().find(|line| line.contains("ERROR rejected"));
+        Ok(line.is_some_and(|line| line.contains(order.out_trade_no.as_str())))
     })
     .await?;
     let rejected = json(&shop, &["rejected", "list"]).await?;

@@ -1,7 +1,8 @@
 -- The state of one partition. Writes nothing: a Redis without memory tells it too.
 -- KEYS: the stream, the retry set, the dead and the rejected stream, the confirms that wait. ARGV: group.
 -- Returns now in ms, the entries of the stream, `received_at` of the first ('' without one), the parked events, those of
--- them that are due, the confirms, the dead letters, the rejected events, the entries ever added, and name and pending of each consumer.
+-- them that are due, the earliest `received_at` of parked events ('' without one), the confirms, the dead letters, the rejected
+-- events, the entries ever added, and name and pending of each consumer.
 local time = redis.call('TIME')
 local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
 
@@ -13,6 +14,22 @@ local function value_of(list, name)
     end
   end
 end
+
+-- The earliest `received_at` of these parked events and `known`. An event is JSON, in which a quote within a text is escaped.
+local function earliest(events, known)
+  for _, event in ipairs(events) do
+    local received = tonumber(string.match(event, '"received_at":"(%d+)"'))
+    if received and (not known or received < known) then
+      known = received
+    end
+  end
+  return known
+end
+
+-- Of many parked events these are looked at: those that are due first and last.
+local looked_at = 100
+local parked = earliest(redis.call('ZRANGE', KEYS[2], 0, looked_at - 1))
+parked = earliest(redis.call('ZREVRANGE', KEYS[2], 0, looked_at - 1), parked)
 
 local received, added, consumers = '', 0, {}
 if redis.call('EXISTS', KEYS[1]) == 1 then
@@ -31,5 +48,6 @@ end
 return {
   now, redis.call('XLEN', KEYS[1]), received,
   redis.call('ZCARD', KEYS[2]), redis.call('ZCOUNT', KEYS[2], '-inf', now),
+  parked and string.format('%.0f', parked) or '',
   redis.call('ZCARD', KEYS[5]), redis.call('XLEN', KEYS[3]), redis.call('XLEN', KEYS[4]), added, consumers,
 }

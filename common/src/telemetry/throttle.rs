@@ -1,0 +1,201 @@
+//! Bounds how many warnings and errors one cause may log.
+//!
+//! A cause is a place in the code. At most two lines a second are written for it, and one in five seconds when it goes on.
+//! The others are counted, and a line says how many there were.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tracing::{
+    Event, Level, Subscriber,
+    callsite::Identifier,
+    field::{Field, Visit},
+};
+use tracing_subscriber::layer::{Context, Layer};
+
+/// Lines that a cause may write at once.
+const BURST: f64 = 2.0;
+/// Seconds after which a cause may write one more.
+const SECONDS_A_LINE: f64 = 5.0;
+/// How often the number of lines that were left out is written.
+const SUMMARIZE_EVERY: Duration = Duration::from_secs(10);
+/// Fields of lines that are always written: each is about one payment, is written once, or is a summary of this layer.
+const ALWAYS: [&str; 3] = ["outcome", "once", "left_out"];
+
+/// The layer. Cheap to clone.
+#[derive(Clone, Default)]
+pub(super) struct Throttle(Arc<Mutex<HashMap<Identifier, Cause>>>);
+
+struct Cause {
+    /// How many lines may be written.
+    tokens: f64,
+    /// When that was.
+    at: Instant,
+    left_out: u64,
+    /// The message of the first line that was left out.
+    like: String,
+    next_summary: Instant,
+}
+
+impl Cause {
+    fn new(now: Instant) -> Self {
+        Self {
+            tokens: BURST,
+            at: now,
+            left_out: 0,
+            like: String::new(),
+            next_summary: now,
+        }
+    }
+
+    /// Whether one more line may be written now.
+    fn admit(&mut self, now: Instant) -> bool {
+        let passed = now.saturating_duration_since(self.at).as_secs_f64();
+        self.tokens = (self.tokens + passed / SECONDS_A_LINE).min(BURST);
+        self.at = now;
+        if self.tokens < 1.0 {
+            return false;
+        }
+        self.tokens -= 1.0;
+        true
+    }
+}
+
+impl Throttle {
+    /// Writes how many lines were left out. To be called about once a second.
+    pub(super) fn summarize(&self, now: Instant) {
+        let mut summaries = Vec::new();
+        for cause in self.causes().values_mut() {
+            if cause.left_out > 0 && now >= cause.next_summary {
+                cause.next_summary = now + SUMMARIZE_EVERY;
+                let left_out = std::mem::take(&mut cause.left_out);
+                summaries.push((left_out, std::mem::take(&mut cause.like)));
+            }
+        }
+        // Writing a line locks the causes again.
+        for (left_out, like) in summaries {
+            tracing::warn!(left_out, like, "more lines of one kind were left out");
+        }
+    }
+
+    fn admit(&self, event: &Event<'_>, now: Instant) -> bool {
+        let mut causes = self.causes();
+        let cause = causes
+            .entry(event.metadata().callsite())
+            .or_insert_with(|| Cause::new(now));
+        if cause.admit(now) {
+            return true;
+        }
+        if cause.left_out == 0 {
+            event.record(&mut Message(&mut cause.like));
+        }
+        cause.left_out += 1;
+        false
+    }
+
+    fn causes(&self) -> MutexGuard<'_, HashMap<Identifier, Cause>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Throttle {
+    fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
+        let metadata = event.metadata();
+        let is_always = || {
+            let fields = metadata.fields();
+            ALWAYS.iter().any(|name| fields.field(name).is_some())
+        };
+        *metadata.level() > Level::WARN || is_always() || self.admit(event, Instant::now())
+    }
+}
+
+/// Takes the message out of the fields of an event.
+struct Message<'a>(&'a mut String);
+
+impl Visit for Message<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        if field.name() == "message" {
+            *self.0 = format!("{value:?}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::*;
+
+    /// What is logged while `work` runs.
+    fn logged(work: impl FnOnce(&Throttle)) -> String {
+        let throttle = Throttle::default();
+        let text = Arc::new(Mutex::new(Vec::new()));
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer({
+                let text = text.clone();
+                move || Shared(text.clone())
+            })
+            .with_ansi(false)
+            .finish()
+            .with(throttle.clone());
+        tracing::subscriber::with_default(subscriber, || work(&throttle));
+        let text = text.lock().unwrap().clone();
+        String::from_utf8(text).unwrap()
+    }
+
+    struct Shared(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_cause_writes_two_lines_and_how_many_were_left_out() {
+        let text = logged(|throttle| {
+            for number in 0..5000 {
+                tracing::error!(number, "Redis is away");
+            }
+            tracing::warn!("something else");
+            throttle.summarize(Instant::now());
+            // At most one summary in ten seconds.
+            throttle.summarize(Instant::now());
+        });
+        assert_eq!(text.matches("Redis is away number=").count(), 2, "{text}");
+        assert_eq!(text.matches("something else").count(), 1, "{text}");
+        let summary = "more lines of one kind were left out left_out=4998 like=\"Redis is away\"";
+        assert_eq!(text.matches(summary).count(), 1, "{text}");
+    }
+
+    #[test]
+    fn outcomes_and_what_is_no_warning_are_always_written() {
+        let text = logged(|_| {
+            for number in 0..100 {
+                tracing::error!(outcome = "dead", number, "dead letter");
+                tracing::info!(number, "promoted");
+            }
+        });
+        assert_eq!(text.lines().count(), 200, "{text}");
+    }
+
+    #[test]
+    fn a_cause_that_goes_on_writes_a_line_in_five_seconds() {
+        let start = Instant::now();
+        let mut cause = Cause::new(start);
+        let written = (0..600)
+            .filter(|tenth| cause.admit(start + Duration::from_millis(100 * tenth)))
+            .count();
+        assert!((13..=14).contains(&written), "{written} lines in a minute");
+    }
+}
