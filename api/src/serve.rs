@@ -2,12 +2,18 @@
 
 mod connections;
 mod paced;
+mod patience;
 mod thread;
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use heyi_common::{config::Config, installation::Installation, outage, shutdown};
+use heyi_common::{
+    config::Config,
+    installation::Installation,
+    outage,
+    watchdog::{self, Watchdog},
+};
 use tokio::{
     net::TcpListener,
     task::spawn_blocking,
@@ -43,8 +49,9 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
     let _ended = ended.drop_guard();
     start_side_tasks(&state, &stop);
     let refused = tokio::spawn(check_installation(state.clone(), stop.clone()));
-    let threads = start_threads(&state, &stop)?;
-    shutdown::announce_ready(stop.clone());
+    let watchdog = Watchdog::default();
+    let threads = start_threads(&state, &stop, &watchdog)?;
+    watchdog::announce_ready(stop.clone(), watchdog, None)?;
 
     let connections = Arc::new(Connections::new(&state.config.http));
     let accepting = accept(&listener, &connections, &threads);
@@ -75,11 +82,16 @@ async fn check_installation(state: AppState, stop: CancellationToken) -> anyhow:
 }
 
 /// One thread for each core.
-fn start_threads(state: &AppState, stop: &CancellationToken) -> anyhow::Result<Vec<Thread>> {
+fn start_threads(
+    state: &AppState,
+    stop: &CancellationToken,
+    watchdog: &Watchdog,
+) -> anyhow::Result<Vec<Thread>> {
     (0..processors())
         .map(|number| {
             let name = format!("http-{number}");
-            Thread::start(name, state, stop.clone())
+            let pulse = watchdog.part("http", &name);
+            Thread::start(name, state, stop.clone(), pulse)
         })
         .collect()
 }

@@ -7,7 +7,11 @@ use apalis::{
     layers::WorkerBuilderExt as _,
     prelude::{BoxDynError, Data, WorkerBuilder},
 };
-use heyi_common::queue::{Consumer, Delivery, Outcome, Queue, backend::StreamBackend, due};
+use heyi_common::{
+    config,
+    queue::{Consumer, Delivery, Outcome, Queue, backend::StreamBackend, due},
+    watchdog::Watchdog,
+};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -44,7 +48,20 @@ async fn run(
     stop: CancellationToken,
 ) -> Result<()> {
     let (_intake, open) = watch::channel(true);
-    let (consumer, deliveries) = Consumer::new(queue.clone(), CONCURRENCY, open, stop.clone());
+    let settings = config::Queue {
+        concurrency: CONCURRENCY,
+        partitions: 1,
+        timeout: TIMEOUT,
+        missing_for: TIMEOUT,
+        drain_timeout: TIMEOUT,
+    };
+    let (consumer, deliveries) = Consumer::new(
+        queue.clone(),
+        &settings,
+        open,
+        Watchdog::default(),
+        stop.clone(),
+    );
     for partition in queue.keys().partitions() {
         tokio::spawn(consumer.clone().read(partition));
     }

@@ -103,14 +103,40 @@ pub fn point_of<T: Display>(point: Point, name: impl FnOnce() -> Option<T>) {
     let _ = (point, name);
 }
 
+/// Blocks this thread while the file that `HEYI_FREEZE_WHILE` names exists, when `HEYI_FREEZE` names this kind of part.
+#[inline]
+pub fn freeze(kind: &str) {
+    #[cfg(debug_assertions)]
+    enabled::freeze(kind);
+    #[cfg(not(debug_assertions))]
+    let _ = kind;
+}
+
 #[cfg(debug_assertions)]
 mod enabled {
-    use std::{env, fmt::Display, sync::LazyLock};
+    use std::{env, fmt::Display, path::Path, sync::LazyLock, thread, time::Duration};
 
     use super::Point;
 
     static CRASH_AT: LazyLock<Option<String>> = LazyLock::new(|| told("HEYI_CRASH_AT"));
     static CRASH_OF: LazyLock<Option<String>> = LazyLock::new(|| told("HEYI_CRASH_OF"));
+
+    static FREEZE: LazyLock<Option<String>> = LazyLock::new(|| told("HEYI_FREEZE"));
+    static FREEZE_WHILE: LazyLock<Option<String>> = LazyLock::new(|| told("HEYI_FREEZE_WHILE"));
+
+    pub(super) fn freeze(kind: &str) {
+        if FREEZE.as_deref() != Some(kind) {
+            return;
+        }
+        let frozen = || {
+            FREEZE_WHILE
+                .as_ref()
+                .is_some_and(|file| Path::new(file).exists())
+        };
+        while frozen() {
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
 
     fn told(name: &str) -> Option<String> {
         env::var_os(name).and_then(|text| text.into_string().ok())

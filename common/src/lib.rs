@@ -10,6 +10,7 @@ pub mod crash;
 pub mod healthcheck;
 pub mod shutdown;
 pub mod telemetry;
+pub mod watchdog;
 
 pub mod form;
 pub mod order;

@@ -23,7 +23,7 @@ use heyi_common::{
     config::Config,
     installation::Installation,
     queue::{Consumer, backend::StreamBackend, confirms, due},
-    shutdown,
+    watchdog::{self, Watchdog},
 };
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -39,13 +39,14 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     let server = monitor::Server::bind(&config.worker, context.clone()).await?;
     tasks.spawn(server.serve(ended.clone()));
     tasks.spawn(monitor::watch_stores(context.clone(), ended.clone()));
-    shutdown::announce_ready(ended.clone());
     let redis = context.queue.redis().clone();
+    let watchdog = Watchdog::default();
+    watchdog::announce_ready(ended.clone(), watchdog.clone(), Some(&config.redis))?;
     let store = context.store.clone();
     let installation = Installation::new(&config, redis, context.queue.keys(), store);
     let checked = stop.run_until_cancelled(installation.until_checked()).await;
     let result = match checked {
-        Some(Ok(())) => work(context, &config, tasks, stop).await,
+        Some(Ok(())) => work(context, &config, tasks, watchdog, stop).await,
         Some(Err(error)) => Err(error.into()),
         None => Ok(()),
     };
@@ -57,13 +58,15 @@ async fn work(
     context: Context,
     config: &Config,
     mut tasks: JoinSet<()>,
+    watchdog: Watchdog,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let (intake, open) = intake::Intake::new(context.store.clone());
     let (consumer, deliveries) = Consumer::new(
         context.queue.clone(),
-        config.queue.concurrency,
+        &config.queue,
         open.clone(),
+        watchdog,
         stop.clone(),
     );
     for partition in context.queue.keys().partitions() {

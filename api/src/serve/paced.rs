@@ -1,4 +1,4 @@
-//! A connection that is closed when its client does not read.
+//! A connection that is closed when its client does not read, or sends no request.
 //!
 //! `tokio-io-timeout` was refused: its clock starts anew with each byte, so whoever reads one byte now and then holds a
 //! connection for ever.
@@ -16,6 +16,8 @@ use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
     time::{Instant, Sleep, sleep},
 };
+
+use super::patience::Patience;
 
 /// Bytes a second that a client reads at least while we wait for it.
 const SLOWEST: u64 = 1024;
@@ -50,6 +52,8 @@ pub(super) struct Paced {
     /// How much longer writes may block.
     left: Duration,
     blocked: Option<Blocked>,
+    /// The wait for requests.
+    requests: Patience,
 }
 
 /// A write that waits for its client to read.
@@ -59,12 +63,13 @@ struct Blocked {
 }
 
 impl Paced {
-    pub(super) fn new(stream: TcpStream, patience: Duration) -> Self {
+    pub(super) fn new(stream: TcpStream, patience: Duration, requests: Patience) -> Self {
         Self {
             stream,
             patience,
             left: patience,
             blocked: None,
+            requests,
         }
     }
 
@@ -115,7 +120,10 @@ impl AsyncRead for Paced {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_read(context, buffer)
+        let this = self.get_mut();
+        let read = Pin::new(&mut this.stream).poll_read(context, buffer);
+        this.requests.check(context, read.is_pending())?;
+        read
     }
 }
 
@@ -162,7 +170,10 @@ mod tests {
         time::interval,
     };
 
-    use super::*;
+    use super::{
+        super::patience::{Busy, Limits},
+        *,
+    };
 
     const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -173,7 +184,13 @@ mod tests {
         socket.set_recv_buffer_size(2048).unwrap();
         let address = listener.local_addr().unwrap();
         let (client, accepted) = tokio::join!(socket.connect(address), listener.accept());
-        (Paced::new(accepted.unwrap().0, PATIENCE), client.unwrap())
+        let limits = Limits {
+            head: PATIENCE,
+            idle: PATIENCE,
+        };
+        let requests = Patience::new(limits, Busy::default());
+        let paced = Paced::new(accepted.unwrap().0, PATIENCE, requests);
+        (paced, client.unwrap())
     }
 
     /// Writes for ever; how that ends, and after how long.

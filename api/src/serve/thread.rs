@@ -1,9 +1,10 @@
 //! One thread that serves connections.
 
-use std::{net::SocketAddr, thread, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, thread, time::Duration};
 
 use anyhow::{Context, ensure};
 use axum::{extract::ConnectInfo, http::Request};
+use heyi_common::watchdog::Pulse;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -18,7 +19,11 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
-use super::{connections::Open, paced::Paced};
+use super::{
+    connections::Open,
+    paced::Paced,
+    patience::{Answer, Busy, Limits, Patience},
+};
 use crate::{routes::router, state::AppState};
 
 /// What requests may take to finish when the process is told to stop.
@@ -44,6 +49,7 @@ impl Thread {
         name: String,
         state: &AppState,
         stop: CancellationToken,
+        pulse: Pulse,
     ) -> anyhow::Result<Self> {
         let (connections, accepted) = channel(WAITING);
         let runtime = Builder::new_current_thread().enable_all().build()?;
@@ -53,7 +59,7 @@ impl Thread {
         let serve = move || {
             // A thread less would go unnoticed.
             let _end = stop.drop_guard();
-            runtime.block_on(serve(state, accepted));
+            runtime.block_on(serve(state, accepted, pulse));
         };
         Ok(Self {
             connections,
@@ -78,28 +84,42 @@ pub(super) fn end(threads: Vec<Thread>) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn serve(state: AppState, mut accepted: Receiver<Connection>) {
+async fn serve(state: AppState, mut accepted: Receiver<Connection>, pulse: Pulse) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
-        .header_read_timeout(state.config.http.header_timeout)
+        // `Patience` has the limits: this one would count idle time as well.
+        .header_read_timeout(None)
         .max_buf_size(HEAD_LIMIT)
         // Answers are short: to copy them behind their heads costs less than to have the kernel gather two pieces.
         .writev(false);
     let patience = state.config.http.write_timeout;
+    let limits = Limits {
+        head: state.config.http.header_timeout,
+        idle: state.config.http.idle_timeout,
+    };
+    tokio::spawn(pulse.beat());
     let router = router(state);
     let begun = GracefulShutdown::new();
     while let Some((stream, peer, open)) = accepted.recv().await {
         let stream = match TcpStream::from_std(stream) {
-            Ok(stream) => TokioIo::new(Paced::new(stream, patience)),
+            Ok(stream) => stream,
             Err(error) => {
                 tracing::error!(%error, "a connection cannot be served");
                 continue;
             }
         };
+        let busy = Busy::default();
+        let requests = Patience::new(limits, busy.clone());
+        let stream = TokioIo::new(Paced::new(stream, patience, requests));
         let router = router.clone();
         let answer = service_fn(move |mut request: Request<Incoming>| {
+            let answering = busy.begin();
             request.extensions_mut().insert(ConnectInfo(peer));
-            router.clone().call(request)
+            let answer = router.clone().call(request);
+            async move {
+                let answer = answer.await?;
+                Ok::<_, Infallible>(answer.map(|body| Answer::new(body, answering)))
+            }
         });
         let connection = begun.watch(http.serve_connection(stream, answer));
         tokio::spawn(async move {

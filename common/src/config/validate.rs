@@ -233,6 +233,11 @@ fn api_limits(config: &Config, check: &mut impl FnMut(bool, &str, &str)) {
         "must not be zero",
     );
     check(
+        !config.http.idle_timeout.is_zero(),
+        "http.idle_timeout",
+        "must not be zero",
+    );
+    check(
         !config.http.write_timeout.is_zero(),
         "http.write_timeout",
         "must not be zero",

@@ -18,11 +18,17 @@ use super::{
     held::Held,
     is_without_group,
 };
-use crate::backoff::Backoff;
+use crate::{
+    backoff::Backoff,
+    config, outage,
+    watchdog::{Pulse, Watchdog},
+};
 
 /// How long a read waits for work before it asks again.
 const BLOCK: Duration = Duration::from_secs(2);
 const LARGEST_READ: usize = 256;
+/// How long a reader takes at most to connect, or for one read.
+const LONGEST_STEP: Duration = Duration::from_secs(10);
 
 /// One process's part in the consumer group. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -35,6 +41,10 @@ pub struct Consumer {
     deliveries: mpsc::Sender<Delivery>,
     intake: watch::Receiver<bool>,
     pub(super) stop: CancellationToken,
+    /// Watches the readers.
+    watchdog: Watchdog,
+    /// How long a reader may wait for room while the worker takes events.
+    patience: Duration,
     /// Cancelled when this consumer has left the group.
     pub(super) left: CancellationToken,
     /// Since when heartbeats get through; none while they do not.
@@ -42,14 +52,16 @@ pub struct Consumer {
 }
 
 impl Consumer {
-    /// A consumer with a name that no other process has, for a worker that handles `concurrency` events at once.
-    /// It takes none while `intake` is false, and ends with `stop`.
+    /// A consumer with a name that no other process has, for a worker that handles as many events at once as `settings`
+    /// say. It takes none while `intake` is false, and ends with `stop`.
     pub fn new(
         queue: Queue,
-        concurrency: usize,
+        settings: &config::Queue,
         intake: watch::Receiver<bool>,
+        watchdog: Watchdog,
         stop: CancellationToken,
     ) -> (Self, mpsc::Receiver<Delivery>) {
+        let concurrency = settings.concurrency;
         // As many again wait, so that handlers need not wait for the next read.
         let (deliveries, receiver) = mpsc::channel(concurrency);
         let unique: [u8; 4] = rand::random();
@@ -63,6 +75,9 @@ impl Consumer {
                 deliveries,
                 intake,
                 stop,
+                watchdog,
+                // The slowest handler, and as long again until its outcome is in Redis.
+                patience: 2 * settings.timeout + LONGEST_STEP,
                 left: CancellationToken::new(),
                 healthy_since: Arc::new(watch::Sender::new(None)),
             },
@@ -83,9 +98,15 @@ impl Consumer {
     /// Reads one partition until told to stop, whatever happens to Redis.
     pub async fn read(self, partition: Partition) {
         let mut backoff = Backoff::reconnect();
+        let pulse = self
+            .watchdog
+            .part("reader", &self.queue.keys.notify(partition));
         while !self.stop.is_cancelled() {
-            if let Err(error) = self.read_while_connected(partition, &mut backoff).await {
-                tracing::warn!(error = %error, "lost the queue, connecting again");
+            pulse.within(LONGEST_STEP);
+            let read = self.read_while_connected(partition, &mut backoff, &pulse);
+            if let Err(error) = read.await {
+                pulse.rest();
+                outage::report("cannot read events, connecting again", &error);
                 backoff.wait().await;
             }
         }
@@ -95,11 +116,13 @@ impl Consumer {
         &self,
         partition: Partition,
         backoff: &mut Backoff,
+        pulse: &Pulse,
     ) -> RedisResult<()> {
         let stream = self.queue.keys.notify(partition);
         let mut connection = self.queue.redis.blocking(&stream, BLOCK).await?;
-        while self.is_ready_for_more().await {
+        while self.is_ready_for_more(Some(pulse)).await {
             let _shared = self.handing_on.read().await;
+            pulse.within(LONGEST_STEP);
             let most = self.deliveries.capacity().clamp(1, LARGEST_READ);
             let options = StreamReadOptions::default()
                 .group(GROUP, &*self.name)
@@ -126,6 +149,7 @@ impl Consumer {
             if most > 1 && entries.len() == most {
                 metrics::histogram!("heyi_queue_read_seconds").record(asked.elapsed());
             }
+            pulse.within(self.patience);
             for entry in entries {
                 self.deliver(partition, &entry).await?;
             }
@@ -134,10 +158,22 @@ impl Consumer {
     }
 
     /// Waits until there is room and the worker takes events. False when told to stop.
-    pub(super) async fn is_ready_for_more(&self) -> bool {
+    pub(super) async fn is_ready_for_more(&self, pulse: Option<&Pulse>) -> bool {
         let mut intake = self.intake.clone();
+        let ready = async {
+            if let Some(pulse) = pulse {
+                pulse.rest();
+            }
+            if intake.wait_for(|open| *open).await.is_err() {
+                return false;
+            }
+            if let Some(pulse) = pulse {
+                pulse.within(self.patience);
+            }
+            self.deliveries.reserve().await.is_ok()
+        };
         tokio::select! {
-            ready = async { intake.wait_for(|open| *open).await.is_ok() && self.deliveries.reserve().await.is_ok() } => ready,
+            ready = ready => ready,
             () = self.stop.cancelled() => false,
         }
     }

@@ -18,7 +18,10 @@ use super::{
     Consumer, DeadReason, GROUP, Partition, Queue, event::fields_of, heartbeat::Heartbeats,
     or_empty,
 };
-use crate::crash::{self, Point};
+use crate::{
+    crash::{self, Point},
+    outage,
+};
 
 const EVERY: Duration = Duration::from_secs(1);
 /// What Redis sent to this process was lost on the way when the process has not seen it for this long.
@@ -54,7 +57,10 @@ impl Consumer {
                 Some(since) => {
                     memory.heartbeats.forget_before(since);
                     self.sweep(&mut memory).await.unwrap_or_else(|error| {
-                        tracing::warn!(error = %error, "cannot look for events of dead workers, trying again");
+                        outage::report(
+                            "cannot look for events of dead workers, trying again",
+                            &error,
+                        );
                         true
                     })
                 }
@@ -115,7 +121,7 @@ impl Consumer {
 
     /// Takes a slice. False when there is more that can be taken now.
     async fn take_over_from(&self, partition: Partition, dead: &str) -> RedisResult<bool> {
-        if !self.is_ready_for_more().await {
+        if !self.is_ready_for_more(None).await {
             return Ok(true);
         }
         let mut claims = 0;

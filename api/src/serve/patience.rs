@@ -1,0 +1,157 @@
+//! How long a connection waits for the next request of its client.
+//!
+//! hyper has one limit for two things: how long a connection may be idle, and how long a head may take. A proxy keeps idle
+//! connections for a minute and more, and a POST that meets their end fails. A head that takes a minute is an attack.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::body::{Body, Bytes, HttpBody};
+use hyper::body::{Frame, SizeHint};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// Limits of the wait for a request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// For the whole head, from its first byte, or from the start of the connection.
+    pub(super) head: Duration,
+    /// Between an answer and the next head.
+    pub(super) idle: Duration,
+}
+
+/// Whether a connection has a request that is being answered. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Busy(Arc<AtomicBool>);
+
+impl Busy {
+    /// Notes that a request has arrived; it is answered when the guard is dropped.
+    pub(super) fn begin(&self) -> Answering {
+        self.0.store(true, Ordering::Relaxed);
+        Answering(self.clone())
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// See [`Busy::begin`].
+pub(super) struct Answering(Busy);
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.0.store(false, Ordering::Relaxed);
+    }
+}
+
+/// The body of an answer, which ends the answering.
+pub(super) struct Answer {
+    body: Body,
+    _answering: Answering,
+}
+
+impl Answer {
+    pub(super) fn new(body: Body, answering: Answering) -> Self {
+        Self {
+            body,
+            _answering: answering,
+        }
+    }
+}
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.get_mut().body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// The wait of one connection, told of every read.
+pub(super) struct Patience {
+    limits: Limits,
+    busy: Busy,
+    state: State,
+    deadline: Instant,
+    /// Made when the connection is first waited for.
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// A head is to arrive, or has begun to.
+    Head,
+    /// A request is being answered: its body has limits of its own.
+    Answering,
+    /// The next request may take its time.
+    Idle,
+}
+
+impl Patience {
+    pub(super) fn new(limits: Limits, busy: Busy) -> Self {
+        Self {
+            limits,
+            busy,
+            state: State::Head,
+            deadline: Instant::now() + limits.head,
+            timer: None,
+        }
+    }
+
+    /// Fails when what was read, or is waited for, is too late.
+    pub(super) fn check(&mut self, context: &mut Context<'_>, is_pending: bool) -> io::Result<()> {
+        if self.busy.is_set() {
+            self.state = State::Answering;
+            return Ok(());
+        }
+        if self.state == State::Answering {
+            self.state = State::Idle;
+            self.deadline = Instant::now() + self.limits.idle;
+        }
+        let is_late = if is_pending {
+            self.poll_deadline(context).is_ready()
+        } else if self.state == State::Idle {
+            self.state = State::Head;
+            self.deadline = Instant::now() + self.limits.head;
+            false
+        } else {
+            Instant::now() >= self.deadline
+        };
+        if is_late {
+            let error = "the client sends no request";
+            return Err(io::Error::new(io::ErrorKind::TimedOut, error));
+        }
+        Ok(())
+    }
+
+    fn poll_deadline(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let deadline = self.deadline;
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if timer.deadline() != deadline {
+            timer.as_mut().reset(deadline);
+        }
+        timer.as_mut().poll(context)
+    }
+}
