@@ -63,6 +63,14 @@ pub(crate) enum Error {
     /// 413: the body is too long.
     #[error("the body is longer than 16 KiB: send less")]
     TooLarge,
+    /// 415: the body is encoded in a way that we do not decode.
+    #[error(
+        "this Content-Encoding is not supported: send the body with gzip, or without an encoding"
+    )]
+    UnsupportedEncoding,
+    /// 415: a picture is encoded.
+    #[error("a picture must be sent without Content-Encoding")]
+    EncodedPicture,
     /// 413, 422: there is no receive code in the picture.
     #[error(transparent)]
     Unread(#[from] Unread),
@@ -206,6 +214,7 @@ impl Error {
             Self::Blocked => StatusCode::FORBIDDEN,
             Self::Gone => StatusCode::GONE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedEncoding | Self::EncodedPicture => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Unread(unread) => unread.status(),
             Self::TooManyRequests { .. } | Self::TooManyOpen { .. } | Self::TooManyCalls { .. } => {
                 StatusCode::TOO_MANY_REQUESTS
@@ -286,6 +295,10 @@ impl IntoResponse for Error {
         if let Some(seconds) = self.retry_after() {
             let seconds = HeaderValue::from(seconds);
             response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        }
+        if let Self::UnsupportedEncoding = self {
+            let gzip = HeaderValue::from_static("gzip");
+            response.headers_mut().insert(header::ACCEPT_ENCODING, gzip);
         }
         response
     }

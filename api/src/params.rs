@@ -1,5 +1,6 @@
 //! The extractors: parameters from a query, a form or a JSON object. Routes of the API read them strictly, pages do not.
 
+pub(crate) mod encoding;
 mod known;
 mod page;
 mod signed;
@@ -9,7 +10,7 @@ use std::fmt;
 use axum::{
     body::{Body, to_bytes},
     extract::{FromRequest, MatchedPath, Request},
-    http::{Method, header},
+    http::{HeaderMap, Method, header},
 };
 use heyi_common::{
     config,
@@ -23,11 +24,11 @@ use serde::{
 };
 use serde_json::Value;
 
-use self::known::Known;
 pub(crate) use self::page::PageParams;
 #[cfg(test)]
 pub(crate) use self::signed::SIGNED;
 pub(crate) use self::signed::{OptionalSignature, Signature, Signed};
+use self::{encoding::Encoding, known::Known};
 use crate::error::Error;
 
 /// The longest body, in bytes.
@@ -100,7 +101,8 @@ async fn text(request: Request) -> Result<Text, Error> {
         .and_then(|value| value.split(';').next())
         .map(|value| value.trim().to_ascii_lowercase())
         .unwrap_or_default();
-    let body = read_body(request.into_body()).await?;
+    let (head, body) = request.into_parts();
+    let body = read_body(&head.headers, body).await?;
     match kind.as_str() {
         "application/json" => Ok(Text::Json(body)),
         "application/x-www-form-urlencoded" => Ok(Text::Form(body)),
@@ -112,10 +114,11 @@ async fn text(request: Request) -> Result<Text, Error> {
     }
 }
 
-/// Reads a whole body of at most [`BODY_LIMIT`].
-pub(crate) async fn read_body(body: Body) -> Result<Vec<u8>, Error> {
+/// Reads a whole body, which is at most [`BODY_LIMIT`] long, before and after it is decompressed.
+pub(crate) async fn read_body(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Error> {
+    let encoding = Encoding::of(headers)?;
     match to_bytes(body, BODY_LIMIT).await {
-        Ok(bytes) => Ok(bytes.into()),
+        Ok(bytes) => encoding.decode(bytes.into()),
         Err(error) if is_too_long(&error) => Err(Error::TooLarge),
         Err(_) => Err(Error::Invalid(
             "the body did not arrive whole: send it again".to_owned(),

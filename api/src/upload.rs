@@ -21,7 +21,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::{
     desk::UploadPermit,
     error::Error,
-    params::is_too_long,
+    params::{encoding::Encoding, is_too_long},
     reading::{PICTURE_LIMIT, Unread},
 };
 
@@ -54,6 +54,9 @@ pub(crate) async fn hear_out(request: Request) {
 }
 
 async fn read(mut request: Request, permit: &mut UploadPermit) -> Result<Vec<u8>, Error> {
+    if Encoding::of(request.headers())? != Encoding::None {
+        return Err(Error::EncodedPicture);
+    }
     // `Arriving` has the limit.
     DefaultBodyLimit::disable().apply(&mut request);
     let mut form = Multipart::from_request(request, &()).await.map_err(|_| {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::{
     body::Body,
     extract::State,
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
 use heyi_common::{
@@ -58,8 +58,12 @@ enum Refusal {
         (status = 503, body = String, content_type = "text/plain", description = "`fail`: could not be queued")
     )
 )]
-pub(super) async fn notify(State(state): State<AppState>, body: Body) -> Response {
-    match receive(&state, body).await {
+pub(super) async fn notify(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    match receive(&state, &headers, body).await {
         Ok(payment) => {
             state.notifies.queued();
             // By this line a payment can be found though Redis lost it before it was promoted.
@@ -74,9 +78,9 @@ pub(super) async fn notify(State(state): State<AppState>, body: Body) -> Respons
     }
 }
 
-async fn receive(state: &AppState, body: Body) -> Result<PaymentRef, Refusal> {
+async fn receive(state: &AppState, headers: &HeaderMap, body: Body) -> Result<PaymentRef, Refusal> {
     let until = Instant::now() + LIMIT;
-    let body = timeout_at(until, read_body(body))
+    let body = timeout_at(until, read_body(headers, body))
         .await
         .map_err(|_| Refusal::SlowBody)?
         .map_err(Refusal::Body)?;

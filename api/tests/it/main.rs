@@ -19,6 +19,7 @@ mod decode_bounds;
 mod del;
 mod demo_page;
 mod durability;
+mod encodings;
 mod failures;
 mod idle;
 mod journey;
