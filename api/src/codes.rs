@@ -194,7 +194,10 @@ impl Codes {
         loop {
             let Err(error) = self.listen(store, &mut backoff).await;
             if !has_failed {
-                tracing::warn!(error = %error, "no news of codes from MongoDB, so each is read again for every page");
+                tracing::warn!(
+                    error = error.chain(),
+                    "no news of codes from MongoDB, so each is read again for every page"
+                );
             }
             // A server that is no replica set never will.
             has_failed = self.beginnings.load(Ordering::Acquire) == 0;

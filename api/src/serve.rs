@@ -7,7 +7,7 @@ mod thread;
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use heyi_common::{config::Config, installation::Installation, shutdown};
+use heyi_common::{config::Config, installation::Installation, repeat::RepeatFilter, shutdown};
 use tokio::{
     net::TcpListener,
     task::spawn_blocking,
@@ -63,7 +63,10 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
 async fn check_installation(state: AppState, stop: CancellationToken) -> anyhow::Result<()> {
     let (redis, store) = (state.redis.clone(), state.store.clone());
     let installation = Installation::new(&state.config, redis, state.queue.keys(), store);
-    match stop.run_until_cancelled(installation.until_checked()).await {
+    match stop
+        .run_until_cancelled(installation.until_checked(|_| {}))
+        .await
+    {
         Some(Ok(())) => state.set_installed(),
         Some(Err(error)) => {
             stop.cancel();
@@ -184,16 +187,14 @@ async fn sweep(state: AppState) {
 
 /// Makes the indexes as soon as MongoDB is there.
 async fn make_indexes(state: AppState) {
+    let logged = RepeatFilter::default();
     loop {
-        match state.store.ensure_indexes().await {
-            Ok(()) => return,
-            Err(error) => {
-                let error = anyhow::Error::from(error);
-                tracing::warn!(
-                    error = format!("{error:#}"),
-                    "the indexes cannot be made yet"
-                );
-            }
+        let Err(error) = state.store.ensure_indexes().await else {
+            return;
+        };
+        let why = state.store.explain(&error).await;
+        if logged.passes(&why) {
+            tracing::warn!(error = why, "the indexes cannot be made yet");
         }
         sleep(RETRY_EVERY).await;
     }

@@ -7,14 +7,15 @@
 
 use std::{fmt, time::Duration};
 
-use redis::{AsyncCommands, Script};
+use redis::AsyncCommands;
 use serde::{Deserialize, Serialize};
 use tokio::time::{sleep, timeout};
 
 use crate::{
     config::Config,
     queue::Keys,
-    redis::Redis,
+    redis::{Redis, Script},
+    repeat::RepeatFilter,
     store::{Store, StoreError},
 };
 
@@ -22,6 +23,8 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// How long one look may take.
 const CHECK_WITHIN: Duration = Duration::from_secs(10);
 const LAG: Duration = Duration::from_secs(2);
+const WAITING: &str =
+    "waiting for Redis and MongoDB, to compare the settings with those of the installation";
 
 /// What all processes of an installation have in common.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,7 +105,7 @@ impl InstallationError {
         matches!(
             self,
             Self::Differs { .. } | Self::TwoInstallations { .. } | Self::Broken(_)
-        )
+        ) || matches!(self, Self::Store(error) if error.is_unreadable())
     }
 }
 
@@ -179,18 +182,36 @@ impl Installation {
         }
     }
 
-    /// Checks again until both stores have answered. An error is final: this process must not run.
-    pub async fn until_checked(&self) -> Result<(), InstallationError> {
+    /// Checks again until both stores have answered, and tells `waits` why that takes so long. An error is final: this
+    /// process must not run.
+    pub async fn until_checked(&self, waits: impl Fn(&str)) -> Result<(), InstallationError> {
+        let logged = RepeatFilter::default();
         loop {
             match timeout(CHECK_WITHIN, self.check()).await {
                 Ok(Err(error)) if !error.is_final() => {
-                    tracing::debug!(%error, "the installation cannot be looked at yet");
+                    let why = self.explain(&error).await;
+                    waits(&why);
+                    if logged.passes(&why) {
+                        tracing::warn!(error = why, "{WAITING}");
+                    }
                     sleep(AGAIN).await;
                 }
                 // A connection that died silently; the next one may live.
-                Err(_) => {}
+                Err(_) => {
+                    if logged.passes("") {
+                        tracing::warn!(error = "no answer in time", "{WAITING}");
+                    }
+                }
                 Ok(checked) => return checked,
             }
+        }
+    }
+
+    async fn explain(&self, error: &InstallationError) -> String {
+        match error {
+            InstallationError::Store(error) => self.store.explain(error).await,
+            InstallationError::Redis(error) => format!("Redis: {error}"),
+            other => other.to_string(),
         }
     }
 

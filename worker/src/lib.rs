@@ -24,8 +24,10 @@ use heyi_common::{
     queue::{Consumer, backend::StreamBackend, confirms, due},
     shutdown,
 };
-use tokio::task::JoinSet;
+use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
+
+use self::intake::Intake;
 
 pub use context::Context;
 pub use handle::decide;
@@ -35,15 +37,18 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     let context = Context::new(&config).await?;
     let ended = CancellationToken::new();
     let mut tasks = JoinSet::new();
-    let server = monitor::Server::bind(&config.worker, context.clone()).await?;
+    let (intake, open) = Intake::new(context.store.clone());
+    let server = monitor::Server::bind(&config.worker, context.clone(), intake.clone()).await?;
     tasks.spawn(server.serve(ended.clone()));
     shutdown::announce_ready(ended.clone());
     let redis = context.queue.redis().clone();
     let store = context.store.clone();
     let installation = Installation::new(&config, redis, context.queue.keys(), store);
-    let checked = stop.run_until_cancelled(installation.until_checked()).await;
+    let checked = stop
+        .run_until_cancelled(installation.until_checked(|why| intake.starting(why)))
+        .await;
     let result = match checked {
-        Some(Ok(())) => work(context, &config, tasks, stop).await,
+        Some(Ok(())) => work(context, &config, (intake, open), tasks, stop).await,
         Some(Err(error)) => Err(error.into()),
         None => Ok(()),
     };
@@ -54,10 +59,10 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
 async fn work(
     context: Context,
     config: &Config,
+    (intake, open): (Intake, watch::Receiver<bool>),
     mut tasks: JoinSet<()>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let (intake, open) = intake::Intake::new(context.store.clone());
     let (consumer, deliveries) = Consumer::new(
         context.queue.clone(),
         config.queue.concurrency,

@@ -47,4 +47,5 @@ mod single_use;
 mod slow_readers;
 mod stats;
 mod topologies;
+mod unreadable;
 mod update;

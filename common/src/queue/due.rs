@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use redis::{RedisResult, Script};
+use redis::RedisResult;
 use tokio_util::sync::CancellationToken;
 
 use super::{Partition, Queue, confirms::BEHIND_AFTER_RETRY};
 use crate::{
     backoff::Backoff,
     crash::{self, Point},
+    redis::Script,
 };
 
 /// How often to look.

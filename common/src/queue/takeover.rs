@@ -6,7 +6,7 @@ use std::{
 };
 
 use redis::{
-    AsyncCommands, RedisResult, Script,
+    AsyncCommands, RedisResult,
     streams::{
         StreamClaimOptions, StreamClaimReply, StreamInfoConsumersReply, StreamPendingCountReply,
         StreamPendingId,
@@ -18,7 +18,10 @@ use super::{
     Consumer, DeadReason, GROUP, Partition, Queue, event::fields_of, heartbeat::Heartbeats,
     or_empty,
 };
-use crate::crash::{self, Point};
+use crate::{
+    crash::{self, Point},
+    redis::Script,
+};
 
 const EVERY: Duration = Duration::from_secs(1);
 /// What Redis sent to this process was lost on the way when the process has not seen it for this long.
