@@ -312,6 +312,9 @@ impl From<PayJsError> for Error {
 
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
+        if error.is_unreadable() {
+            return Self::Internal(error.into());
+        }
         Self::Unavailable {
             what: "MongoDB",
             source: error.into(),

@@ -81,14 +81,11 @@ async fn readyz(State(state): State<AppState>) -> Response {
                 return error.into_response();
             }
         }
-        (Ok(()), Err(error)) => return Error::from(error).into_response(),
+        (Ok(()), Err(error)) => return unavailable(state.store.explain(&error).await),
         (Err(error), Ok(())) => return redis_away(error).into_response(),
         (Err(redis), Err(mongo)) => {
-            let unavailable = Error::Unavailable {
-                what: "Redis and MongoDB",
-                source: anyhow::anyhow!("{redis}; {mongo}"),
-            };
-            return unavailable.into_response();
+            let mongo = state.store.explain(&mongo).await;
+            return unavailable(format!("Redis did not answer: {redis}; {mongo}"));
         }
     }
     // Where INFO is forbidden, nobody knows.
@@ -98,14 +95,16 @@ async fn readyz(State(state): State<AppState>) -> Response {
     );
     let trouble = room.trouble();
     match room {
-        Room::Full => {
-            let status = StatusCode::SERVICE_UNAVAILABLE;
-            (status, health(status, trouble.unwrap_or_default())).into_response()
-        }
+        Room::Full => unavailable(trouble.unwrap_or_default()),
         Room::Enough | Room::NoOrders { .. } => {
             health(StatusCode::OK, trouble.unwrap_or_else(|| "ok".to_owned())).into_response()
         }
     }
+}
+
+fn unavailable(why: String) -> Response {
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    (status, health(status, why)).into_response()
 }
 
 fn health(status: StatusCode, errmsg: impl Into<String>) -> Json<Health> {

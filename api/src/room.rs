@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use heyi_common::redis::{FORBIDDEN, Memory, MemoryGauges, Redis, Room, is_forbidden, room};
+use heyi_common::redis::{Memory, MemoryGauges, Redis, Room, is_forbidden, room};
 use tokio::time::sleep;
 
 use crate::error::Error;
@@ -38,10 +38,8 @@ impl OrderRoom {
         loop {
             match redis.memory().await {
                 Ok(masters) => self.note(&masters, share),
-                Err(error) if is_forbidden(&error) => {
-                    tracing::warn!(%error, "{FORBIDDEN}");
-                    return self.note(&[], share);
-                }
+                // Logged by who looks at the settings of Redis.
+                Err(error) if is_forbidden(&error) => return self.note(&[], share),
                 // Its gauges tell nothing. A Redis that was full a moment ago is taken for full: it may only be slow.
                 Err(_) => self.gauges.tell(&[]),
             }

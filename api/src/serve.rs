@@ -70,7 +70,10 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
 async fn check_installation(state: AppState, stop: CancellationToken) -> anyhow::Result<()> {
     let (redis, store) = (state.redis.clone(), state.store.clone());
     let installation = Installation::new(&state.config, redis, state.queue.keys(), store);
-    match stop.run_until_cancelled(installation.until_checked()).await {
+    match stop
+        .run_until_cancelled(installation.until_checked(|_| {}))
+        .await
+    {
         Some(Ok(())) => state.set_installed(),
         Some(Err(error)) => {
             stop.cancel();
@@ -202,10 +205,11 @@ async fn sweep(state: AppState) {
 /// Makes the indexes as soon as MongoDB is there.
 async fn make_indexes(state: AppState) {
     loop {
-        match state.store.ensure_indexes().await {
-            Ok(()) => return,
-            Err(error) => outage::report("the indexes cannot be made yet", &error),
-        }
+        let Err(error) = state.store.ensure_indexes().await else {
+            return;
+        };
+        let why = state.store.explain(&error).await;
+        outage::report_explained("the indexes cannot be made yet", &error, &why);
         sleep(RETRY_EVERY).await;
     }
 }

@@ -1,11 +1,16 @@
-//! Configuration: the built-in defaults, then a file, then the environment.
+//! Configuration: the built-in defaults, then a file, then credentials of systemd, then the environment.
 //!
 //! `config.default.toml` is both the defaults and the manual.
 
+mod credentials;
 mod layers;
 mod validate;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use ipnet::IpNet;
 use secrecy::SecretString;
@@ -14,6 +19,7 @@ use url::Url;
 
 use crate::payload::AllowList;
 pub use validate::Process;
+pub(crate) use validate::{ENCODE_PASSWORD, is_password_encoded};
 
 /// The built-in defaults, which are also the manual.
 pub const DEFAULTS: &str = include_str!("config.default.toml");
@@ -38,13 +44,19 @@ pub struct Config {
 impl Config {
     /// Loads the configuration from the process's environment and checks what `process` needs.
     pub fn load(process: Process) -> Result<Self, Mistakes> {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "this is the one place that reads the environment"
-        )]
-        let (file, variables) = (std::env::var("HEYI_CONFIG").ok(), std::env::vars_os());
+        // The one place that reads the environment.
+        let (files, variables) = (
+            [
+                std::env::var_os("HEYI_CONFIG"),
+                std::env::var_os(credentials::DIRECTORY),
+            ],
+            std::env::vars_os(),
+        );
+        let [file, directory] = files.map(|path| path.map(PathBuf::from));
         let (settings, mut mistakes) = layers::environment(variables);
-        match Self::from_sources(process, file.as_deref(), settings) {
+        let (credentials, others) = credentials::read(directory.as_deref());
+        mistakes.extend(others);
+        match Self::merge(process, file.as_deref(), credentials, settings) {
             Ok(config) if mistakes.is_empty() => Ok(config),
             Ok(_) => Err(Mistakes(mistakes)),
             Err(Mistakes(others)) => {
@@ -60,7 +72,16 @@ impl Config {
         file: Option<&str>,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, Mistakes> {
-        let (config, mut mistakes) = layers::merge(file, environment)?;
+        Self::merge(process, file.map(Path::new), Vec::new(), environment)
+    }
+
+    fn merge(
+        process: Process,
+        file: Option<&Path>,
+        credentials: Vec<(String, String)>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Mistakes> {
+        let (config, mut mistakes) = layers::merge(file, credentials, environment)?;
         mistakes.extend(validate::mistakes(&config, process));
         if mistakes.is_empty() {
             Ok(config)
@@ -123,6 +144,9 @@ pub struct Http {
 #[expect(missing_docs, reason = "config.default.toml documents every setting")]
 pub struct Redis {
     pub url: SecretString,
+    pub ca_file: String,
+    pub sentinel_user: String,
+    pub sentinel_password: SecretString,
     pub prefix: String,
     pub wait_replicas: u32,
 }
@@ -133,6 +157,7 @@ pub struct Redis {
 #[expect(missing_docs, reason = "config.default.toml documents every setting")]
 pub struct Mongo {
     pub url: SecretString,
+    pub ca_file: String,
     pub database: String,
 }
 

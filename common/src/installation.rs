@@ -7,7 +7,7 @@
 
 use std::{fmt, time::Duration};
 
-use redis::{AsyncCommands, Script};
+use redis::AsyncCommands;
 use serde::{Deserialize, Serialize};
 use tokio::time::{sleep, timeout};
 
@@ -15,7 +15,7 @@ use crate::{
     config::Config,
     outage,
     queue::Keys,
-    redis::Redis,
+    redis::{Redis, Script},
     store::{Store, StoreError},
 };
 
@@ -23,6 +23,8 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// How long one look may take.
 const CHECK_WITHIN: Duration = Duration::from_secs(10);
 const LAG: Duration = Duration::from_secs(2);
+const WAITING: &str =
+    "waiting for Redis and MongoDB, to compare the settings with those of the installation";
 
 /// What all processes of an installation have in common.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,7 +105,7 @@ impl InstallationError {
         matches!(
             self,
             Self::Differs { .. } | Self::TwoInstallations { .. } | Self::Broken(_)
-        )
+        ) || matches!(self, Self::Store(error) if error.is_unreadable())
     }
 }
 
@@ -180,21 +182,29 @@ impl Installation {
         }
     }
 
-    /// Checks again until both stores have answered. An error is final: this process must not run.
-    pub async fn until_checked(&self) -> Result<(), InstallationError> {
+    /// Checks again until both stores have answered, and tells `waits` why that takes so long. An error is final: this
+    /// process must not run.
+    pub async fn until_checked(&self, waits: impl Fn(&str)) -> Result<(), InstallationError> {
         loop {
             match timeout(CHECK_WITHIN, self.check()).await {
                 Ok(Err(error)) if !error.is_final() => {
-                    outage::report(
-                        "cannot read the record of the installation, trying again",
-                        &error,
-                    );
+                    let why = self.explain(&error).await;
+                    waits(&why);
+                    outage::report_explained(WAITING, &error, &why);
                     sleep(AGAIN).await;
                 }
                 // A connection that died silently; the next one may live.
-                Err(_) => {}
+                Err(_) => tracing::warn!(error = "no answer in time", "{WAITING}"),
                 Ok(checked) => return checked,
             }
+        }
+    }
+
+    async fn explain(&self, error: &InstallationError) -> String {
+        match error {
+            InstallationError::Store(error) => self.store.explain(error).await,
+            InstallationError::Redis(error) => format!("Redis: {error}"),
+            other => other.to_string(),
         }
     }
 

@@ -8,6 +8,7 @@ mod batch;
 pub mod config;
 pub mod crash;
 pub mod healthcheck;
+pub mod repeat;
 pub mod shutdown;
 pub mod telemetry;
 pub mod watchdog;
@@ -23,6 +24,7 @@ pub mod outage;
 pub mod proxies;
 pub mod queue;
 pub mod redis;
+mod roots;
 pub mod scans;
 pub mod store;
 

@@ -78,11 +78,15 @@ impl fmt::Display for StoreName {
 /// Counts and logs a failure of a store. `message` says what could not be done. An error that is about no store is only
 /// logged.
 pub fn report(message: &str, error: &(dyn Error + 'static)) {
-    let causes = causes(error);
+    report_explained(message, error, &causes(error));
+}
+
+/// The same, with what was found to be behind the error.
+pub fn report_explained(message: &str, error: &(dyn Error + 'static), why: &str) {
     if let Some(store) = StoreName::of(error) {
-        report_of(store, message, &causes);
+        report_of(store, message, why);
     } else {
-        tracing::error!(error = causes, "{message}");
+        tracing::error!(error = why, "{message}");
     }
 }
 

@@ -69,11 +69,11 @@ pub use event::{Cause, Delivery, Event, EventError, PaymentRef};
 pub use keys::{Keys, Partition};
 pub use outcome::{DeadReason, Outcome};
 
-use redis::{RedisError, RedisResult, Script};
+use redis::{RedisError, RedisResult};
 
 use crate::{
     config,
-    redis::{Redis, Shared},
+    redis::{Redis, Script, Shared},
 };
 
 /// The consumer group of the workers.

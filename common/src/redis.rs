@@ -11,6 +11,7 @@ mod outdated;
 mod persistence;
 mod places;
 mod renewable;
+mod script;
 mod sentinel;
 mod shared;
 mod slot;
@@ -19,12 +20,12 @@ use std::{sync::Arc, time::Duration};
 
 use futures::future::try_join_all;
 use redis::{RedisResult, aio::MultiplexedConnection};
-use secrecy::ExposeSecret;
 
 pub use durable::WriteError;
 pub use memory::{Memory, MemoryGauges, Room, is_forbidden, room};
 pub use persistence::{FORBIDDEN, Persistence};
 pub(crate) use places::Places;
+pub use script::{Call, Script};
 pub use shared::Shared;
 
 use self::{
@@ -51,8 +52,7 @@ impl Redis {
     /// A handle that connects when it is first used, so that a process starts while Redis is away.
     pub fn new(config: &config::Redis) -> anyhow::Result<Self> {
         http::install_tls();
-        let places = Places::parse(config.url.expose_secret())
-            .map_err(|mistake| anyhow::anyhow!("redis.url {mistake}"))?;
+        let places = Places::of(config).map_err(|mistake| anyhow::anyhow!("{mistake}"))?;
         StoreName::Redis.set_address(places.addresses());
         Ok(Self {
             masters: Arc::new(Masters::new(places)),

@@ -3,9 +3,14 @@
 mod audit;
 mod changes;
 mod code;
+mod decode;
+mod error;
+mod explain;
+mod indexes;
 mod inserts;
 mod installation;
 mod list;
+mod options;
 mod owner;
 mod reads;
 mod refund;
@@ -21,23 +26,20 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use mongodb::{
-    Client, Collection, Database, IndexModel,
-    bson::{DateTime, deserialize_from_slice, doc, oid::ObjectId},
+    Client, Collection, Database,
+    bson::{DateTime, RawDocumentBuf, doc, oid::ObjectId},
     error::{ErrorKind, WriteFailure},
-    event::{EventHandler, sdam::SdamEvent},
-    options::{
-        Acknowledgment, ClientOptions, ConnectionString, IndexOptions, ReadConcern, ReadPreference,
-        SelectionCriteria, WriteConcern,
-    },
+    options::{ClientOptions, ReadConcern},
 };
-use secrecy::ExposeSecret;
 use tokio::time::timeout;
 
 pub use audit::AuditRecord;
 pub use changes::CodeChanges;
 pub use code::{Change, Code, Mapping, Payment, Scanned};
+pub use error::StoreError;
+pub use indexes::UniqueIndex;
 pub use list::{
     CHANGES_OF_A_PAGE, CODES_OF_A_PAGE, ChangeNumber, CodeCursor, CursorError, ListedCode, Page,
 };
@@ -52,18 +54,20 @@ pub use scans::{KeptScans, ScanCount};
 pub use update::{CHANGES_KEPT, Update};
 
 use self::{
+    decode::decode,
+    indexes::code_of,
     inserts::{Inserted, Inserts},
     reads::Reads,
 };
 use crate::{config, http, order::OutTradeNo, outage::StoreName};
 
-const SELECT_TIMEOUT: Duration = Duration::from_secs(2);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a certain answer may take.
 const CERTAIN_WITHIN: Duration = Duration::from_secs(2);
 /// How long a read may take. A server that hangs is noticed by the driver only after some 12 s.
 const READ_WITHIN: Duration = Duration::from_secs(5);
 const DUPLICATE_KEY: i32 = 11000;
+/// MongoDB's code for what only a member of a replica set can do.
+const NOT_A_REPLICA_SET: i32 = 123;
 
 /// The database. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -83,57 +87,18 @@ pub struct Store {
     scans: Collection<KeptScans>,
 }
 
-/// MongoDB is out of reach or refused.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// As the driver says it.
-    #[error("MongoDB is out of reach")]
-    Mongo(#[from] mongodb::error::Error),
-    /// It takes longer than anybody waits.
-    #[error("MongoDB does not answer")]
-    Slow,
-    /// A duplicate was met whose first write is not yet safe on a majority. Try again.
-    #[error("an earlier write of {0} is not yet on a majority of MongoDB's members")]
-    NotYetSafe(OutTradeNo),
-    /// Whoever listens to changes has to read everything again.
-    #[error("the collection of codes was dropped or renamed")]
-    AllCodesChanged,
-}
-
-type Result<T> = std::result::Result<T, StoreError>;
-
-fn count_member_changes(count: Arc<AtomicU32>) -> EventHandler<SdamEvent> {
-    EventHandler::callback(move |event| {
-        if matches!(event, SdamEvent::ServerDescriptionChanged(_)) {
-            count.fetch_add(1, Ordering::AcqRel);
-        }
-    })
-}
+/// What asking MongoDB gives.
+pub type Result<T> = std::result::Result<T, StoreError>;
 
 impl Store {
     /// A handle that connects when it is first used. Every write is acknowledged by a majority and journaled, and
     /// every read asks the primary, whatever the URL says.
     pub async fn new(config: &config::Mongo) -> anyhow::Result<Self> {
         http::install_tls();
-        // The error of this step may quote the password; that of the next one cannot.
-        let url = ConnectionString::parse(config.url.expose_secret())
-            .map_err(|_| anyhow!("mongo.url is not a valid MongoDB URL"))?;
-        let mut options = ClientOptions::parse(url).await.context("read mongo.url")?;
+        let member_changes = Arc::new(AtomicU32::new(0));
+        let options = options::options(config, member_changes.clone()).await?;
         let hosts = options.hosts.iter().map(ToString::to_string);
         StoreName::MongoDb.set_address(hosts.collect::<Vec<_>>().join(","));
-        options.app_name = Some("heyi".to_owned());
-        options.server_selection_timeout = Some(SELECT_TIMEOUT);
-        options.connect_timeout = Some(CONNECT_TIMEOUT);
-        options.write_concern = Some(
-            WriteConcern::builder()
-                .w(Acknowledgment::Majority)
-                .journal(true)
-                .build(),
-        );
-        options.selection_criteria =
-            Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
-        let member_changes = Arc::new(AtomicU32::new(0));
-        options.sdam_event_handler = Some(count_member_changes(member_changes.clone()));
         Self::connect(options, member_changes, &config.database).context("set up MongoDB")
     }
 
@@ -174,39 +139,10 @@ impl Store {
         self.member_changes.load(Ordering::Acquire)
     }
 
-    /// Makes the indexes; does nothing when they are there.
-    pub async fn ensure_indexes(&self) -> Result<()> {
-        let unique = IndexOptions::builder().unique(true).build();
-        let by_order = IndexModel::builder()
-            .keys(doc! { "out_trade_no": 1 })
-            .options(unique)
-            .build();
-        let by_owner = IndexModel::builder()
-            .keys(doc! { "openid": 1, "created_at": -1, "_id": -1 })
-            .build();
-        let by_code = IndexModel::builder()
-            .keys(doc! { "code_id": 1, "created_at": -1, "_id": -1 })
-            .build();
-        self.codes.create_indexes([by_order, by_owner]).await?;
-        self.reports.create_index(by_code).await?;
-        // Only codes whose owner is blocked are in it.
-        let sparse = IndexOptions::builder().sparse(true).build();
-        let by_block = IndexModel::builder()
-            .keys(doc! { "owner_disabled_at": 1 })
-            .options(sparse)
-            .build();
-        self.codes.create_index(by_block).await?;
-        Ok(())
-    }
-
-    /// The names of the indexes of `codes`.
-    pub async fn index_names(&self) -> Result<Vec<String>> {
-        Ok(self.codes.list_index_names().await?)
-    }
-
-    /// Whether MongoDB answers and has a primary.
+    /// Whether MongoDB answers, has a primary, and lets this user read codes. A `ping` needs no login.
     pub async fn ping(&self) -> Result<()> {
-        self.database.run_command(doc! { "ping": 1 }).await?;
+        let codes = self.codes.clone_with_type::<RawDocumentBuf>();
+        read(codes.find_one(doc! { "_id": null })).await?;
         Ok(())
     }
 
@@ -221,8 +157,10 @@ impl Store {
 
     /// The code with this id, deleted or not.
     pub async fn code(&self, id: ObjectId) -> Result<Option<Code>> {
-        let code = self.codes.find_one(doc! { "_id": id });
-        read(code.projection(doc! { "changes": 0 })).await
+        let codes = self.codes.clone_with_type::<RawDocumentBuf>();
+        let code = codes.find_one(doc! { "_id": id });
+        let found = read(code.projection(doc! { "changes": 0 })).await?;
+        found.map(|code| decode("codes", &code)).transpose()
     }
 
     /// What `look` makes of the code with this id, deleted or not. For many who scan at one moment: several codes are
@@ -236,29 +174,45 @@ impl Store {
         let Some(document) = found.unwrap_or(Err(StoreError::Slow))? else {
             return Ok(None);
         };
-        let scanned = deserialize_from_slice(document.as_bytes());
-        Ok(Some(look(&scanned.map_err(mongodb::error::Error::from)?)))
+        Ok(Some(look(&decode("codes", &document)?)))
     }
 
     /// The mapping of an order that became a code, if a majority has it: an event ends because of it, so it must
     /// not go with a primary that fails.
     pub async fn mapping(&self, out_trade_no: &OutTradeNo) -> Result<Option<Mapping>> {
-        let mapping = self
-            .mappings
-            .find_one(doc! { "_id": out_trade_no.as_str() })
-            .read_concern(ReadConcern::majority());
-        read(mapping).await
+        self.find_mapping(out_trade_no, ReadConcern::majority())
+            .await
     }
 
     /// The same, but none only if there is none: right after a failover a majority read may still lag behind what
     /// was acknowledged before. Costs as much as a write.
     pub async fn mapping_for_certain(&self, out_trade_no: &OutTradeNo) -> Result<Option<Mapping>> {
-        let mapping = self
-            .mappings
-            .find_one(doc! { "_id": out_trade_no.as_str() })
-            .read_concern(ReadConcern::linearizable())
-            .max_time(CERTAIN_WITHIN);
-        read(mapping).await
+        match self
+            .find_mapping(out_trade_no, ReadConcern::linearizable())
+            .await
+        {
+            // A single server lags behind nobody.
+            Err(StoreError::Mongo(error)) if code_of(&error) == Some(NOT_A_REPLICA_SET) => {
+                self.mapping(out_trade_no).await
+            }
+            found => found,
+        }
+    }
+
+    async fn find_mapping(
+        &self,
+        out_trade_no: &OutTradeNo,
+        concern: ReadConcern,
+    ) -> Result<Option<Mapping>> {
+        let mappings = self.mappings.clone_with_type::<RawDocumentBuf>();
+        let mut mapping = mappings.find_one(doc! { "_id": out_trade_no.as_str() });
+        if concern == ReadConcern::linearizable() {
+            mapping = mapping.max_time(CERTAIN_WITHIN);
+        }
+        let found = read(mapping.read_concern(concern)).await?;
+        found
+            .map(|mapping| decode(self.mappings.name(), &mapping))
+            .transpose()
     }
 
     /// Writes a code. When its order already has one, or can have none, that is returned and nothing is written.

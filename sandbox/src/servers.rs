@@ -19,6 +19,7 @@ use tokio::{
 
 use self::process::{find, free_port, is_free, signal, tail, tethered};
 
+pub mod certificates;
 mod clock;
 pub mod process;
 mod ready;
@@ -67,6 +68,8 @@ enum Kind {
     Mongo,
     /// One of several, who form their set when all of them run.
     MongoMember,
+    /// A single server without a replica set.
+    MongoAlone,
 }
 
 impl Server {
@@ -114,10 +117,14 @@ impl Server {
         start(plan, None).await
     }
 
-    /// Starts a sentinel with these settings.
+    /// Starts a sentinel with these settings, behind [`PASSWORD`].
     pub(crate) async fn sentinel(dir: &Path, settings: &[String]) -> Result<Server> {
         let plan = Plan::new(Kind::Sentinel, dir)?;
         fs::write(plan.dir.join("sentinel.conf"), settings.join("\n") + "\n")?;
+        let plan = Plan {
+            guarded: true,
+            ..plan
+        };
         start(plan, None).await
     }
 
@@ -129,8 +136,19 @@ impl Server {
         start(Plan::new(Kind::Mongo, dir)?, port).await
     }
 
+    /// The same with arguments of its own, e.g. `--keyFile`, which come first.
+    pub async fn mongo_with(dir: &Path, extra: Vec<String>) -> Result<Server> {
+        let plan = Plan::new(Kind::Mongo, dir)?;
+        start(Plan { extra, ..plan }, None).await
+    }
+
+    /// Starts MongoDB without a replica set.
+    pub async fn mongo_alone(dir: &Path) -> Result<Server> {
+        start(Plan::new(Kind::MongoAlone, dir)?, None).await
+    }
+
     /// Starts MongoDB as a member of a set that is still to be formed.
-    pub(crate) async fn mongo_member(dir: &Path) -> Result<Server> {
+    pub async fn mongo_member(dir: &Path) -> Result<Server> {
         start(Plan::new(Kind::MongoMember, dir)?, None).await
     }
 
@@ -142,7 +160,9 @@ impl Server {
                 format!("redis://{secret}{}/", self.address())
             }
             Kind::Mongo => format!("mongodb://{}/?replicaSet=rs0", self.address()),
-            Kind::MongoMember => format!("mongodb://{}/?directConnection=true", self.address()),
+            Kind::MongoMember | Kind::MongoAlone => {
+                format!("mongodb://{}/?directConnection=true", self.address())
+            }
         }
     }
 
@@ -213,7 +233,7 @@ impl Server {
                     ready::redis(self.port, password).await
                 }
                 Kind::Mongo => ready::mongo(self.port).await,
-                Kind::MongoMember => ready::mongo_member(self.port).await,
+                Kind::MongoMember | Kind::MongoAlone => ready::mongo_member(self.port).await,
             };
             let Err(error) = answer else {
                 return Ok(());
@@ -238,7 +258,7 @@ impl Kind {
     fn program(self) -> &'static str {
         match self {
             Kind::Redis | Kind::Sentinel => "redis-server",
-            Kind::Mongo | Kind::MongoMember => "mongod",
+            Kind::Mongo | Kind::MongoMember | Kind::MongoAlone => "mongod",
         }
     }
 }
@@ -281,8 +301,9 @@ impl Plan {
             Kind::Redis | Kind::Sentinel => command
                 .args(["--bind", "127.0.0.1", "--dir"])
                 .arg(&self.dir),
-            Kind::Mongo | Kind::MongoMember => command
-                .args("--bind_ip 127.0.0.1 --nounixsocket --replSet rs0 --oplogSize 64".split(' '))
+            Kind::Mongo | Kind::MongoMember | Kind::MongoAlone => command
+                .args("--bind_ip 127.0.0.1 --nounixsocket".split(' '))
+                .args(self.replication())
                 .args("--wiredTigerCacheSizeGB 0.25".split(' '))
                 .args("--setParameter diagnosticDataCollectionEnabled=false".split(' '))
                 // It would otherwise linger for 15 s, for clients of a set with more members.
@@ -291,6 +312,15 @@ impl Plan {
                 .arg(&self.dir),
         };
         command
+    }
+}
+
+impl Plan {
+    fn replication(&self) -> &[&str] {
+        match self.kind {
+            Kind::Mongo | Kind::MongoMember => &["--replSet", "rs0", "--oplogSize", "64"],
+            _ => &[],
+        }
     }
 }
 

@@ -33,7 +33,7 @@ pub use signing::{now, params, signed, signed_at, signed_plainly};
 
 use crate::{
     Options, Sandbox,
-    servers::{Server, process::free_port},
+    servers::{PASSWORD, Server, process::free_port},
 };
 
 const MCHID: &str = "1600000001";
@@ -320,6 +320,8 @@ fn settings(
     api: &str,
 ) -> BTreeMap<String, String> {
     let unique = format!("{:016x}", rand::random::<u64>());
+    let has_sentinels = redis_url.starts_with("redis+sentinel");
+    let sentinel_password = if has_sentinels { PASSWORD } else { "" };
     let settings = [
         ("HTTP__LISTEN", api.trim_start_matches("http://").to_owned()),
         ("HTTP__PUBLIC_URL", api.to_owned()),
@@ -327,6 +329,7 @@ fn settings(
         ("HTTP__CONNECTIONS_PER_ADDRESS", "0".to_owned()),
         ("PAYJS__NATIVE_RATE", "0".to_owned()),
         ("WECHAT__LOGIN_RATE", "0".to_owned()),
+        ("REDIS__SENTINEL_PASSWORD", sentinel_password.to_owned()),
         ("REDIS__URL", redis_url),
         ("REDIS__PREFIX", format!("test-{unique}:")),
         ("MONGO__URL", mongo_url),

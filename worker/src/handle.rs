@@ -34,11 +34,12 @@ pub(crate) async fn handle(
     let outcome = match decide(&handler.context, event).await {
         Ok(outcome) => outcome,
         Err(trouble) => {
+            let why = trouble.to_string();
             if trouble.is_of_the_store() {
-                handler.intake.close();
+                handler.intake.close(&why);
             }
-            outage::report("cannot handle an event, trying again", trouble.as_error());
-            try_again(event, &trouble.to_string())
+            outage::report_explained("cannot handle an event, trying again", trouble.as_error(), &why);
+            try_again(event, &why)
         }
     };
     metrics::histogram!("heyi_event_seconds").record(started.elapsed());
@@ -60,7 +61,8 @@ pub async fn decide(context: &Context, event: &mut Event) -> Result<Outcome, Tro
         } => {
             let (asked, payment) = (out_trade_no.clone(), payjs_order_id.clone());
             let has_turn = *has_turn;
-            confirm::confirm(context, event, &asked, &payment, has_turn).await
+            let confirmed = confirm::confirm(context, event, &asked, &payment, has_turn).await;
+            promote::unreadable_is_dead(confirmed)
         }
     }
 }

@@ -1,8 +1,14 @@
-//! Whether the worker takes events: not while MongoDB is out of reach, since they are safe in the stream.
+//! Whether the worker takes events: not while MongoDB cannot be used, since they are safe in the stream.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use heyi_common::store::Store;
+use heyi_common::{
+    repeat::RepeatFilter,
+    store::{Store, StoreError},
+};
 use tokio::{sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -12,41 +18,63 @@ const EVERY_WHILE_CLOSED: Duration = Duration::from_millis(250);
 /// A MongoDB that takes longer than this is out of reach.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// A door that closes when MongoDB goes away and opens when it is back. Cheap to clone.
+/// A gate that closes when MongoDB goes away and opens when it is back. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Intake {
     store: Store,
     open: Arc<watch::Sender<bool>>,
+    trouble: Arc<Mutex<Option<String>>>,
+    logged: Arc<RepeatFilter>,
 }
 
 impl Intake {
-    /// A door that is closed until MongoDB answers for the first time.
+    /// A gate that is closed until MongoDB has answered for the first time.
     pub(crate) fn new(store: Store) -> (Self, watch::Receiver<bool>) {
         let (open, receiver) = watch::channel(false);
-        (
-            Self {
-                store,
-                open: Arc::new(open),
-            },
-            receiver,
-        )
+        let intake = Self {
+            store,
+            open: Arc::new(open),
+            trouble: Arc::default(),
+            logged: Arc::default(),
+        };
+        (intake, receiver)
     }
 
-    /// Closes the door at once, by one who saw that MongoDB is out of reach.
-    pub(crate) fn close(&self) {
-        self.turn(false, "MongoDB is out of reach, taking no events");
+    /// Why no events are taken, in words for an operator; none while they are.
+    pub(crate) async fn trouble(&self) -> Option<String> {
+        let known = self.lock().clone();
+        if known.is_some() || *self.open.borrow() {
+            return known;
+        }
+        Some(match timeout(PATIENCE, self.store.ping()).await {
+            Ok(Ok(())) => "the worker is starting".to_owned(),
+            Ok(Err(error)) => self.store.explain(&error).await,
+            Err(_) => self.store.explain(&StoreError::Slow).await,
+        })
     }
 
-    /// Opens and closes the door as MongoDB comes and goes, until told to stop.
+    /// Notes why the worker has not begun yet.
+    pub(crate) fn starting(&self, why: &str) {
+        *self.lock() = Some(why.to_owned());
+    }
+
+    /// Closes the gate, by one who saw that MongoDB cannot be used.
+    pub(crate) fn close(&self, why: &str) {
+        *self.lock() = Some(why.to_owned());
+        self.open
+            .send_if_modified(|open| std::mem::replace(open, false));
+        if self.logged.passes(why) {
+            tracing::warn!(error = why, "MongoDB cannot be used, taking no events");
+        }
+    }
+
+    /// Opens and closes the gate as MongoDB comes and goes, until told to stop.
     pub(crate) async fn watch(self, stop: CancellationToken) {
         let mut has_indexes = false;
         loop {
             match self.ask(&mut has_indexes).await {
-                Ok(()) => self.turn(true, "MongoDB answers, taking events"),
-                Err(error) => {
-                    tracing::debug!(error = %error, "MongoDB does not answer");
-                    self.close();
-                }
+                Ok(()) => self.open(),
+                Err(error) => self.close(&self.store.explain(&error).await),
             }
             let pause = if *self.open.borrow() {
                 EVERY
@@ -61,24 +89,31 @@ impl Intake {
     }
 
     /// The first answer comes with the indexes: without the unique one, no promotion is safe.
-    async fn ask(&self, has_indexes: &mut bool) -> anyhow::Result<()> {
+    async fn ask(&self, has_indexes: &mut bool) -> Result<(), StoreError> {
         if *has_indexes {
-            timeout(PATIENCE, self.store.ping()).await??;
-        } else {
-            self.store.ensure_indexes().await?;
-            *has_indexes = true;
+            let answer = timeout(PATIENCE, self.store.ping()).await;
+            return answer.unwrap_or(Err(StoreError::Slow));
         }
+        self.store.ensure_indexes().await?;
+        *has_indexes = true;
         Ok(())
     }
 
-    fn turn(&self, open: bool, message: &str) {
-        let turned = self
+    fn open(&self) {
+        *self.lock() = None;
+        self.logged.reset();
+        let is_new = self
             .open
-            .send_if_modified(|now| std::mem::replace(now, open) != open);
-        if turned && open {
-            tracing::info!("{message}");
-        } else if turned {
-            tracing::warn!("{message}");
+            .send_if_modified(|open| !std::mem::replace(open, true));
+        if is_new {
+            tracing::info!(
+                mongo.address = self.store.address(),
+                "MongoDB answers, taking events"
+            );
         }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<String>> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -25,8 +25,10 @@ use heyi_common::{
     queue::{Consumer, backend::StreamBackend, confirms, due},
     watchdog::{self, Watchdog},
 };
-use tokio::task::JoinSet;
+use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
+
+use self::intake::Intake;
 
 pub use context::Context;
 pub use handle::decide;
@@ -36,7 +38,8 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     let context = Context::new(&config).await?;
     let ended = CancellationToken::new();
     let mut tasks = JoinSet::new();
-    let server = monitor::Server::bind(&config.worker, context.clone()).await?;
+    let (intake, open) = Intake::new(context.store.clone());
+    let server = monitor::Server::bind(&config.worker, context.clone(), intake.clone()).await?;
     tasks.spawn(server.serve(ended.clone()));
     tasks.spawn(monitor::watch_stores(context.clone(), ended.clone()));
     let redis = context.queue.redis().clone();
@@ -44,9 +47,11 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     watchdog::announce_ready(ended.clone(), watchdog.clone(), Some(&config.redis))?;
     let store = context.store.clone();
     let installation = Installation::new(&config, redis, context.queue.keys(), store);
-    let checked = stop.run_until_cancelled(installation.until_checked()).await;
+    let checked = stop
+        .run_until_cancelled(installation.until_checked(|why| intake.starting(why)))
+        .await;
     let result = match checked {
-        Some(Ok(())) => work(context, &config, tasks, watchdog, stop).await,
+        Some(Ok(())) => work(context, &config, (intake, open), tasks, watchdog, stop).await,
         Some(Err(error)) => Err(error.into()),
         None => Ok(()),
     };
@@ -57,11 +62,11 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
 async fn work(
     context: Context,
     config: &Config,
+    (intake, open): (Intake, watch::Receiver<bool>),
     mut tasks: JoinSet<()>,
     watchdog: Watchdog,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let (intake, open) = intake::Intake::new(context.store.clone());
     let (consumer, deliveries) = Consumer::new(
         context.queue.clone(),
         &config.queue,

@@ -18,7 +18,7 @@ use heyi_common::{
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Context, meters};
+use crate::{Context, intake::Intake, meters};
 
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -26,6 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub(crate) struct Server {
     listener: TcpListener,
     context: Context,
+    intake: Intake,
     metrics: telemetry::Metrics,
 }
 
@@ -33,12 +34,17 @@ pub(crate) struct Server {
 #[derive(Clone)]
 struct Handles {
     context: Context,
+    intake: Intake,
     metrics: telemetry::Metrics,
     memory: Arc<MemoryGauges>,
 }
 
 impl Server {
-    pub(crate) async fn bind(config: &config::Worker, context: Context) -> anyhow::Result<Self> {
+    pub(crate) async fn bind(
+        config: &config::Worker,
+        context: Context,
+        intake: Intake,
+    ) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(config.listen)
             .await
             .with_context(|| format!("cannot listen on worker.listen {}", config.listen))?;
@@ -49,6 +55,7 @@ impl Server {
         Ok(Self {
             listener,
             context,
+            intake,
             metrics,
         })
     }
@@ -60,6 +67,7 @@ impl Server {
             .route("/metrics", get(metrics))
             .with_state(Handles {
                 context: self.context,
+                intake: self.intake,
                 metrics: self.metrics,
                 memory: Arc::default(),
             });
@@ -72,17 +80,18 @@ impl Server {
     }
 }
 
-/// Answers 200 when Redis and MongoDB answer, else 503 with what does not. Says it when Redis has no room for new orders, and
-/// answers 503 when it has none at all.
-async fn readyz(State(Handles { context, .. }): State<Handles>) -> Response {
+/// Answers 200 when Redis answers and events are taken, else 503 and why not. Says it when Redis has no room for new orders,
+/// and answers 503 when it has none at all.
+async fn readyz(State(handles): State<Handles>) -> Response {
+    let Handles {
+        context, intake, ..
+    } = handles;
     let mut trouble = Vec::new();
     let redis = context.queue.redis();
     if !matches!(timeout(PATIENCE, redis.ping()).await, Ok(Ok(()))) {
         trouble.push("Redis does not answer".to_owned());
     }
-    if !matches!(timeout(PATIENCE, context.store.ping()).await, Ok(Ok(()))) {
-        trouble.push("MongoDB does not answer".to_owned());
-    }
+    trouble.extend(intake.trouble().await);
     // Where INFO is forbidden, nobody knows.
     let masters = timeout(PATIENCE, redis.memory()).await;
     let masters = masters.ok().and_then(Result::ok).unwrap_or_default();
@@ -104,6 +113,7 @@ async fn metrics(State(handles): State<Handles>) -> Response {
         context,
         metrics,
         memory,
+        ..
     } = handles;
     let redis = context.queue.redis();
     let (masters, status) = tokio::join!(

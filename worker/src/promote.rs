@@ -38,9 +38,9 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    /// Whether MongoDB itself is out of reach, so that no other event would get further.
+    /// Whether MongoDB itself cannot be used, so that no other event would get further.
     pub(crate) fn is_of_the_store(&self) -> bool {
-        matches!(self, Self::Store(StoreError::Mongo(_) | StoreError::Slow))
+        matches!(self, Self::Store(error) if error.is_of_the_server())
     }
 
     /// What is out of reach, as it says itself.
@@ -150,7 +150,7 @@ struct Paid {
 
 /// Promotes a paid order. A payment that was refunded, or has a dead letter, does not get another letter.
 async fn settle(context: &Context, event: &Event, paid: &Paid) -> Result<Outcome, Trouble> {
-    let outcome = promote(context, event, paid).await?;
+    let outcome = unreadable_is_dead(promote(context, event, paid).await)?;
     if !matches!(outcome, Outcome::Dead { .. }) {
         return Ok(outcome);
     }
@@ -167,6 +167,16 @@ async fn settle(context: &Context, event: &Event, paid: &Paid) -> Result<Outcome
         return Ok(Outcome::Nothing);
     }
     Ok(outcome)
+}
+
+/// A document that cannot be decoded stays so until a person repairs it.
+pub(crate) fn unreadable_is_dead(decided: Result<Outcome, Trouble>) -> Result<Outcome, Trouble> {
+    match decided {
+        Err(Trouble::Store(error)) if error.is_unreadable() => {
+            Ok(dead(DeadReason::Poison, &error.to_string()))
+        }
+        decided => decided,
+    }
 }
 
 async fn promote(context: &Context, event: &Event, paid: &Paid) -> Result<Outcome, Trouble> {

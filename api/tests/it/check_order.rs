@@ -2,7 +2,8 @@ use anyhow::{Context, Result};
 use heyi_common::queue::dead::Page;
 use heyi_sandbox::{
     Knobs,
-    world::{eventually, params},
+    servers::Server,
+    world::{World, eventually, params},
 };
 use jiff::ToSpan;
 use mongodb::bson::{Document, doc};
@@ -32,6 +33,19 @@ async fn a_promoted_order_answers_its_code_as_often_as_asked() -> Result<()> {
         app.client.check(code.out_trade_no.as_str()).await?.status,
         200
     );
+    app.finish().await
+}
+
+#[tokio::test]
+async fn an_unknown_number_is_unknown_on_a_mongodb_without_a_replica_set() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let redis = Server::redis(&dir.path().join("redis"), None).await?;
+    let mongo = Server::mongo_alone(&dir.path().join("mongo")).await?;
+    let url = format!("mongodb://{}/", mongo.address());
+    let app = TestApp::start_in(World::on(redis.url(), url).await?).await?;
+    let unknown = app.client.check("QR20250101123456ABCDEF").await?;
+    assert_fails(&unknown, 500, "make a new one");
+    assert_eq!(unknown.text("state"), "unknown");
     app.finish().await
 }
 

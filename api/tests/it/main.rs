@@ -51,5 +51,6 @@ mod single_use;
 mod slow_readers;
 mod stats;
 mod topologies;
+mod unreadable;
 mod update;
 mod watchdog;

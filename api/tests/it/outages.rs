@@ -1,5 +1,12 @@
-use anyhow::Result;
-use heyi_sandbox::world::{World, data, eventually, params};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use futures::future::try_join_all;
+use heyi_sandbox::{
+    link::{Damage, Link},
+    world::{World, data, eventually, params},
+};
+use tokio::time::Instant;
 
 use crate::support::{TestApp, assert_fails};
 
@@ -57,7 +64,7 @@ async fn without_mongodb_what_needs_it_is_503_and_comes_back() -> Result<()> {
     );
     assert_fails(&app.client.delete(&alice, &id).await?, 503, "MongoDB");
     assert_fails(&app.client.check("UNKNOWN1").await?, 503, "MongoDB");
-    assert_fails(&app.monitor("/readyz").await?, 503, "cannot reach MongoDB:");
+    assert_fails(&app.monitor("/readyz").await?, 503, "MongoDB at 127.0.0.1");
     let page = app.client.get("/qr", &params(&[("id", &id)])).await?;
     assert_eq!(page.status, 503);
     assert!(page.body.contains("服务暂时不可用"), "{}", page.body);
@@ -76,6 +83,30 @@ async fn without_mongodb_what_needs_it_is_503_and_comes_back() -> Result<()> {
 }
 
 #[tokio::test]
+async fn connections_to_redis_that_a_balancer_forgot_fail_nobody() -> Result<()> {
+    /// Longer than a connection is used without being tried.
+    const IDLE: Duration = Duration::from_secs(11);
+    let mut world = World::with_own_stores().await?;
+    let redis = world.redis.as_ref().context("no Redis")?.port();
+    let link = Link::start(&[redis]).await?;
+    world.set(
+        "HEYI_REDIS__URL",
+        format!("redis://127.0.0.1:{}/0", link.port()),
+    );
+    let app = TestApp::start_in(world).await?;
+    let alice = app.client.login("alice").await?;
+    let order = async || app.client.order(&alice, "小店", 990).await;
+    try_join_all((0..8).map(|_| order())).await?;
+    // What is sent over them from now on goes nowhere; new ones work.
+    link.damage(0, Some(Damage::HalfOpen));
+    link.damage(0, None);
+    let since = Instant::now();
+    eventually("a quiet while", async || Ok(since.elapsed() > IDLE)).await?;
+    try_join_all((0..8).map(|_| order())).await?;
+    app.finish().await
+}
+
+#[tokio::test]
 async fn an_api_that_starts_without_stores_makes_the_indexes_when_they_come() -> Result<()> {
     let mut world = World::with_own_stores().await?;
     if let (Some(redis), Some(mongo)) = (&mut world.redis, &mut world.mongo) {
@@ -86,7 +117,8 @@ async fn an_api_that_starts_without_stores_makes_the_indexes_when_they_come() ->
     api.answers("healthz").await?;
     let monitor = world.client()?.at(&api.monitor_url());
     let answer = monitor.get("/readyz", &params(&[])).await?;
-    assert_fails(&answer, 503, "cannot reach Redis and MongoDB:");
+    assert_fails(&answer, 503, "Redis did not answer: ");
+    assert_fails(&answer, 503, "MongoDB at 127.0.0.1");
     if let (Some(redis), Some(mongo)) = (&mut world.redis, &mut world.mongo) {
         redis.restart().await?;
         mongo.restart().await?;

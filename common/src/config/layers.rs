@@ -3,7 +3,7 @@
 //! A value may be a secret, and so may a line of a file. So errors name the key, or the file and the line. Types are
 //! checked here because serde's message for a wrong type quotes the value, and toml's Display quotes the line.
 
-use std::{ffi::OsString, fs, net::SocketAddr};
+use std::{ffi::OsString, fs, net::SocketAddr, path::Path};
 
 use serde::{Deserialize, Deserializer};
 use toml::{Table, Value};
@@ -14,18 +14,33 @@ use super::{Config, DEFAULTS, Mistakes};
 const PREFIX: &str = "HEYI_";
 const FILE_SUFFIX: &str = "_FILE";
 
-/// Merges the defaults, `file` and `environment`. What could not be used is listed and left at its default.
+/// Merges the defaults, `file`, `credentials` and `environment`. What could not be used is listed and left at its default.
 pub(super) fn merge(
-    file: Option<&str>,
+    file: Option<&Path>,
+    credentials: Vec<(String, String)>,
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<(Config, Vec<String>), Mistakes> {
     let defaults: Table = parse("the defaults", DEFAULTS)?;
     let mut merged = defaults.clone();
     let mut mistakes = Vec::new();
     if let Some(path) = file {
-        let text = fs::read_to_string(path)
-            .map_err(|error| Mistakes(vec![format!("HEYI_CONFIG: cannot read {path}: {error}")]))?;
-        overlay(&mut merged, parse(path, &text)?, "", &mut mistakes);
+        let path_text = path.display().to_string();
+        let text = fs::read_to_string(path).map_err(|error| {
+            Mistakes(vec![format!(
+                "HEYI_CONFIG: cannot read {path_text}: {error}"
+            )])
+        })?;
+        overlay(&mut merged, parse(&path_text, &text)?, "", &mut mistakes);
+    }
+    for (name, value) in credentials {
+        let path = name.replace('.', "__");
+        // Of a section that we do not have, it is the credential of somebody else.
+        let is_ours = name
+            .split_once('.')
+            .is_some_and(|(section, _)| merged.contains_key(section));
+        if is_ours && let Err(mistake) = set(&mut merged, &path, &value) {
+            mistakes.push(format!("the credential {name}: {mistake}"));
+        }
     }
     let mut variables: Vec<_> = environment.into_iter().collect();
     variables.sort();

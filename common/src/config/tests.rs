@@ -1,6 +1,6 @@
 mod secrets;
 
-use std::io::Write;
+use std::{fs, io::Write};
 
 use secrecy::ExposeSecret;
 
@@ -154,6 +154,104 @@ fn a_file_is_laid_over_the_defaults_and_a_secret_read_from_its_own() {
             "redis.urll: there is no such setting"
         ]
     );
+}
+
+#[test]
+fn credentials_of_systemd_are_settings_by_their_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, value: &str| fs::write(dir.path().join(name), value).unwrap();
+    write("payjs.key", "FROMSYSTEMD\n");
+    write("redis.url", "redis://:EXAMPLE@a:1/2");
+    write("mongo.url", "mongodb://u:EXAMPLE@a:1/");
+    write("sign.previous_session_secret", "EXAMPLE");
+    write("wechat.secret", "FROMSYSTEMD");
+    // Of others.
+    for name in ["tls.key", "payjs-key", "README", "Other.Thing"] {
+        write(name, "x");
+    }
+    let (credentials, mistakes) = credentials::read(Some(dir.path()));
+    assert!(mistakes.is_empty(), "{mistakes:?}");
+    let mut environment = complete();
+    environment.retain(|(name, _)| name != "HEYI_PAYJS__KEY");
+    let config = Config::merge(Process::Api, None, credentials, environment.clone()).unwrap();
+    assert_eq!(config.payjs.key.expose_secret(), "FROMSYSTEMD");
+    assert_eq!(config.redis.url.expose_secret(), "redis://:EXAMPLE@a:1/2");
+    assert_eq!(
+        config.sign.previous_session_secret.expose_secret(),
+        "EXAMPLE"
+    );
+    assert_eq!(
+        config.wechat.secret.expose_secret(),
+        "EXAMPLE",
+        "the environment wins"
+    );
+
+    write("payjs.keys", "EXAMPLE");
+    let (credentials, _) = credentials::read(Some(dir.path()));
+    let Mistakes(found) = Config::merge(Process::Api, None, credentials, environment).unwrap_err();
+    assert_eq!(
+        found,
+        ["the credential payjs.keys: there is no such setting"]
+    );
+}
+
+#[test]
+fn the_units_hand_over_credentials_that_are_settings() {
+    let defaults: toml::Table = DEFAULTS.parse().unwrap();
+    for unit in [
+        include_str!("../../../deploy/heyi-api.service"),
+        include_str!("../../../deploy/heyi-worker@.service"),
+    ] {
+        // systemd 249, of Ubuntu 22.04, does not know %d.
+        assert!(!unit.contains("%d"), "{unit}");
+        let credentials = unit
+            .lines()
+            .filter_map(|line| line.trim_start_matches('#').strip_prefix("LoadCredential="));
+        let mut count = 0;
+        for credential in credentials {
+            let (name, file) = credential.split_once(':').unwrap();
+            let (section, key) = name.split_once('.').unwrap();
+            assert!(defaults[section].get(key).is_some(), "{name}");
+            assert_eq!(file, format!("/etc/heyi/secrets/{name}"));
+            count += 1;
+        }
+        assert!(count > 0, "{unit}");
+    }
+}
+
+#[test]
+fn an_authority_needs_tls_and_a_file_with_certificates() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap();
+    for (settings, key) in [
+        (
+            vec![("HEYI_REDIS__CA_FILE", path)],
+            "redis.ca_file: only rediss",
+        ),
+        (
+            vec![
+                ("HEYI_REDIS__CA_FILE", path),
+                ("HEYI_REDIS__URL", "rediss://a:1/0"),
+            ],
+            "redis.ca_file: cannot be used",
+        ),
+        (vec![("HEYI_MONGO__CA_FILE", path)], "mongo.ca_file: is for"),
+        (
+            vec![
+                ("HEYI_MONGO__CA_FILE", "/does/not/exist"),
+                ("HEYI_MONGO__URL", "mongodb://a/?tls=true"),
+            ],
+            "mongo.ca_file: cannot be used",
+        ),
+        (
+            vec![("HEYI_REDIS__SENTINEL_USER", "u")],
+            "redis.sentinel_password: there are",
+        ),
+    ] {
+        let Mistakes(found) = load(&settings).unwrap_err();
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with(key), "{found:?}");
+    }
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! What the settings must fulfil together, and which legal ones are risky.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
-use mongodb::options::ConnectionString;
+use mongodb::options::{ConnectionString, Tls};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::Config;
-use crate::{order::Fee, redis::Places};
+use crate::{config, order::Fee, redis::Places, roots};
 
 /// The process a configuration is for. Each needs only its own settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,27 +78,45 @@ fn stores(config: &Config, check: &mut impl FnMut(bool, &str, &str)) {
         "redis.prefix",
         "must not hold braces or spaces",
     );
-    let places = Places::parse(config.redis.url.expose_secret());
+    let places = Places::of(&config.redis);
     let is_cluster = places.as_ref().is_ok_and(Places::is_cluster);
     if let Err(mistake) = places {
-        check(false, "redis.url", &mistake);
+        let (key, mistake) = mistake.split_once(": ").unwrap_or(("redis.url", &mistake));
+        check(false, key, mistake);
     }
     check(
         !is_cluster || config.queue.partitions > 1,
         "queue.partitions",
         "must be more than 1 with redis+cluster://, so that what belongs together is in one slot; 16 is a good number",
     );
-    check(
-        mongo_url(&config.mongo.url),
-        "mongo.url",
-        "must be a mongodb:// or mongodb+srv:// URL, with user and password percent-encoded",
-    );
+    mongo(&config.mongo, check);
     check(
         !config.mongo.database.is_empty(),
         "mongo.database",
         "must not be empty",
     );
     queue(config, check);
+}
+
+fn mongo(config: &config::Mongo, check: &mut impl FnMut(bool, &str, &str)) {
+    if !is_password_encoded(config.url.expose_secret()) {
+        return check(false, "mongo.url", ENCODE_PASSWORD);
+    }
+    // The error may quote the password, so it is not shown.
+    let Ok(url) = ConnectionString::parse(config.url.expose_secret()) else {
+        let advice =
+            "must be a mongodb:// or mongodb+srv:// URL, with user and password percent-encoded";
+        return check(false, "mongo.url", advice);
+    };
+    if config.ca_file.is_empty() {
+        return;
+    }
+    if !matches!(url.tls, Some(Tls::Enabled(_))) {
+        return check(false, "mongo.ca_file", "is for a mongo.url with tls=true");
+    }
+    if let Err(error) = roots::read(Path::new(&config.ca_file)) {
+        check(false, "mongo.ca_file", &format!("cannot be used: {error}"));
+    }
 }
 
 fn queue(config: &Config, check: &mut impl FnMut(bool, &str, &str)) {
@@ -306,7 +324,14 @@ fn is_notify_route(url: &Url) -> bool {
     url.path().ends_with("/notify") && !url.path().contains("//")
 }
 
-fn mongo_url(url: &SecretString) -> bool {
-    // The error may quote the password, so it is not shown.
-    ConnectionString::parse(url.expose_secret()).is_ok()
+/// What to do about a URL in which a password ends too early.
+pub(crate) const ENCODE_PASSWORD: &str = "user and password must be percent-encoded: write %40 for @, %3A for :, %2F for /, %3F for ?, %23 for #";
+
+/// Whether the text before the host of a URL can be told from the rest. A password with an unencoded `@`, `/`, `?` or `#`
+/// would be taken for a host, and be logged as one.
+pub(crate) fn is_password_encoded(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (before, after) = rest.split_at(end);
+    before.matches('@').count() <= 1 && !after.contains('@')
 }

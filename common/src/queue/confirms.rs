@@ -7,7 +7,7 @@
 
 use std::{fmt, net::IpAddr, time::Duration};
 
-use redis::{AsyncCommands, FromRedisValue, RedisResult, Script, Value, from_redis_value};
+use redis::{AsyncCommands, FromRedisValue, RedisResult, Value, from_redis_value};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -17,7 +17,7 @@ use crate::{
     crash::{self, Point},
     order::{OpenId, OutTradeNo, PAID_TTL},
     outage,
-    redis::WriteError,
+    redis::{Script, WriteError},
 };
 
 /// At most one confirm for each order in this time.

@@ -3,7 +3,7 @@
 use std::{cmp::Reverse, collections::BTreeMap, fmt, str::FromStr};
 
 use redis::{
-    AsyncCommands, RedisResult, Script,
+    AsyncCommands, RedisResult,
     streams::{StreamId, StreamRangeReply},
 };
 use serde::Serialize;
@@ -16,6 +16,7 @@ use super::{
 use crate::{
     crash::{self, Point},
     order::OutTradeNo,
+    redis::Script,
 };
 
 /// How long a payment gets no other dead letter after its letter was dropped: a year.

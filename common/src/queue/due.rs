@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use redis::{RedisResult, Script};
+use redis::RedisResult;
 use tokio_util::sync::CancellationToken;
 
 use super::{Partition, Queue, confirms::BEHIND_AFTER_RETRY};
@@ -11,6 +11,7 @@ use crate::{
     backoff::Backoff,
     crash::{self, Point},
     outage,
+    redis::Script,
 };
 
 /// How often to look.

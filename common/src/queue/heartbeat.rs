@@ -6,11 +6,11 @@
 use std::{collections::HashMap, time::Duration};
 
 use futures::future::join_all;
-use redis::{RedisResult, Script};
+use redis::RedisResult;
 use tokio::time::Instant;
 
 use super::{Consumer, Partition};
-use crate::outage;
+use crate::{outage, redis::Script};
 
 /// A consumer whose heartbeat did not change for this long is dead.
 const DEAD_AFTER: Duration = Duration::from_secs(8);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use redis::{RedisResult, Script};
+use redis::RedisResult;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
@@ -13,7 +13,7 @@ use crate::{
     crash::{self, Point},
     order::OutTradeNo,
     outage,
-    redis::WriteError,
+    redis::{Script, WriteError},
 };
 
 /// How long an order's failure is remembered for `/checkOrder`: 30 days.

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use redis::{RedisResult, Script};
+use redis::RedisResult;
 use serde::Serialize;
 
 use super::{GROUP, Partition, Queue};
+use crate::redis::Script;
 
 /// The state of the queue, over all partitions.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

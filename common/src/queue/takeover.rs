@@ -6,7 +6,7 @@ use std::{
 };
 
 use redis::{
-    AsyncCommands, RedisResult, Script,
+    AsyncCommands, RedisResult,
     streams::{
         StreamClaimOptions, StreamClaimReply, StreamInfoConsumersReply, StreamPendingCountReply,
         StreamPendingId,
@@ -21,6 +21,7 @@ use super::{
 use crate::{
     crash::{self, Point},
     outage,
+    redis::Script,
 };
 
 const EVERY: Duration = Duration::from_secs(1);

@@ -1,11 +1,16 @@
 //! One connection, opened when it is needed and again when it broke.
 
-use std::time::Duration;
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use redis::{
     AsyncConnectionConfig, Client, Cmd, Pipeline, RedisResult, Value,
     aio::{ConnectionLike, MultiplexedConnection},
 };
+
+use tokio::time::{Instant, timeout};
 
 use super::{
     outdated::is_outdated,
@@ -15,6 +20,10 @@ use super::{
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long an answer may take that nothing delays on purpose.
 pub(super) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// A connection that was idle for longer is tried with a `PING` before it is used: a load balancer may have forgotten it.
+const IDLE: Duration = Duration::from_secs(10);
+/// How long that `PING` may take.
+const PING_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// What is sent in one go.
 #[derive(Clone, Copy)]
@@ -28,6 +37,10 @@ pub(super) enum Request<'a> {
 pub(super) struct Link {
     client: Client,
     connection: Renewable<MultiplexedConnection>,
+    /// When the last answer came.
+    answered: Mutex<Instant>,
+    /// Held while an idle connection is tried.
+    trying: tokio::sync::Mutex<()>,
 }
 
 impl Link {
@@ -35,6 +48,8 @@ impl Link {
         Self {
             client,
             connection: Renewable::default(),
+            answered: Mutex::new(Instant::now()),
+            trying: tokio::sync::Mutex::default(),
         }
     }
 
@@ -51,7 +66,7 @@ impl Link {
     }
 
     async fn send_once(&self, request: Request<'_>) -> RedisResult<Vec<Value>> {
-        let Made { version, mut value } = self.connection.get(async || self.open().await).await?;
+        let Made { version, mut value } = self.alive().await?;
         let sent = match request {
             Request::One(command) => value
                 .req_packed_command(command)
@@ -64,8 +79,50 @@ impl Link {
         // After a timeout too: nothing else tells that the other end is gone.
         if is_outdated(&sent) {
             self.connection.forget(version).await;
+        } else {
+            self.note_answer();
         }
         sent
+    }
+
+    /// A connection that answered lately, or does so now, or is new.
+    async fn alive(&self) -> RedisResult<Made<MultiplexedConnection>> {
+        let made = self.connect_if_needed().await?;
+        if !self.is_idle() {
+            return Ok(made);
+        }
+        let _trying = self.trying.lock().await;
+        let mut made = self.connect_if_needed().await?;
+        if self.is_idle() {
+            let ping = redis::cmd("PING");
+            let answer = timeout(PING_TIMEOUT, made.value.req_packed_command(&ping)).await;
+            if !matches!(answer, Ok(Ok(_))) {
+                self.connection.forget(made.version).await;
+                made = self.connect_if_needed().await?;
+            }
+            self.note_answer();
+        }
+        Ok(made)
+    }
+
+    async fn connect_if_needed(&self) -> RedisResult<Made<MultiplexedConnection>> {
+        self.connection
+            .get(async || {
+                let opened = self.open().await;
+                self.note_answer();
+                opened
+            })
+            .await
+    }
+
+    fn is_idle(&self) -> bool {
+        let answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        answered.elapsed() > IDLE
+    }
+
+    fn note_answer(&self) {
+        let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        *answered = Instant::now();
     }
 
     /// A process that is busy for a moment may see too late that it was connected, so it may try twice.

@@ -12,6 +12,8 @@ use crate::{backoff::Backoff, outage};
 pub const FORBIDDEN: &str = "Redis refuses INFO to this user: nobody checks how it keeps data, and new orders are taken whatever \
      memory it uses; allow INFO (ACL: +info)";
 const PATIENCE: Duration = Duration::from_secs(2);
+/// As many as a Redis has without other settings.
+const DATABASES: u8 = 16;
 
 /// How Redis keeps what it acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -26,6 +28,10 @@ pub struct Persistence {
     pub append_only: bool,
     /// When the append-only file reaches the disk: `always`, `everysec` or `no`; empty when not told.
     pub append_fsync: String,
+    /// Whether the last rewrite of the append-only file failed.
+    pub rewrite_failed: bool,
+    /// The keys that it holds, in all databases.
+    pub keys: u64,
     /// Whether the append-only file may miss the disk while it is rewritten; none when not told.
     pub no_fsync_on_rewrite: Option<bool>,
     /// The memory that it may use, in bytes; 0 is no limit.
@@ -38,14 +44,31 @@ impl Persistence {
     /// What an operator should change, a sentence each.
     fn warnings(&self) -> Vec<String> {
         let (server, mut found) = (&self.server, Vec::new());
-        if !self.append_only {
+        if !self.append_only && self.keys > 0 {
+            found.push(format!(
+                "Redis {server} has appendonly off and holds {} keys: its crash loses acknowledged payments, and a restart with \
+                 appendonly yes in its file loads none of these keys. First run CONFIG SET appendonly yes, wait until INFO \
+                 persistence says aof_rewrite_in_progress:0, then change the file",
+                self.keys
+            ));
+        } else if !self.append_only {
             found.push(format!(
                 "Redis {server} has appendonly off: its crash loses acknowledged payments; set appendonly yes"
+            ));
+        } else if self.append_fsync.is_empty() {
+            found.push(format!(
+                "Redis {server} does not tell its appendfsync to this user: make sure that it is always, or allow CONFIG GET \
+                 (ACL: +config|get)"
             ));
         } else if self.append_fsync != "always" {
             found.push(format!(
                 "Redis {server} has appendfsync {:?}: a power cut loses the last second of acknowledged payments; set appendfsync always",
                 self.append_fsync
+            ));
+        }
+        if self.append_only && self.rewrite_failed {
+            found.push(format!(
+                "Redis {server} could not rewrite its append-only file: look at its log, then run BGREWRITEAOF"
             ));
         }
         if self.no_fsync_on_rewrite == Some(true) {
@@ -70,9 +93,9 @@ impl Persistence {
 }
 
 impl Redis {
-    /// How each server keeps what it acknowledged, masters first. Where `CONFIG` is forbidden, only what `INFO`
-    /// tells.
-    pub async fn persistence(&self) -> RedisResult<Vec<Persistence>> {
+    /// How each server keeps what it acknowledged, masters first, and a sentence for each replica that cannot be asked.
+    /// Where `CONFIG` is forbidden, only what `INFO` tells.
+    pub async fn persistence(&self) -> RedisResult<(Vec<Persistence>, Vec<String>)> {
         let map = self.masters.map().await?.value;
         let mut found = Vec::new();
         let mut replicas = Vec::new();
@@ -82,10 +105,18 @@ impl Redis {
             replicas.extend(replicas_of(&info, master.server()));
             found.push(read(master.server(), &info, &mut connection).await);
         }
-        for of_replica in join_all(replicas.into_iter().map(ask)).await {
-            found.push(of_replica?);
+        let mut unasked = Vec::new();
+        let asked = join_all(replicas.iter().cloned().map(ask)).await;
+        for (replica, answer) in replicas.iter().zip(asked) {
+            match answer {
+                Ok(replica) => found.push(replica),
+                Err(error) => unasked.push(format!(
+                    "the replica {} cannot be asked how it keeps data: {error}",
+                    replica.addr()
+                )),
+            }
         }
-        Ok(found)
+        Ok((found, unasked))
     }
 
     /// What an operator should change about these servers, a sentence each.
@@ -110,9 +141,12 @@ impl Redis {
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(5));
         loop {
             match self.persistence().await {
-                Ok(servers) => {
+                Ok((servers, unasked)) => {
                     for warning in self.warnings_about(&servers) {
                         tracing::error!(once = true, "{warning}");
+                    }
+                    for replica in unasked {
+                        tracing::warn!("{replica}");
                     }
                     return;
                 }
@@ -150,10 +184,23 @@ async fn read(
         replicas: is_master.then(|| info.get("connected_slaves").unwrap_or(0)),
         append_only: info.get::<u8>("aof_enabled") == Some(1),
         append_fsync: append_fsync.unwrap_or_default(),
+        rewrite_failed: info.get::<String>("aof_last_bgrewrite_status").as_deref() == Some("err"),
+        keys: keys(info),
         no_fsync_on_rewrite: on_rewrite.map(|value| value == "yes"),
         maxmemory: info.get("maxmemory").unwrap_or(0),
         eviction: info.get("maxmemory_policy").unwrap_or_default(),
     }
+}
+
+/// As `INFO` lists them: `db0:keys=5,expires=2,avg_ttl=0`.
+fn keys(info: &InfoDict) -> u64 {
+    let databases = (0..DATABASES).filter_map(|number| info.get::<String>(&format!("db{number}")));
+    databases
+        .filter_map(|line| {
+            let keys = line.strip_prefix("keys=")?;
+            keys.split(',').next()?.parse::<u64>().ok()
+        })
+        .sum()
 }
 
 /// The value of a setting; none where `CONFIG` is forbidden.

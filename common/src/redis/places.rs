@@ -1,6 +1,14 @@
 //! Where Redis is, as `redis.url` says it.
 
-use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
+use std::{path::Path, time::Duration};
+
+use redis::{
+    Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, TlsCertificates,
+    io::tcp::{TcpSettings, socket2::TcpKeepalive},
+};
+use secrecy::ExposeSecret as _;
+
+use crate::{config, roots};
 
 /// One server, servers that sentinels watch, or a cluster.
 #[derive(Debug, Clone)]
@@ -28,9 +36,89 @@ pub(crate) enum Places {
 const FORMS: &str = "must be redis://host:port/db, redis+sentinel://host:port,host:port/name/db or redis+cluster://host:port,host:port; \
      with TLS rediss://, rediss+sentinel:// or rediss+cluster://";
 
+/// When an idle connection is probed, and how often until it is given up. Load balancers forget a connection that is idle
+/// for some minutes, without telling either side.
+const PROBE_AFTER: Duration = Duration::from_secs(30);
+const PROBE_EVERY: Duration = Duration::from_secs(10);
+const PROBES: u32 = 3;
+
 impl Places {
+    /// The servers that the settings name. An error names the setting, and never quotes a password.
+    pub(crate) fn of(config: &config::Redis) -> Result<Self, String> {
+        let places = Self::parse(config.url.expose_secret());
+        let mut places = places.map_err(|mistake| format!("redis.url: {mistake}"))?;
+        if let Self::Sentinel { sentinels, .. } = &mut places {
+            for sentinel in sentinels {
+                let mut login = sentinel.redis_settings().clone();
+                let password = config.sentinel_password.expose_secret();
+                if !password.is_empty() {
+                    login = login.set_password(password);
+                }
+                if !config.sentinel_user.is_empty() {
+                    login = login.set_username(&config.sentinel_user);
+                }
+                *sentinel = sentinel.clone().set_redis_settings(login);
+            }
+        } else if !config.sentinel_user.is_empty()
+            || !config.sentinel_password.expose_secret().is_empty()
+        {
+            return Err(
+                "redis.sentinel_password: there are sentinels only with redis+sentinel://"
+                    .to_owned(),
+            );
+        }
+        places.trust(&config.ca_file)?;
+        Ok(places)
+    }
+
+    /// Where TLS is spoken, trusts the authorities in a file, or the system's where none is named.
+    fn trust(&mut self, file: &str) -> Result<(), String> {
+        let speaks_tls =
+            |server: &ConnectionInfo| matches!(server.addr(), ConnectionAddr::TcpTls { .. });
+        let mut servers: Vec<&mut ConnectionInfo> = match self {
+            Self::Single(server) => vec![server],
+            Self::Sentinel {
+                sentinels: all,
+                pattern,
+                ..
+            }
+            | Self::Cluster {
+                seeds: all,
+                pattern,
+            } => all.iter_mut().chain([pattern]).collect(),
+        };
+        if !servers.iter().any(|server| speaks_tls(server)) {
+            return if file.is_empty() {
+                Ok(())
+            } else {
+                Err("redis.ca_file: only rediss:// has certificates".to_owned())
+            };
+        }
+        let roots = if file.is_empty() {
+            // Without any, the client takes those of webpki-roots.
+            roots::system_file().and_then(|system| roots::read(&system).ok())
+        } else {
+            let roots = roots::read(Path::new(file));
+            Some(roots.map_err(|error| format!("redis.ca_file: cannot be used: {error}"))?)
+        };
+        let certificates = TlsCertificates {
+            client_tls: None,
+            root_cert: roots,
+        };
+        for server in &mut servers {
+            let client = Client::build_with_tls(server.clone(), certificates.clone());
+            let client =
+                client.map_err(|error| format!("redis.ca_file: cannot be used: {error}"))?;
+            **server = client.get_connection_info().clone();
+        }
+        Ok(())
+    }
+
     /// Reads `redis.url`. An error says what is wrong, and never quotes a password.
     pub(crate) fn parse(url: &str) -> Result<Self, String> {
+        if !config::is_password_encoded(url) {
+            return Err(config::ENCODE_PASSWORD.to_owned());
+        }
         let (scheme, rest) = url.split_once("://").ok_or(FORMS)?;
         match scheme {
             "redis" | "rediss" => server(url).map(Self::Single),
@@ -140,7 +228,12 @@ fn nodes(scheme: &str, secret: &str, hosts: &str, db: &str) -> Result<Vec<Connec
 }
 
 fn server(url: &str) -> Result<ConnectionInfo, String> {
-    url.into_connection_info().map_err(|_| FORMS.to_owned())
+    let server = url.into_connection_info().map_err(|_| FORMS)?;
+    let keepalive = TcpKeepalive::new()
+        .with_time(PROBE_AFTER)
+        .with_interval(PROBE_EVERY)
+        .with_retries(PROBES);
+    Ok(server.set_tcp_settings(TcpSettings::default().set_keepalive(keepalive)))
 }
 
 #[cfg(test)]
@@ -184,6 +277,31 @@ mod tests {
     }
 
     #[test]
+    fn sentinels_have_a_login_of_their_own_and_connections_are_probed() {
+        let config = config::Redis {
+            url: "redis+sentinel://u:p@a:1,b:2/heyi".into(),
+            ca_file: String::new(),
+            sentinel_user: "watcher".to_owned(),
+            sentinel_password: "w".into(),
+            prefix: String::new(),
+            wait_replicas: 0,
+        };
+        let Places::Sentinel {
+            sentinels, pattern, ..
+        } = Places::of(&config).unwrap()
+        else {
+            panic!("no sentinels");
+        };
+        for sentinel in &sentinels {
+            assert_eq!(sentinel.redis_settings().username(), Some("watcher"));
+            assert_eq!(sentinel.redis_settings().password(), Some("w"));
+        }
+        assert_eq!(pattern.redis_settings().password(), Some("p"));
+        assert!(at(&pattern, "c", 9).tcp_settings().keepalive().is_some());
+        assert!(sentinels[0].tcp_settings().keepalive().is_some());
+    }
+
+    #[test]
     fn what_cannot_be_meant_is_refused_without_its_password() {
         for url in [
             "http://localhost",
@@ -192,6 +310,10 @@ mod tests {
             "redis+sentinel://:hush@a:x/name",
             "redis+cluster://:hush@a:1/3",
             "redis+cluster://",
+            "redis://u:1234/hush@host/0",
+            "redis://u:1234?hush@host",
+            "redis://u:1234#hush@host",
+            "redis://u:1@hush@host",
         ] {
             let error = Places::parse(url).unwrap_err();
             assert!(!error.contains("hush"), "{url}: {error}");

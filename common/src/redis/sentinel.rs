@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use futures::future::join_all;
 use redis::{Client, ConnectionInfo, ErrorKind, RedisResult, Value};
 
-use super::{link::connect, places::at};
+use super::{is_forbidden, link::connect, places::at};
 
 /// How long a sentinel, or a server that is to say what it is, may take.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -84,7 +84,12 @@ async fn ask(
 async fn is_master(server: &ConnectionInfo) -> RedisResult<bool> {
     let client = Client::open(server.clone())?;
     let mut connection = connect(&client, PATIENCE, PATIENCE).await?;
-    let role: Vec<Value> = redis::cmd("ROLE").query_async(&mut connection).await?;
+    let role: RedisResult<Vec<Value>> = redis::cmd("ROLE").query_async(&mut connection).await;
+    if role.as_ref().is_err_and(is_forbidden) {
+        // Who may not ask has the sentinels' word. Writes to a replica are refused, which leads here again.
+        return Ok(true);
+    }
+    let role = role?;
     let role: Option<String> = role
         .first()
         .and_then(|role| redis::from_redis_value_ref(role).ok());

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use redis::{AsyncCommands, RedisResult, Script, Value, from_redis_value};
+use redis::{AsyncCommands, RedisResult, Value, from_redis_value};
 use tokio::time::sleep;
 
 use super::Scans;
 use crate::{
     crash::{self, Point},
-    redis::WriteError,
+    redis::{Script, WriteError},
     store::{ScanCount, Store, batches},
 };
 

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use jiff::{ToSpan, civil::Date};
 use mongodb::bson::oid::ObjectId;
-use redis::{RedisResult, Script};
+use redis::RedisResult;
 
 use super::{Kind, Scans, today};
 use crate::{
     payload::Platform,
+    redis::Script,
     store::{KeptScans, Store, StoreError},
 };
 

@@ -9,6 +9,7 @@ use std::{
 
 use metrics::counter;
 use mongodb::bson::oid::ObjectId;
+use redis::Value;
 use tokio::time::sleep;
 
 use super::{Kind, Scans, today};
@@ -134,6 +135,16 @@ impl Tally {
         for (kind, count) in &batch.counts {
             add.arg(kind.to_string()).arg(*count);
         }
-        self.scans.redis.write(vec![add]).await.map(drop)
+        let answers = self.scans.redis.write(vec![add]).await?;
+        if let Some(Value::Int(lost)) = answers.first()
+            && *lost > 0
+        {
+            counter!("heyi_scans_lost_total").increment(lost.unsigned_abs());
+            tracing::error!(
+                counts = lost,
+                "counts of scans in Redis are no numbers, so nothing was added to them"
+            );
+        }
+        Ok(())
     }
 }

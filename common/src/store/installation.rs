@@ -3,12 +3,12 @@
 use futures::TryStreamExt;
 use mongodb::{
     Collection,
-    bson::{Document, deserialize_from_document, doc, serialize_to_document},
+    bson::{Document, RawDocumentBuf, doc, serialize_to_document},
     error::Error,
     options::ReadConcern,
 };
 
-use super::{Result, Store, is_duplicate, read};
+use super::{Result, Store, decode::decode, is_duplicate, read};
 use crate::installation::Record;
 
 /// The id of the first record, so that of processes that start at the same moment one makes it.
@@ -17,15 +17,15 @@ const FIRST: &str = "installation";
 impl Store {
     /// The records that a majority has. More than one only where an operator runs several queues on one database.
     pub async fn installation(&self) -> Result<Vec<Record>> {
-        let collection = self.installations();
+        let collection = self.installations().clone_with_type::<RawDocumentBuf>();
         let found = collection
             .find(doc! {})
             .read_concern(ReadConcern::majority());
-        let found: Vec<Document> = read(async { found.await?.try_collect().await }).await?;
-        let records = found.into_iter().map(deserialize_from_document);
-        Ok(records
-            .collect::<std::result::Result<_, _>>()
-            .map_err(Error::from)?)
+        let found: Vec<RawDocumentBuf> = read(async { found.await?.try_collect().await }).await?;
+        let records = found.iter();
+        records
+            .map(|record| decode(collection.name(), record))
+            .collect()
     }
 
     /// Writes the first record unless there is one.

@@ -3,10 +3,14 @@
 use std::{fmt, str::FromStr};
 
 use futures::TryStreamExt;
-use mongodb::bson::{DateTime, Document, doc, oid::ObjectId};
+use mongodb::bson::{DateTime, Document, RawDocument, RawDocumentBuf, doc, oid::ObjectId};
 use serde::Deserialize;
 
-use super::{Change, Result, Store, read};
+use super::{
+    Change, Result, Store,
+    decode::{decode, decode_all},
+    read,
+};
 use crate::payload::Payloads;
 
 /// Codes of one page at most.
@@ -59,11 +63,12 @@ pub struct CodeCursor {
 pub struct CursorError;
 
 impl CodeCursor {
-    fn after(code: &ListedCode) -> Self {
-        Self {
-            created_at: code.created_at,
-            id: code.id,
-        }
+    /// None after a document that no code can be, where a list ends.
+    fn after(code: &RawDocument) -> Option<Self> {
+        Some(Self {
+            created_at: code.get_datetime("created_at").ok()?,
+            id: code.get_object_id("_id").ok()?,
+        })
     }
 
     /// What comes after it, newest first.
@@ -102,8 +107,13 @@ impl FromStr for CodeCursor {
 /// The number of a change: what comes next is older.
 pub type ChangeNumber = i64;
 
+#[derive(Deserialize)]
+struct Changed {
+    changes: Vec<Change>,
+}
+
 impl Store {
-    /// A page of one person's codes, without deleted ones.
+    /// A page of one person's codes, without deleted ones. One that cannot be read is left out.
     pub async fn codes_of(
         &self,
         openid: &str,
@@ -112,7 +122,7 @@ impl Store {
         let mut filter = doc! { "openid": openid, "deleted_at": null };
         filter.extend(before.map(CodeCursor::filter).unwrap_or_default());
         let list = async {
-            let codes = self.codes.clone_with_type::<ListedCode>();
+            let codes = self.codes.clone_with_type::<RawDocumentBuf>();
             let cursor = codes
                 .find(filter)
                 .projection(ListedCode::fields())
@@ -121,8 +131,12 @@ impl Store {
                 .await?;
             cursor.try_collect().await
         };
-        let codes = read(list).await?;
-        Ok(page(codes, CODES_OF_A_PAGE, CodeCursor::after))
+        let codes: Vec<RawDocumentBuf> = read(list).await?;
+        let Page { items, next } = page(codes, CODES_OF_A_PAGE, |code| CodeCursor::after(code));
+        Ok(Page {
+            items: decode_all(self.codes.name(), &items),
+            next: next.flatten(),
+        })
     }
 
     /// A page of the changes of a code.
@@ -131,10 +145,6 @@ impl Store {
         id: ObjectId,
         before: Option<ChangeNumber>,
     ) -> Result<Page<Change, ChangeNumber>> {
-        #[derive(Deserialize)]
-        struct Changed {
-            changes: Vec<Change>,
-        }
         let all = doc! { "$ifNull": ["$changes", []] };
         let before = before.unwrap_or(ChangeNumber::MAX);
         let earlier =
@@ -145,12 +155,14 @@ impl Store {
             doc! { "$project": { "changes": newest } },
         ];
         let found = async {
-            let codes = self.codes.aggregate(pipeline).with_type::<Changed>();
-            codes.await?.try_next().await
+            let codes = self.codes.aggregate(pipeline);
+            codes.with_type::<RawDocumentBuf>().await?.try_next().await
         };
-        let mut changes = read(found)
-            .await?
-            .map_or_else(Vec::new, |code| code.changes);
+        let found: Option<RawDocumentBuf> = read(found).await?;
+        let mut changes = match found {
+            Some(code) => decode::<Changed>(self.codes.name(), &code)?.changes,
+            None => Vec::new(),
+        };
         changes.reverse();
         Ok(page(changes, CHANGES_OF_A_PAGE, |change| change.number))
     }

@@ -6,10 +6,10 @@
 use std::time::Duration;
 
 use futures::TryStreamExt;
-use mongodb::bson::{Bson, DateTime, doc};
+use mongodb::bson::{Bson, DateTime, RawDocumentBuf, doc};
 use serde::{Deserialize, Serialize};
 
-use super::{Result, Store, is_duplicate};
+use super::{Result, Store, decode::decode_all, is_duplicate, read};
 use crate::order::OpenId;
 
 /// A code is put back only when its mark is older than this: a worker may still have the list of before a block.
@@ -57,9 +57,10 @@ impl Store {
 
     /// Everybody who is blocked, the newest first.
     pub async fn blocked_owners(&self) -> Result<Vec<BlockedOwner>> {
-        let all = self.blocked_owners.find(doc! {});
-        let all = all.sort(doc! { "blocked_at": -1 }).await?;
-        Ok(all.try_collect().await?)
+        let owners = self.blocked_owners.clone_with_type::<RawDocumentBuf>();
+        let all = owners.find(doc! {}).sort(doc! { "blocked_at": -1 });
+        let all: Vec<RawDocumentBuf> = read(async { all.await?.try_collect().await }).await?;
+        Ok(decode_all(owners.name(), &all))
     }
 
     /// Brings codes in line with the list of blocked people. Returns how many were taken down.

@@ -135,7 +135,7 @@ fn deliver(found: &Result<Vec<Found>>, waiting: impl Iterator<Item = Asked>) {
                 .iter()
                 .find(|code| code.get_object_id("_id").is_ok_and(|own| own == id))
                 .cloned()),
-            Err(StoreError::Mongo(error)) => Err(error.clone().into()),
+            Err(StoreError::Mongo(error) | StoreError::Denied(error)) => Err(error.clone().into()),
             Err(_) => Err(StoreError::Slow),
         };
         // Nobody waits any more when the client has gone.

@@ -6,12 +6,12 @@
 
 use mongodb::{
     Collection,
-    bson::{DateTime, Document, deserialize_from_document, doc, oid::ObjectId},
+    bson::{DateTime, Document, RawDocumentBuf, doc, oid::ObjectId},
     options::ReadConcern,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Code, Result, Store, StoreError, is_duplicate, read};
+use super::{Code, Result, Store, StoreError, decode::decode, is_duplicate, read};
 use crate::order::OutTradeNo;
 
 /// A payment that an operator gave back.
@@ -106,25 +106,29 @@ impl Store {
 
     /// The record of a payment's refund.
     pub async fn refund(&self, payjs_order_id: &str) -> Result<Option<RefundRecord>> {
-        read(self.refunds.find_one(doc! { "_id": payjs_order_id })).await
+        let refunds = self.refunds.clone_with_type::<RawDocumentBuf>();
+        let found = read(refunds.find_one(doc! { "_id": payjs_order_id })).await?;
+        found
+            .map(|refund| decode(self.refunds.name(), &refund))
+            .transpose()
     }
 
     /// What a majority has in the place of an order's code.
     pub async fn existing(&self, out_trade_no: &OutTradeNo) -> Result<Option<Existing>> {
-        let claims = self.claims();
+        let claims = self.codes.clone_with_type::<RawDocumentBuf>();
         let found = claims
             .find_one(doc! { "out_trade_no": out_trade_no.as_str() })
             .read_concern(ReadConcern::majority());
         let Some(document) = read(found).await? else {
             return Ok(None);
         };
-        if document.contains_key(BEGUN) {
+        if matches!(document.get(BEGUN), Ok(Some(_))) {
             let payjs_order_id = document.get_str("payjs_order_id").unwrap_or_default();
             return Ok(Some(Existing::Refund {
                 payjs_order_id: payjs_order_id.to_owned(),
             }));
         }
-        let code = deserialize_from_document(document).map_err(mongodb::error::Error::from)?;
+        let code = decode(self.codes.name(), &document)?;
         Ok(Some(Existing::Code(Box::new(code))))
     }
 

@@ -9,10 +9,10 @@ mod summary;
 
 use futures::TryStreamExt;
 use icu_properties::props::{EnumeratedProperty as _, GeneralCategory};
-use mongodb::bson::{DateTime, Document, doc, oid::ObjectId};
+use mongodb::bson::{DateTime, Document, RawDocumentBuf, doc, oid::ObjectId};
 use serde::{Deserialize, Serialize};
 
-use super::{Result, Store, is_duplicate};
+use super::{Result, Store, decode::decode_all, is_duplicate, read};
 pub use reporter::Reporter;
 pub use summary::{ReportCounts, ReportSummary};
 
@@ -208,13 +208,13 @@ impl Store {
     /// Reports of one code, or of all, newest first, at most so many.
     pub async fn reports(&self, code_id: Option<ObjectId>, most: usize) -> Result<Vec<Report>> {
         let filter = code_id.map_or_else(Document::new, |id| doc! { "code_id": id });
-        let cursor = self
-            .reports
+        let reports = self.reports.clone_with_type::<RawDocumentBuf>();
+        let newest = reports
             .find(filter)
             .sort(doc! { "created_at": -1, "_id": -1 })
-            .limit(i64::try_from(most).unwrap_or(i64::MAX))
-            .await?;
-        Ok(cursor.try_collect().await?)
+            .limit(i64::try_from(most).unwrap_or(i64::MAX));
+        let found: Vec<RawDocumentBuf> = read(async { newest.await?.try_collect().await }).await?;
+        Ok(decode_all(reports.name(), &found))
     }
 }
 

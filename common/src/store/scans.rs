@@ -5,14 +5,16 @@ use std::{collections::BTreeMap, iter};
 use anyhow::anyhow;
 use futures::TryStreamExt;
 use jiff::civil::Date;
-use mongodb::bson::{Document, doc, oid::ObjectId};
+use mongodb::bson::{Document, RawDocumentBuf, doc, oid::ObjectId};
 use serde::{Deserialize, Serialize};
 
-use super::{DUPLICATE_KEY, Result, Store, StoreError};
+use super::{DUPLICATE_KEY, Result, Store, StoreError, decode::decode_all, read};
 use crate::crash::{self, Point};
 
 /// Documents that one command changes.
 const CHUNK: usize = 100;
+/// MongoDB's codes for a document that a change does not fit: wrong types, or refused by a validator.
+const UNFIT: [i32; 3] = [14, 28, 121];
 
 /// Scans of one code, day and platform.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -128,14 +130,18 @@ impl Store {
             "writeConcern": { "w": "majority", "j": true },
         };
         let answer = self.database.run_command(command).await?;
-        // A document that has this fold is not found, and cannot be inserted a second time.
         let failures = answer.get_array("writeErrors").map_or(&[][..], |all| all);
-        let is_duplicate = |failure: &Document| failure.get_i32("code").ok() == Some(DUPLICATE_KEY);
-        let failure = failures
-            .iter()
-            .filter_map(|failure| failure.as_document())
-            .find(|failure| !is_duplicate(failure))
-            .or(answer.get_document("writeConcernError").ok());
+        let failures = failures.iter().filter_map(|failure| failure.as_document());
+        // A document that has this fold is not found, and cannot be inserted a second time.
+        let failures = failures.filter(|failure| code(failure) != Some(DUPLICATE_KEY));
+        let (of_documents, others): (Vec<_>, Vec<_>) =
+            failures.partition(|failure| code(failure).is_some_and(|code| UNFIT.contains(&code)));
+        // They would fail again, and keep all other scans from being folded.
+        for failure in of_documents {
+            tracing::error!(%failure, "scans of a code cannot be added to their document");
+        }
+        let concern = answer.get_document("writeConcernError").ok();
+        let failure = others.into_iter().next().or(concern);
         match failure {
             Some(failure) => {
                 let failure = anyhow!("scans cannot be written: {failure}");
@@ -148,9 +154,15 @@ impl Store {
     /// The scans of a code from one day to another, both included, that are folded.
     pub async fn scans(&self, code: ObjectId, from: Date, to: Date) -> Result<Vec<KeptScans>> {
         let days = doc! { "$gte": id(code, from), "$lte": id(code, to) };
-        let cursor = self.scans.find(doc! { "_id": days }).await?;
-        Ok(cursor.try_collect().await?)
+        let scans = self.scans.clone_with_type::<RawDocumentBuf>();
+        let found = async { scans.find(doc! { "_id": days }).await?.try_collect().await };
+        let found: Vec<RawDocumentBuf> = read(found).await?;
+        Ok(decode_all(scans.name(), &found))
     }
+}
+
+fn code(failure: &Document) -> Option<i32> {
+    failure.get_i32("code").ok()
 }
 
 fn id(code: ObjectId, day: Date) -> String {

@@ -1,9 +1,11 @@
 //! An owner changes a code.
 
-use mongodb::bson::{Bson, DateTime, Document, doc, oid::ObjectId, serialize_to_bson};
+use mongodb::bson::{
+    Bson, DateTime, Document, RawDocumentBuf, doc, oid::ObjectId, serialize_to_bson,
+};
 use serde::Deserialize;
 
-use super::{Result, Store, StoreError, read};
+use super::{Result, Store, StoreError, decode::decode, read};
 use crate::{order::Content, payload::Payloads};
 
 /// How many changes of a code are kept: the first, which has what was paid for, and the newest of the rest. So whoever
@@ -62,9 +64,11 @@ impl Store {
             "name": 1, "payloads": 1, "deleted_at": 1, "disabled_at": 1, "owner_disabled_at": 1,
             "update_ts": 1,
         };
-        let codes = self.codes.clone_with_type::<Present>();
+        let codes = self.codes.clone_with_type::<RawDocumentBuf>();
         let present = codes.find_one(doc! { "_id": id }).projection(fields);
-        Ok(why_not(read(present).await?, content, ts))
+        let present = read(present).await?;
+        let present = present.map(|code| decode(self.codes.name(), &code));
+        Ok(why_not(present.transpose()?, content, ts))
     }
 }
 

@@ -36,6 +36,8 @@ impl RedisPair {
             format!("sentinel auth-pass {NAME} {PASSWORD}"),
             format!("sentinel down-after-milliseconds {NAME} 1000"),
             format!("sentinel failover-timeout {NAME} 5000"),
+            // Sentinels log in to each other with it too.
+            format!("requirepass {PASSWORD}"),
         ];
         let mut sentinels = Vec::new();
         for number in 0..3 {

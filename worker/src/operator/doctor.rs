@@ -1,18 +1,24 @@
 //! `heyi-worker doctor`
 
+mod mongo;
 mod public;
+mod redis;
 
 use heyi_common::{
     config::{Config, Mistakes},
     proxies,
-    redis::{FORBIDDEN, is_forbidden},
 };
 use serde::Serialize;
 
 use super::{installation, output::Out};
 use crate::Context;
 
-const OLDEST_REDIS: (u32, u32) = (6, 2);
+/// What `deploy/heyi.toml` and `.env.example` have where the operator's own belongs.
+const EXAMPLES: [(&str, &str); 2] = [
+    ("payjs.mchid", "1600000000"),
+    ("wechat.appid", "wx0123456789abcdef"),
+];
+const EXAMPLE_HOST: &str = "example.com";
 
 /// One thing that was looked at.
 #[derive(Debug, Serialize)]
@@ -41,10 +47,11 @@ pub(super) async fn run(
                     .map(|warning| bad("settings", warning)),
             );
             let context = Context::new(&config).await?;
-            redis(&context, &mut findings).await;
-            memory(&context, &mut findings).await;
+            findings.extend(examples(&config));
+            redis::servers(&context, &mut findings).await;
+            redis::memory(&context, &mut findings).await;
             findings.extend(proxy(&config, &context).await);
-            mongo(&context, &mut findings).await;
+            findings.extend(mongo::findings(&context.store).await);
             findings.push(installation(&config, &context).await);
             findings.push(for_the_api(&config, for_api));
             findings.extend(public::addresses(&config).await);
@@ -54,44 +61,34 @@ pub(super) async fn run(
     Ok(findings.iter().all(|finding| finding.ok))
 }
 
-async fn redis(context: &Context, findings: &mut Vec<Finding>) {
-    let redis = context.queue.redis();
-    let servers = match redis.persistence().await {
-        Ok(servers) => servers,
-        Err(error) if is_forbidden(&error) => {
-            return findings.push(bad("redis", FORBIDDEN));
+/// Settings that still are those of the example.
+fn examples(config: &Config) -> Vec<Finding> {
+    let own = [&config.payjs.mchid, &config.wechat.appid];
+    let copied = EXAMPLES.iter().zip(own);
+    let copied = copied.filter(|((_, example), own)| own == example);
+    let mut found: Vec<Finding> = copied
+        .map(|((key, example), _)| {
+            bad(
+                "settings",
+                format!("{key} is {example}, that of the example: set your own"),
+            )
+        })
+        .collect();
+    for (key, url) in [
+        ("http.public_url", &config.http.public_url),
+        ("payjs.notify_url", &config.payjs.notify_url),
+    ] {
+        let host = url
+            .as_ref()
+            .and_then(|url| url.host_str().map(str::to_owned));
+        if host.is_some_and(|host| host.ends_with(EXAMPLE_HOST)) {
+            found.push(bad(
+                "settings",
+                format!("{key} is that of the example: set your own"),
+            ));
         }
-        Err(error) => {
-            let detail = format!("does not answer at redis.url: {error}");
-            return findings.push(bad("redis", detail));
-        }
-    };
-    for server in &servers {
-        let role = match server.replicas {
-            Some(count) => format!("a master with replicas: {count}"),
-            None => "a replica".to_owned(),
-        };
-        let detail = format!("{} is {role}, version {}", server.server, server.version);
-        let mut parts = server
-            .version
-            .split('.')
-            .map(|part| part.parse().unwrap_or(0));
-        let known = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
-        findings.push(if known >= OLDEST_REDIS {
-            good("redis", detail)
-        } else {
-            bad("redis", format!("{detail}: use 6.2 or newer"))
-        });
     }
-    let warnings = redis.warnings_about(&servers);
-    if warnings.is_empty() {
-        findings.push(good(
-            "redis persistence",
-            "appendonly yes, appendfsync always, noeviction, a maxmemory",
-        ));
-    }
-    let warnings = warnings.into_iter();
-    findings.extend(warnings.map(|warning| bad("redis persistence", warning)));
+    found
 }
 
 /// Whether requests come through a proxy that the api does not trust. Nothing when Redis cannot tell.
@@ -114,54 +111,6 @@ async fn proxy(config: &Config, context: &Context) -> Option<Finding> {
             ),
         ),
     })
-}
-
-/// How much of its memory each master uses. That one has no limit is told among the warnings about its settings.
-async fn memory(context: &Context, findings: &mut Vec<Finding>) {
-    const CHECK: &str = "redis memory";
-    const MIB: u64 = 1024 * 1024;
-    // Where Redis does not answer, that is told already.
-    for memory in context.queue.redis().memory().await.unwrap_or_default() {
-        let Some(percent) = memory.percent() else {
-            continue;
-        };
-        let (used, max) = (memory.used / MIB, memory.max / MIB);
-        let seen = format!("{} uses {used} of {max} MiB ({percent} %)", memory.server);
-        let trouble = memory.room(context.memory_share).trouble();
-        findings.push(match trouble {
-            None => good(CHECK, seen),
-            Some(trouble) => bad(CHECK, format!("{seen}: {trouble}")),
-        });
-    }
-}
-
-async fn mongo(context: &Context, findings: &mut Vec<Finding>) {
-    match context.store.is_replica_set().await {
-        Err(error) => {
-            let cause = std::error::Error::source(&error)
-                .map(ToString::to_string)
-                .unwrap_or_default();
-            findings.push(bad(
-                "mongodb",
-                format!("does not answer at mongo.url: {error}: {cause}"),
-            ));
-            return;
-        }
-        Ok(true) => findings.push(good(
-            "mongodb",
-            "a replica set; writes wait for w: majority, j: true",
-        )),
-        Ok(false) => findings.push(bad(
-            "mongodb",
-            "not a replica set: a majority is this one server; run it with --replSet",
-        )),
-    }
-    let names = context.store.index_names().await.unwrap_or_default();
-    findings.push(if names.iter().any(|name| name == "out_trade_no_1") {
-        good("mongodb indexes", names.join(", "))
-    } else {
-        bad("mongodb indexes", "the unique index on codes.out_trade_no is missing; starting the api or the worker makes it")
-    });
 }
 
 /// Looks at the records without making any: doctor changes nothing.

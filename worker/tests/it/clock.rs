@@ -82,6 +82,20 @@ async fn confirms_are_asked_about_and_queued() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_fold_whose_worker_died_is_taken_up() -> Result<()> {
+    let mut shop = shop().await?;
+    let code = crate::scans::codes(1);
+    shop.scan(&code).await?;
+    shop.world.set("HEYI_CRASH_AT", "fold.begun");
+    assert!(!shop.world.start_worker()?.exited().await?.success());
+    shop.world.set("HEYI_CRASH_AT", "");
+    set_back(&shop)?;
+    let _worker = shop.world.worker().await?;
+    shop.are_folded(&code, 2).await?;
+    shop.close().await
+}
+
+#[tokio::test]
 async fn parked_events_do_not_wait_for_the_hour() -> Result<()> {
     let shop = shop().await?;
     let order = shop.unsaved_order("小店");

@@ -267,6 +267,46 @@ async fn the_doctor_finds_what_to_change() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_proxy_for_the_outside_world_does_not_hide_the_worker() -> Result<()> {
+    let mut shop = Shop::new().await?;
+    let worker = shop.world.worker().await?;
+    let listen = worker.monitor_url().replace("http://", "");
+    shop.world.set("HEYI_WORKER__LISTEN", listen);
+    for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY"] {
+        shop.world.set(name, "http://127.0.0.1:9");
+    }
+    let checked = shop.world.operate(&["healthcheck"]).await?;
+    assert!(checked.status.success(), "{checked:?}");
+    shop.close().await
+}
+
+#[tokio::test]
+async fn the_doctor_refuses_the_settings_of_the_example() -> Result<()> {
+    let example: toml::Table = include_str!("../../../deploy/heyi.toml").parse()?;
+    let mut shop = Shop::new().await?;
+    for (section, key) in [
+        ("payjs", "mchid"),
+        ("wechat", "appid"),
+        ("http", "public_url"),
+        ("payjs", "notify_url"),
+    ] {
+        let name = format!("HEYI_{section}__{key}").to_ascii_uppercase();
+        let value = example[section][key].as_str().unwrap();
+        shop.world.set(&name, value);
+        let said = text(&shop, &["doctor"]).await?;
+        let finding = said.lines().find(|line| line.contains("of the example"));
+        assert!(
+            finding.is_some_and(|line| line.starts_with("MEND") && line.contains(key)),
+            "{said}"
+        );
+        let shop_again = Shop::new().await?;
+        shop.close().await?;
+        shop = shop_again;
+    }
+    shop.close().await
+}
+
+#[tokio::test]
 async fn wrong_settings_are_listed_at_once() -> Result<()> {
     let mut shop = Shop::new().await?;
     shop.world.set("HEYI_QUEUE__CONCURRENCY", "0");

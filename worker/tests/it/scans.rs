@@ -7,10 +7,10 @@ use heyi_common::{
     store::ScanCount,
 };
 use heyi_sandbox::world::{World, eventually};
-use mongodb::bson::oid::ObjectId;
+use mongodb::bson::{Document, doc, oid::ObjectId};
 use redis::{AsyncCommands, Script};
 
-use crate::support::Shop;
+use crate::{mongo_trouble::database, support::Shop};
 
 /// More documents than one command of a fold changes.
 pub(crate) const CODES: usize = 700;
@@ -94,8 +94,8 @@ async fn a_batch_that_is_sent_twice_counts_once() -> Result<()> {
     let flush = Script::new(include_str!("../../../common/src/scans/lua/flush.lua"));
     let keys = shop.queue.keys();
     let mut connection = shop.queue.redis().shared();
-    for (number, added) in [(1, 1), (1, 0), (2, 1), (1, 0), (2, 0)] {
-        let answer: u64 = flush
+    for number in [1, 1, 2, 1, 2] {
+        let failed: u64 = flush
             .key(keys.scans())
             .key(keys.scans_flushed("one"))
             .arg(number)
@@ -104,10 +104,46 @@ async fn a_batch_that_is_sent_twice_counts_once() -> Result<()> {
             .arg(5)
             .invoke_async(&mut connection)
             .await?;
-        assert_eq!(answer, added, "{number}");
+        assert_eq!(failed, 0, "{number}");
     }
     let counted: u64 = connection.hget(keys.scans(), "field").await?;
     assert_eq!(counted, 10);
+    shop.close().await
+}
+
+#[tokio::test]
+async fn a_batch_that_cannot_be_added_is_not_lost() -> Result<()> {
+    let shop = Shop::new().await?;
+    let (keys, codes) = (shop.queue.keys(), codes(2));
+    let mut connection = shop.queue.redis().shared();
+    let tally = Tally::new(shop.scans());
+    tally.count(codes[0], None);
+    tally.count(codes[1], None);
+    let () = connection.set(keys.scans(), "no hash").await?;
+    assert!(tally.flush().await.is_err());
+    let () = connection.del(keys.scans()).await?;
+    // One count that is no number costs itself only.
+    let broken = format!("{}:{}:other", codes[0], today());
+    let () = connection.hset(keys.scans(), &broken, "many").await?;
+    tally.flush().await?;
+    let () = connection.hdel(keys.scans(), &broken).await?;
+    let counted: u64 = connection
+        .hget(keys.scans(), format!("{}:{}:other", codes[1], today()))
+        .await?;
+    assert_eq!(counted, 1);
+    shop.close().await
+}
+
+#[tokio::test]
+async fn a_document_that_scans_do_not_fit_holds_up_no_others() -> Result<()> {
+    let shop = Shop::new().await?;
+    let codes = codes(2);
+    let broken = doc! { "_id": format!("{}:{}", codes[0], today()), "platforms": "many" };
+    let scans = database(&shop.world).await?.collection::<Document>("scans");
+    scans.insert_one(broken).await?;
+    shop.scan(&codes).await?;
+    shop.scans().fold(&shop.store, 100).await?;
+    assert_eq!(shop.folded(codes[1]).await?.iter().sum::<u64>(), 2);
     shop.close().await
 }
 

@@ -48,6 +48,72 @@ fn no_process_prints_a_secret_that_is_set_wrongly() -> Result<()> {
 }
 
 #[test]
+fn a_piece_of_a_password_is_not_taken_for_a_host() -> Result<()> {
+    for (name, key, url) in [
+        (
+            "HEYI_MONGO__URL",
+            "mongo.url",
+            "mongodb://u:p@Hush@host/?replicaSet=rs0",
+        ),
+        (
+            "HEYI_MONGO__URL",
+            "mongo.url",
+            "mongodb+srv://u:p@Hush@host/",
+        ),
+        (
+            "HEYI_MONGO__URL",
+            "mongo.url",
+            "mongodb://u:27017/Hush@host/",
+        ),
+        (
+            "HEYI_MONGO__URL",
+            "mongo.url",
+            "mongodb://u:27017?Hush@host/",
+        ),
+        ("HEYI_REDIS__URL", "redis.url", "redis://u:p@Hush@host/0"),
+        ("HEYI_REDIS__URL", "redis.url", "redis://u:6379/Hush@host/0"),
+        (
+            "HEYI_REDIS__URL",
+            "redis.url",
+            "redis+sentinel://u:p@Hush@a:1,b:2/name",
+        ),
+    ] {
+        for program in ["heyi-api", "heyi-worker"] {
+            let printed = refused(program, &[(name, OsStr::new(url))])?;
+            assert!(
+                printed.contains(&format!("{key}: user and password")),
+                "{url}: {printed}"
+            );
+            assert!(!printed.contains("Hush"), "{url}: {printed}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_foreign_variable_that_is_not_utf_8_does_not_matter() -> Result<()> {
+    let bad = OsStr::from_bytes(b"Hush\xff");
+    for program in ["heyi-api", "heyi-worker"] {
+        for name in [
+            "FOREIGN",
+            "PATH",
+            "HOME",
+            "LANG",
+            "HTTP_PROXY",
+            "RUST_LOG",
+            "SSL_CERT_FILE",
+        ] {
+            let printed = refused(program, &[(name, bad)])?;
+            assert!(printed.contains("payjs.mchid: "), "{name}: {printed}");
+            assert!(!printed.contains("panicked"), "{name}: {printed}");
+        }
+        let printed = refused(program, &[("HEYI_CONFIG", bad)])?;
+        assert!(printed.contains("HEYI_CONFIG: cannot read"), "{printed}");
+    }
+    Ok(())
+}
+
+#[test]
 fn a_secret_that_is_not_utf_8_is_not_printed_either() -> Result<()> {
     for program in ["heyi-api", "heyi-worker"] {
         let secret = OsStr::from_bytes(b"Hush\xff");

@@ -5,8 +5,9 @@ use std::{ffi::OsString, os::unix::ffi::OsStringExt as _};
 use super::*;
 
 /// Every secret, with an environment variable that sets it.
-const SECRETS: [(&str, &str); 7] = [
+const SECRETS: [(&str, &str); 8] = [
     ("redis", "url"),
+    ("redis", "sentinel_password"),
     ("mongo", "url"),
     ("payjs", "key"),
     ("wechat", "secret"),

@@ -4,7 +4,9 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local number = redis.call('HGET', KEYS[2], 'fold')
 if number then
-  if now - tonumber(redis.call('HGET', KEYS[2], 'since')) < tonumber(ARGV[1]) then
+  -- One that began in the future did so before Redis's clock was set back.
+  local age = now - tonumber(redis.call('HGET', KEYS[2], 'since') or '0')
+  if age >= 0 and age < tonumber(ARGV[1]) then
     return false
   end
   -- A write that frees memory comes first: after it a Redis at its maxmemory takes the next one too.

@@ -1,10 +1,20 @@
 -- Adds a batch of counts, once however often it is sent.
 -- KEYS: the scans, the last batch of this process. ARGV: the number of the batch, seconds to remember it, field, count, ...
+-- Returns how many counts could not be added, because what is there is no number.
 if tonumber(redis.call('GET', KEYS[2]) or '0') >= tonumber(ARGV[1]) then
   return 0
 end
-redis.call('SET', KEYS[2], ARGV[1], 'EX', ARGV[2])
-for place = 3, #ARGV, 2 do
-  redis.call('HINCRBY', KEYS[1], ARGV[place], ARGV[place + 1])
+-- A script that fails keeps what it wrote before. So what can fail for the whole batch fails before the first write.
+local kind = redis.call('TYPE', KEYS[1]).ok
+if kind ~= 'hash' and kind ~= 'none' then
+  return redis.error_reply('WRONGTYPE the scans are not a hash')
 end
-return 1
+redis.call('SET', KEYS[2], ARGV[1], 'EX', ARGV[2])
+local failed = 0
+for place = 3, #ARGV, 2 do
+  local count = redis.pcall('HINCRBY', KEYS[1], ARGV[place], ARGV[place + 1])
+  if type(count) == 'table' then
+    failed = failed + 1
+  end
+end
+return failed

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use futures::TryStreamExt;
-use mongodb::bson::{DateTime, Document, deserialize_from_document, doc, oid::ObjectId};
+use mongodb::bson::{DateTime, Document, RawDocumentBuf, doc, oid::ObjectId};
 use serde::{Deserialize, Serialize};
 
-use crate::store::{Result, Store};
+use crate::store::{Result, Store, decode::decode_all, read};
 
 /// Numbers of the reports of one code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,11 +63,11 @@ impl Store {
         most: usize,
     ) -> Result<Vec<ReportSummary>> {
         let filter = code_id.map_or_else(Document::new, |id| doc! { "_id": id });
-        let counts = self.report_counts.find(filter).sort(doc! { "last_at": -1 });
-        let counts = counts
-            .limit(i64::try_from(most).unwrap_or(i64::MAX))
-            .await?;
-        let counts: Vec<ReportCounts> = counts.try_collect().await?;
+        let collection = self.report_counts.clone_with_type::<RawDocumentBuf>();
+        let counts = collection.find(filter).sort(doc! { "last_at": -1 });
+        let counts = counts.limit(i64::try_from(most).unwrap_or(i64::MAX));
+        let counts: Vec<RawDocumentBuf> = read(async { counts.await?.try_collect().await }).await?;
+        let counts: Vec<ReportCounts> = decode_all(collection.name(), &counts);
         let ids: Vec<ObjectId> = counts.iter().map(|counts| counts.code_id).collect();
         let repeats = self.repeats(&ids).await?;
         let mut changes = self.changes_of(&ids).await?;
@@ -86,21 +86,23 @@ impl Store {
             doc! { "$match": { "code_id": { "$in": codes } } },
             doc! { "$group": { "_id": "$code_id", "repeats": { "$sum": "$repeats" } } },
         ]);
-        let found: Vec<Document> = sums.await?.try_collect().await?;
-        let sums = found.into_iter().map(|sum| {
-            let Repeats { code_id, repeats } = deserialize_from_document(sum)?;
-            Ok((code_id, repeats))
-        });
-        sums.collect::<mongodb::error::Result<_>>()
-            .map_err(Into::into)
+        let found = async {
+            let sums = sums.with_type::<RawDocumentBuf>();
+            sums.await?.try_collect().await
+        };
+        let found: Vec<RawDocumentBuf> = read(found).await?;
+        let sums: Vec<Repeats> = decode_all(self.reports.name(), &found);
+        let sums = sums.into_iter().map(|sum| (sum.code_id, sum.repeats));
+        Ok(sums.collect())
     }
 
     async fn changes_of(&self, codes: &[ObjectId]) -> Result<BTreeMap<ObjectId, Vec<DateTime>>> {
-        let documents = self.codes.clone_with_type::<Changes>();
+        let documents = self.codes.clone_with_type::<RawDocumentBuf>();
         let times = documents
             .find(doc! { "_id": { "$in": codes } })
             .projection(doc! { "changes.changed_at": 1 });
-        let found: Vec<Changes> = times.await?.try_collect().await?;
+        let found: Vec<RawDocumentBuf> = read(async { times.await?.try_collect().await }).await?;
+        let found: Vec<Changes> = decode_all(self.codes.name(), &found);
         let times = found.into_iter().map(|code| {
             let times = code.changes.into_iter().map(|change| change.changed_at);
             (code.code_id, times.collect())
