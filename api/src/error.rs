@@ -6,7 +6,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use heyi_common::{
-    cache::CacheError, outage, payjs::PayJsError, redis::WriteError, scans::StatsError,
+    cache::CacheError,
+    order::DataError,
+    outage,
+    payjs::PayJsError,
+    payload::{PayloadError, Payloads, Platform},
+    redis::WriteError,
+    scans::StatsError,
     store::StoreError,
 };
 use serde::Serialize;
@@ -20,6 +26,9 @@ pub(crate) enum Error {
     /// 400: a parameter is missing or not what it should be.
     #[error("{0}")]
     Invalid(String),
+    /// 400: a payload is perhaps no receive code, and its owner has not confirmed that it is.
+    #[error("{0}")]
+    Unconfirmed(PayloadError),
     /// 400: the signature is missing or invalid.
     #[error(
         "the signature is missing or invalid: sign all parameters as they are sent, and route, with the right key; \
@@ -196,6 +205,32 @@ pub(crate) struct Failure {
     /// Of `several_codes` only: the platforms of those that are receive codes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) platforms: Option<Vec<&'static str>>,
+    /// Of `several_codes`: the receive codes of platforms that occur once. Of `unknown_code`: what `/newOrder` takes with
+    /// `data.confirmed`.
+    #[serde(skip_serializing_if = "Payloads::is_empty")]
+    #[schema(value_type = std::collections::BTreeMap<String, String>, required = false)]
+    pub(crate) payloads: Payloads,
+    /// Of `/newOrder` and `/update` only: the platform of a payload that is taken with `data.confirmed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) unconfirmed: Option<&'static str>,
+}
+
+impl Failure {
+    fn add_codes(&mut self, unread: &Unread) {
+        match unread {
+            Unread::SeveralCodes {
+                codes,
+                platforms,
+                payloads,
+            } => {
+                self.codes = Some(*codes);
+                self.platforms = Some(platforms.iter().map(|platform| platform.name()).collect());
+                self.payloads.clone_from(payloads);
+            }
+            Unread::UnknownCode { payloads, .. } => self.payloads.clone_from(payloads),
+            _ => {}
+        }
+    }
 }
 
 impl Error {
@@ -203,6 +238,7 @@ impl Error {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Invalid(_)
+            | Self::Unconfirmed(_)
             | Self::BadSign
             | Self::SignatureUsed
             | Self::WrongTime { .. }
@@ -253,13 +289,13 @@ impl Error {
         match self {
             Self::WrongTime { now, .. } => failure.now = Some(*now),
             Self::NoCode { state, .. } => failure.state = Some(*state),
+            Self::Unconfirmed(PayloadError::Unconfirmed(platform)) => {
+                failure.unconfirmed = Some(platform.name());
+            }
+            Self::Unconfirmed(_) => failure.unconfirmed = Some(Platform::Wechat.name()),
             Self::Unread(unread) => {
                 failure.reason = Some(unread.reason());
-                if let Unread::SeveralCodes { codes, platforms } = unread {
-                    failure.codes = Some(*codes);
-                    failure.platforms =
-                        Some(platforms.iter().map(|platform| platform.name()).collect());
-                }
+                failure.add_codes(unread);
             }
             _ => {}
         }
@@ -301,6 +337,17 @@ impl IntoResponse for Error {
             response.headers_mut().insert(header::ACCEPT_ENCODING, gzip);
         }
         response
+    }
+}
+
+impl From<DataError> for Error {
+    fn from(error: DataError) -> Self {
+        match error {
+            DataError::Payload(
+                error @ (PayloadError::Unconfirmed(_) | PayloadError::ReceiveScreen),
+            ) => Self::Unconfirmed(error),
+            other => Self::Invalid(other.to_string()),
+        }
     }
 }
 

@@ -1,7 +1,10 @@
 //! The language in which a reader is answered.
 
+mod chinese;
+
 use axum::http::{HeaderMap, header};
 
+pub(crate) use self::chinese::chinese;
 use crate::accept;
 
 /// A language that the pages have.
@@ -45,6 +48,17 @@ impl Language {
             Self::English
         } else {
             Self::Chinese
+        }
+    }
+
+    /// That of the `errmsg` in JSON: as [`of`](Self::of), but English for who names neither language, such as programs.
+    pub(crate) fn of_errmsg(headers: &HeaderMap) -> Self {
+        let mut ranges = accept::list(headers, &header::ACCEPT_LANGUAGE).filter_map(range);
+        let names = |name: &str| name.eq_ignore_ascii_case("zh") || name.eq_ignore_ascii_case("en");
+        if ranges.any(|(language, _)| names(language)) {
+            Self::of(headers)
+        } else {
+            Self::English
         }
     }
 
@@ -115,6 +129,24 @@ mod tests {
         ] {
             assert_eq!(language(value.as_bytes()), Some(expected), "{value}");
         }
+    }
+
+    #[test]
+    fn who_names_no_language_is_told_in_english() {
+        for (value, expected) in [
+            ("", English),
+            ("*", English),
+            ("fr, de;q=0.8", English),
+            ("zh-CN,zh;q=0.9,en;q=0.8", Chinese),
+            ("zh_CN", English),
+            ("fr, zh-TW;q=0.1", Chinese),
+            ("en-US,en;q=0.9,zh-CN;q=0.8", English),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT_LANGUAGE, HeaderValue::from_static(value));
+            assert_eq!(Language::of_errmsg(&headers), expected, "{value}");
+        }
+        assert_eq!(Language::of_errmsg(&HeaderMap::new()), English);
     }
 
     #[test]

@@ -3,12 +3,18 @@
 use std::cmp::Ordering;
 
 use axum::{
+    Json,
     extract::Request,
     http::{HeaderName, HeaderValue, header},
     response::{IntoResponse, Response},
 };
 
-use crate::{accept, error::Failure, language::Language, state::AppState};
+use crate::{
+    accept,
+    error::Failure,
+    language::{Language, chinese},
+    state::AppState,
+};
 
 /// What every answer says unless its handler knows better.
 const HEADERS: [(HeaderName, HeaderValue); 4] = [
@@ -31,26 +37,42 @@ const HEADERS: [(HeaderName, HeaderValue); 4] = [
 /// Routes that answer pages.
 const PAGES: [&str; 2] = ["/qr", "/report"];
 
-/// The language in which the client would rather see a failure as a page, if it would.
-pub(crate) fn wants_page(request: &Request) -> Option<Language> {
-    let wants_page = match accept::html_over_json(request.headers()) {
-        Ordering::Greater => true,
-        // The success of these is a page.
-        Ordering::Equal => PAGES.contains(&request.uri().path()),
-        Ordering::Less => false,
-    };
-    wants_page.then(|| Language::of(request.headers()))
+/// What a client wants a failure to be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wish {
+    is_page: bool,
+    language: Language,
 }
 
-/// Shows failures as pages to those who want pages, and adds headers.
-pub(crate) fn present(
-    state: &AppState,
-    mut response: Response,
-    wants_page: Option<Language>,
-) -> Response {
-    if let Some(failure) = response.extensions_mut().remove::<Failure>() {
-        if let Some(language) = wants_page {
-            response = as_page(state, response, &failure, language);
+impl Wish {
+    /// By the headers of a request.
+    pub(crate) fn of(request: &Request) -> Self {
+        let headers = request.headers();
+        let is_page = match accept::html_over_json(headers) {
+            Ordering::Greater => true,
+            // The success of these is a page.
+            Ordering::Equal => PAGES.contains(&request.uri().path()),
+            Ordering::Less => false,
+        };
+        let language = if is_page {
+            Language::of(headers)
+        } else {
+            Language::of_errmsg(headers)
+        };
+        Self { is_page, language }
+    }
+}
+
+/// Shows failures in the format and the language that the client wants, and adds headers.
+pub(crate) fn present(state: &AppState, mut response: Response, wish: Wish) -> Response {
+    if let Some(mut failure) = response.extensions_mut().remove::<Failure>() {
+        if wish.language == Language::Chinese {
+            failure.errmsg = chinese(&failure.errmsg);
+        }
+        if wish.is_page {
+            response = as_page(state, response, &failure, wish.language);
+        } else if wish.language == Language::Chinese {
+            *response.body_mut() = Json(&failure).into_response().into_body();
         }
         let vary = HeaderValue::from_static("accept, accept-language");
         response.headers_mut().append(header::VARY, vary);

@@ -3,18 +3,18 @@
 //! A picture comes from a stranger: what it costs is bounded in [`pixels`] (memory) and [`search`] (time).
 
 mod grey;
+mod judge;
+mod kind;
 mod panics;
 mod pixels;
 mod search;
 
-use std::collections::BTreeSet;
-
 use axum::http::StatusCode;
-use heyi_common::payload::{AllowList, Platform, is_payment_code};
+use heyi_common::payload::{AllowList, Payloads, Platform};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use self::search::Seen;
+use self::{judge::judge, kind::Kind, search::Seen};
 
 /// The largest file of a picture.
 pub(crate) const PICTURE_LIMIT: usize = 5 * 1024 * 1024;
@@ -46,22 +46,34 @@ pub(crate) enum Unread {
     Unreadable,
     #[error("the code in the picture is too small: send a larger picture")]
     TooSmall,
-    #[error("there is no QR code in the picture: show the whole receive code, sharp and well lit")]
+    #[error(
+        "there is no QR code in the picture: show the whole receive code, sharp and well lit; a reward code (赞赏码) \
+         is no QR code: save a receive code instead (二维码收款 → 保存收款码)"
+    )]
     NoCode,
     #[error("there are several QR codes in the picture: cut it down to one receive code")]
     SeveralCodes {
         codes: usize,
         platforms: Vec<Platform>,
+        /// Those of platforms that occur once.
+        payloads: Payloads,
     },
+    #[error(
+        "this is WeChat's receive screen, whose code may only work face to face: tap 保存收款码 (save receive code) \
+         there and send the saved picture, do not take a screenshot"
+    )]
+    ReceiveScreen,
     #[error(
         "this is a payment code (付款码), which lets whoever sees it take your money: show it to nobody, and send the \
          receive code (收款码) instead"
     )]
     PaymentCode,
-    #[error(
-        "this is not a receive code that we know: send that of WeChat, Alipay, QQ, UnionPay or JD"
-    )]
-    UnknownCode,
+    #[error("{kind}: send the receive code of WeChat, Alipay, QQ, UnionPay or JD")]
+    UnknownCode {
+        kind: Kind,
+        /// What `/newOrder` takes when its owner confirms it.
+        payloads: Payloads,
+    },
 }
 
 /// Why there is no receive code in a picture.
@@ -84,6 +96,8 @@ pub(crate) enum Reason {
     NoCode,
     /// More than one QR code.
     SeveralCodes,
+    /// The code of WeChat's receive screen, which may only work face to face.
+    ReceiveScreen,
     /// A payment code (付款码).
     PaymentCode,
     /// A QR code that is no known receive code.
@@ -102,8 +116,9 @@ impl Unread {
             Self::TooSmall => Reason::TooSmall,
             Self::NoCode => Reason::NoCode,
             Self::SeveralCodes { .. } => Reason::SeveralCodes,
+            Self::ReceiveScreen => Reason::ReceiveScreen,
             Self::PaymentCode => Reason::PaymentCode,
-            Self::UnknownCode => Reason::UnknownCode,
+            Self::UnknownCode { .. } => Reason::UnknownCode,
         }
     }
 
@@ -119,34 +134,15 @@ impl Unread {
 /// Reads the one receive code of a picture.
 pub(crate) fn read(picture: &[u8], forms: &AllowList) -> Result<Received, Unread> {
     match search::search(&pixels::greys(picture)?) {
-        Seen::Codes(texts) => judge(texts, forms),
+        Seen::Codes(texts) => judge(&texts, forms),
         Seen::TooMany(codes) => Err(Unread::SeveralCodes {
             codes,
             platforms: Vec::new(),
+            payloads: Payloads::new(),
         }),
         Seen::Blurred(module) if module < SMALL_MODULE => Err(Unread::TooSmall),
         Seen::Blurred(_) | Seen::Crowded => Err(Unread::Unreadable),
         Seen::Nothing => Err(Unread::NoCode),
-    }
-}
-
-/// What the texts of a picture's codes mean.
-fn judge(mut texts: BTreeSet<String>, forms: &AllowList) -> Result<Received, Unread> {
-    let codes = texts.len();
-    if texts.iter().any(|text| is_payment_code(text)) {
-        return Err(Unread::PaymentCode);
-    }
-    let platforms: Vec<Platform> = Platform::ALL
-        .into_iter()
-        .filter(|platform| texts.iter().any(|text| forms.knows(*platform, text)))
-        .collect();
-    match (codes, platforms.as_slice(), texts.pop_first()) {
-        (1, [platform], Some(payload)) => Ok(Received {
-            platform: *platform,
-            payload,
-        }),
-        (0 | 1, ..) => Err(Unread::UnknownCode),
-        _ => Err(Unread::SeveralCodes { codes, platforms }),
     }
 }
 

@@ -87,7 +87,7 @@ async fn attend(
     next: Next,
 ) -> Response {
     let track = Track::start(&request);
-    let wants_page = present::wants_page(&request);
+    let wish = present::Wish::of(&request);
     let trusted = &state.config.http.trusted_proxies;
     let peer = peer.ip().to_canonical();
     let client = address::network(address::client(peer, request.headers(), trusted));
@@ -109,7 +109,7 @@ async fn attend(
             tracing::error!("a handler panicked");
             Err(Error::Panicked)
         });
-    let response = present::present(&state, answer.into_response(), wants_page);
+    let response = present::present(&state, answer.into_response(), wish);
     track.end(&response);
     response
 }

@@ -21,6 +21,7 @@ mod machine;
 mod memory;
 mod notify;
 mod orders;
+mod pictures;
 mod promote;
 mod queue;
 mod read;
@@ -63,6 +64,8 @@ enum Measurement {
     Hostile,
     /// Memory of idle processes, and how soon an idle worker starts on an event
     Idle,
+    /// Receive codes that /decode reads out of pictures, beside rqrr
+    Pictures,
     /// What a million events that wait cost: memory, the time of a read, what Redis keeps
     Backlog,
 }
@@ -109,6 +112,7 @@ async fn main() -> Result<()> {
             Measurement::Growth => ("growth", growth::measure().await?),
             Measurement::Hostile => ("hostile", hostile::measure().await?),
             Measurement::Idle => ("idle", idle::measure().await?),
+            Measurement::Pictures => ("pictures", pictures::measure().await?),
             Measurement::Backlog => ("backlog", backlog::measure().await?),
         };
         report::print(title, &rows);

@@ -56,6 +56,8 @@ export interface Wish {
   totalFee: number;
   /** The default is "miniapp". */
   channel?: Channel;
+  /** Whether the person says that codes which are perhaps no receive codes are some. */
+  confirmed?: boolean;
 }
 
 /** An order that is kept between two starts of the mini-program. */
@@ -109,6 +111,7 @@ export interface Decoded {
 export type Reason =
   | "no_code"
   | "several_codes"
+  | "receive_screen"
   | "payment_code"
   | "unknown_code"
   | "too_small"
@@ -148,7 +151,7 @@ export interface Options {
 
 /** A failure. Its `message` is for people, in the language of the client. */
 export class HeyiError extends Error {
-  constructor(message: string, code: number, more?: { state?: OrderState; reason?: Reason; detail?: string });
+  constructor(message: string, code: number, more?: Partial<HeyiError>);
   /** The errcode of the api or of WeChat; 0 without an answer. */
   readonly code: number;
   /** What became of an order, where `wait` fails. */
@@ -157,6 +160,10 @@ export class HeyiError extends Error {
   readonly reason?: Reason;
   /** What happened, in words for a log. */
   readonly detail?: string;
+  /** Codes that `decode` found although it fails: of several, those of platforms that occur once; else the one to be confirmed. */
+  readonly payloads?: Payloads;
+  /** The platform of a code that `order` and `update` take with `confirmed`. */
+  readonly unconfirmed?: string;
 }
 
 /** The client of one api. */
@@ -183,7 +190,7 @@ export class Heyi {
   /** Resolves with all codes of the person, newest first. */
   listAll(): Promise<Code[]>;
   /** Changes what the page of a code shows; the printed code stays. */
-  update(id: string, content: { name: string; payloads: Payloads }): Promise<void>;
+  update(id: string, content: { name: string; payloads: Payloads; confirmed?: boolean }): Promise<void>;
   /** Resolves with a page of what a code held before it was changed. */
   changes(id: string, options?: { before?: string }): Promise<ChangePage>;
   /** Resolves with how often a code was scanned, during the last 30 days or as many as asked, at most 90. */

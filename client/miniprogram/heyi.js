@@ -40,15 +40,18 @@ const TEXTS = {
 };
 
 // A failure. `message` is for people. `code` is the errcode of the api or of WeChat, 0 without an answer; `state` what became
-// of an order, `reason` why a picture holds no receive code, `detail` what happened, for a log.
+// of an order, `reason` why a picture holds no receive code, `detail` what happened, for a log. `payloads` are codes that
+// `decode` found all the same, `unconfirmed` is the platform of a code that is taken with `confirmed: true`.
 class HeyiError extends Error {
-  constructor(message, code, { state, reason, detail } = {}) {
+  constructor(message, code, { state, reason, detail, payloads, unconfirmed } = {}) {
     super(message);
     this.name = "HeyiError";
     this.code = code;
     this.state = state;
     this.reason = reason;
     this.detail = detail;
+    this.payloads = payloads;
+    this.unconfirmed = unconfirmed;
   }
 }
 
@@ -135,9 +138,10 @@ class Heyi {
   }
 
   // Makes an order for a code and resolves with it; `channel` is "miniapp" (the default), "cashier" or "native".
-  async order({ name, payloads, totalFee, channel = "miniapp" }) {
+  // `confirmed` takes codes of a platform that are perhaps no receive codes.
+  async order({ name, payloads, totalFee, channel = "miniapp", confirmed }) {
     const answer = await this._callSigned("/newOrder", (openId) => ({
-      data: json({ openId, name, payloads }),
+      data: json({ openId, name, payloads, confirmed }),
       totalFee,
       // What the api takes for the default needs not be said.
       channel: channel === "miniapp" ? undefined : channel,
@@ -230,8 +234,8 @@ class Heyi {
   }
 
   // Changes what the page of a code shows; the printed code stays.
-  async update(id, { name, payloads }) {
-    await this._callSigned("/update", () => ({ id, data: json({ name, payloads }) }));
+  async update(id, { name, payloads, confirmed }) {
+    await this._callSigned("/update", () => ({ id, data: json({ name, payloads, confirmed }) }));
   }
 
   // Resolves with a page of what a code held before it was changed, newest first: `changes`, and `next` where there are more.
@@ -253,7 +257,7 @@ class Heyi {
 
   // Reads the receive code in a picture, by a path as wx.chooseMedia gives one, and resolves with platform and payload.
   async decode(filePath) {
-    const header = { accept: "application/json" };
+    const header = { accept: "application/json", "accept-language": this._language };
     const upload = { url: `${this._base}/decode`, filePath, name: "picture", header, timeout: this._timeout };
     const { data, statusCode } = await this._promised("uploadFile", upload);
     let answer = null;
@@ -353,7 +357,7 @@ class Heyi {
   async _call(route, params) {
     const data = present(params);
     const { _timeout: timeout } = this;
-    const header = { "content-type": "application/json", accept: "application/json" };
+    const header = { "content-type": "application/json", accept: "application/json", "accept-language": this._language };
     const request = { url: this._base + route, method: "POST", header, data, timeout };
     const answer = await this._promised("request", request);
     return this._answered(route, answer.data, answer.statusCode);
@@ -413,7 +417,8 @@ function isWeChats(errcode) {
 
 function checked(answer) {
   if (answer.errcode === 200) return answer;
-  throw new HeyiError(answer.errmsg, answer.errcode, { state: answer.state, reason: answer.reason });
+  const { errmsg, errcode, state, reason, payloads, unconfirmed } = answer;
+  throw new HeyiError(errmsg, errcode, { state, reason, payloads, unconfirmed });
 }
 
 module.exports = { Heyi, HeyiError, md5, sign };

@@ -1,6 +1,6 @@
-//! Payloads: the texts inside receive codes, and the allow-list of their known forms.
+//! Payloads: the texts inside receive codes, and the allow-list of their forms.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, ops::RangeInclusive, sync::LazyLock};
 
 use regex::Regex;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -69,9 +69,21 @@ pub enum PayloadError {
          save the receive code (收款码) instead"
     )]
     PaymentCode(Platform),
-    /// None of the platform's known forms.
+    /// None of the platform's forms.
     #[error("payloads.{0} is not a receive code of {0} that we know; scan the receive code again")]
     Unknown(Platform),
+    /// The code of WeChat's receive screen.
+    #[error(
+        "payloads.wechat is the code of the receive screen, which may only work face to face: tap 保存收款码 (save \
+         receive code) there and scan the saved picture; to use this one all the same, send data.confirmed = true"
+    )]
+    ReceiveScreen,
+    /// A code of the platform, but of none of the known forms of receive codes.
+    #[error(
+        "payloads.{0} is a code of {0}, but perhaps no receive code: pay a small amount with it first; \
+         if it works, send data.confirmed = true"
+    )]
+    Unconfirmed(Platform),
     /// They are too long together.
     #[error(
         "data.payloads must have at most {LARGEST} bytes in all, and {platform} has {bytes} bytes; \
@@ -98,73 +110,130 @@ pub fn check_total(payloads: &Payloads) -> Result<(), PayloadError> {
     }
 }
 
-/// The known forms of each platform's receive codes: regular expressions over the whole payload.
+/// The forms of each platform's codes: regular expressions over the whole payload.
 #[derive(Debug, Clone)]
-pub struct AllowList(BTreeMap<Platform, Vec<Regex>>);
+pub struct AllowList {
+    known: Forms,
+    other: Forms,
+}
+
+type Forms = BTreeMap<Platform, Vec<Regex>>;
 
 impl AllowList {
-    /// Checks that `payload` has a known form of `platform`.
-    pub fn check(&self, platform: Platform, payload: &str) -> Result<(), PayloadError> {
+    /// Checks that `payload` has a known form of `platform`; if its owner has `confirmed` it, any form of `platform`.
+    pub fn check(
+        &self,
+        platform: Platform,
+        payload: &str,
+        confirmed: bool,
+    ) -> Result<(), PayloadError> {
         if is_payment_code(payload) {
             return Err(PayloadError::PaymentCode(platform));
         }
         if self.knows(platform, payload) {
-            Ok(())
-        } else {
-            Err(PayloadError::Unknown(platform))
+            return Ok(());
+        }
+        match matches(&self.other, platform, payload) {
+            true if confirmed => Ok(()),
+            true if is_receive_screen(payload) => Err(PayloadError::ReceiveScreen),
+            true => Err(PayloadError::Unconfirmed(platform)),
+            false => Err(PayloadError::Unknown(platform)),
         }
     }
 
-    /// Whether `payload` has a known form of `platform`.
+    /// Whether `payload` has a known form of a receive code of `platform`.
     pub fn knows(&self, platform: Platform, payload: &str) -> bool {
-        let known = self.0.get(&platform);
-        payload.chars().count() <= LONGEST
-            && known.is_some_and(|forms| forms.iter().any(|form| form.is_match(payload)))
+        matches(&self.known, platform, payload)
+    }
+
+    /// Whether a code may hold `payload`: it has a known form, or another one that its owner may have confirmed.
+    pub fn permits(&self, platform: Platform, payload: &str) -> bool {
+        self.knows(platform, payload) || matches(&self.other, platform, payload)
     }
 
     /// The platforms with at least one known form.
     pub fn platforms(&self) -> impl Iterator<Item = Platform> + '_ {
-        self.0
+        self.known
             .iter()
             .filter(|(_, forms)| !forms.is_empty())
             .map(|(platform, _)| *platform)
     }
 }
 
+fn matches(forms: &Forms, platform: Platform, payload: &str) -> bool {
+    let forms = forms.get(&platform);
+    payload.chars().count() <= LONGEST
+        && forms.is_some_and(|forms| forms.iter().any(|form| form.is_match(payload)))
+}
+
 impl<'de> Deserialize<'de> for AllowList {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let forms = BTreeMap::<Platform, Vec<String>>::deserialize(deserializer)?;
-        forms
-            .into_iter()
-            .map(|(platform, forms)| {
-                let whole = forms
-                    .iter()
-                    .map(|form| Regex::new(&format!(r"\A(?:{form})\z")));
-                Ok((platform, whole.collect::<Result<_, _>>()?))
-            })
-            .collect::<Result<_, regex::Error>>()
-            .map(Self)
-            .map_err(serde::de::Error::custom)
+        #[derive(Deserialize)]
+        struct Texts {
+            #[serde(default)]
+            other: BTreeMap<Platform, Vec<String>>,
+            #[serde(flatten)]
+            known: BTreeMap<Platform, Vec<String>>,
+        }
+
+        let Texts { other, known } = Texts::deserialize(deserializer)?;
+        let compiled = |texts| compile(texts).map_err(serde::de::Error::custom);
+        Ok(Self {
+            known: compiled(known)?,
+            other: compiled(other)?,
+        })
     }
 }
 
-/// Whether `text` is a personal payment code (付款码): 18 digits that begin with 10 to 15 (WeChat), or 16 to
-/// 24 digits that begin with 25 to 30 (Alipay). Blanks between the digits do not hide one.
+fn compile(texts: BTreeMap<Platform, Vec<String>>) -> Result<Forms, regex::Error> {
+    let whole = |form: String| Regex::new(&format!(r"\A(?:{form})\z"));
+    texts
+        .into_iter()
+        .map(|(platform, forms)| {
+            let forms: Result<_, _> = forms.into_iter().map(whole).collect();
+            Ok((platform, forms?))
+        })
+        .collect()
+}
+
+/// The payload as it is kept. Alipay's saved pictures end in a time with a blank in it, which means nothing to whoever
+/// scans.
+pub fn normalized(payload: &str) -> &str {
+    static SAVED_AT: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r"(?i)\A(https://qr\.alipay\.com/\w+)\?0&T=[0-9 :%+T-]*\z").ok()
+    });
+    let found = SAVED_AT.as_ref().and_then(|form| form.captures(payload));
+    let address = found.and_then(|found| found.get(1));
+    address.map_or(payload, |address| address.as_str())
+}
+
+/// Whether `payload` is what WeChat's yellow receive screen shows: it is said to work face to face only.
+pub fn is_receive_screen(payload: &str) -> bool {
+    payload.starts_with("wxp://f2f6")
+}
+
+/// How payment codes (付款码) begin, in two digits, and how many digits they have: of WeChat, Alipay, QQ, UnionPay, JD.
+const PAYMENT_CODES: [(RangeInclusive<u8>, RangeInclusive<usize>); 5] = [
+    (10..=15, 18..=18),
+    (25..=30, 16..=24),
+    (91..=91, 18..=18),
+    (62..=62, 19..=19),
+    (18..=18, 18..=18),
+];
+
+/// Whether `text` is a personal payment code (付款码). Blanks between the digits do not hide one.
 pub fn is_payment_code(text: &str) -> bool {
     let is_blank = |c: char| c.is_whitespace() || c == '-';
     if !text.chars().all(|c| c.is_ascii_digit() || is_blank(c)) {
         return false;
     }
     let digits: String = text.chars().filter(|c| !is_blank(*c)).collect();
-    let head: u8 = digits
-        .get(..2)
-        .and_then(|head| head.parse().ok())
-        .unwrap_or(0);
-    match digits.len() {
-        18 if (10..=15).contains(&head) => true,
-        16..=24 => (25..=30).contains(&head),
-        _ => false,
-    }
+    let Some(head) = digits.get(..2).and_then(|head| head.parse().ok()) else {
+        return false;
+    };
+    PAYMENT_CODES
+        .iter()
+        .any(|(heads, lengths)| heads.contains(&head) && lengths.contains(&digits.len()))
 }
 
 #[cfg(test)]

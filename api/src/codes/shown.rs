@@ -63,7 +63,7 @@ impl Shown {
         let mut places = [Place::NONE; Platform::ALL.len()];
         for (platform, place) in Platform::ALL.into_iter().zip(&mut places) {
             let payload = code.payloads.get(&platform);
-            if let Some(payload) = payload.filter(|payload| known.knows(platform, payload)) {
+            if let Some(payload) = payload.filter(|payload| known.permits(platform, payload)) {
                 let start = text.len();
                 let form = packed::pack(platform, payload, &mut text);
                 *place = Place::new(form, text.len() - start)?;

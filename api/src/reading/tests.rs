@@ -55,13 +55,30 @@ fn what_a_text_is_decides() {
     ] {
         assert_eq!(read_code(payment), Err(Unread::PaymentCode), "{payment}");
     }
-    for other in ["https://example.com/", "hello", "12345"] {
-        assert_eq!(read_code(other), Err(Unread::UnknownCode), "{other}");
+    let unknown = |kind| {
+        Err(Unread::UnknownCode {
+            kind,
+            payloads: Payloads::new(),
+        })
+    };
+    for (other, kind) in [
+        ("https://example.com/", Kind::Link),
+        ("hello", Kind::Text),
+        ("12345", Kind::Text),
+    ] {
+        assert_eq!(read_code(other), unknown(kind), "{other}");
     }
-    assert_eq!(
-        read_code([0xff, 0xfe, 0x80, 0x00]),
-        Err(Unread::UnknownCode)
-    );
+    assert_eq!(read_code([0xff, 0xfe, 0x80, 0x00]), unknown(Kind::Text));
+    let red_packet = "https://qr.alipay.com/c1x0123456789abcdefghij".to_owned();
+    let expected = Unread::UnknownCode {
+        kind: Kind::AlipayRedPacket,
+        payloads: [(Platform::Alipay, red_packet.clone())].into(),
+    };
+    assert_eq!(read_code(red_packet), Err(expected));
+    let screen = format!("wxp://f2f6{}", "aZ0_-".repeat(8));
+    assert_eq!(read_code(screen), Err(Unread::ReceiveScreen));
+    let saved = format!("{ALIPAY}?0&T=58418-05-24 11:50:44");
+    assert_eq!(read_code(saved).unwrap().payload, ALIPAY);
 }
 
 #[test]

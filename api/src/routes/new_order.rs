@@ -22,7 +22,8 @@ use crate::{
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Request {
-    /// A JSON object: `openId`, `name`, `payloads`. In a JSON body also the object itself.
+    /// A JSON object: `openId`, `name`, `payloads`; `confirmed` (a boolean) takes codes of a platform that are perhaps no
+    /// receive codes. In a JSON body also the object itself.
     data: String,
     /// The price in fen.
     #[serde(rename = "totalFee")]
@@ -54,8 +55,7 @@ pub(super) async fn new_order(
 ) -> Result<Json<Ordered>, Error> {
     let config = &state.config;
     let (request, signed): (Request, _) = params.read_signed(&config.sign)?;
-    let data = OrderData::parse(&request.data, &config.orders.payloads)
-        .map_err(|error| Error::Invalid(error.to_string()))?;
+    let data = OrderData::parse(&request.data, &config.orders.payloads)?;
     picture::check(&data.payloads)?;
     if config.orders.require_sign || signed.is_there() {
         signed.by_person(data.openid.as_str(), config)?;

@@ -22,7 +22,7 @@ use crate::{
 pub(super) struct Request {
     /// The code's id.
     id: String,
-    /// A JSON object: `name`, `payloads`. In a JSON body also the object itself.
+    /// A JSON object: `name`, `payloads`; `confirmed` as for `/newOrder`. In a JSON body also the object itself.
     data: String,
 }
 
@@ -48,8 +48,7 @@ pub(super) async fn update(
 ) -> Result<Json<Updated>, Error> {
     let (Request { id, data }, signed) = params.read_signed(&state.config.sign)?;
     let code = signers_code(&state, &signed, &id).await?;
-    let content = Content::parse(&data, &state.config.orders.payloads)
-        .map_err(|error| Error::Invalid(error.to_string()))?;
+    let content = Content::parse(&data, &state.config.orders.payloads)?;
     picture::check(&content.payloads)?;
     match state.store.update(code.id, &content, signed.ts()).await? {
         Update::Done => {}

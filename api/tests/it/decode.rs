@@ -179,12 +179,34 @@ async fn what_is_no_receive_code_is_told_with_a_reason() -> Result<()> {
         (
             png("https://qr.alipay.com.evil.example/fkx00000EXAMPLE000000")?,
             "unknown_code",
-            "WeChat, Alipay",
+            "a link to a website",
+        ),
+        (png("6212018902461749238")?, "payment_code", "付款码"),
+        (png("912181106464283706")?, "payment_code", "付款码"),
+        (
+            png(&format!("wxp://f2f6{}", "aZ0_-".repeat(8)))?,
+            "receive_screen",
+            "保存收款码",
+        ),
+        (
+            png("https://weixin.qq.com/g/AbCdEfGhIjKl")?,
+            "unknown_code",
+            "WeChat group",
+        ),
+        (
+            png("https://qm.qq.com/q/AbCdEfGhIj")?,
+            "unknown_code",
+            "QQ friend or group",
+        ),
+        (
+            png("https://qr.alipay.com/c1x0123456789abcdefghij")?,
+            "unknown_code",
+            "red packet",
         ),
         (
             file(blank, ImageFormat::Png)?,
             "no_code",
-            "show the whole receive code",
+            "reward code (赞赏码)",
         ),
         (file(damaged, ImageFormat::Png)?, "unreadable", "sharp"),
         (
@@ -237,6 +259,15 @@ async fn several_codes_are_counted() -> Result<()> {
     assert_unread(&answer, 422, "several_codes", "cut it down to one");
     assert_eq!(answer.json()["codes"], 3);
     assert_eq!(answer.json()["platforms"], json!(["wechat", "alipay"]));
+    let both = json!({ "wechat": payload("wechat"), "alipay": payload("alipay") });
+    assert_eq!(answer.json()["payloads"], both);
+
+    let other = pictures::code("https://qr.alipay.com/fkx00000ANOTHER000000", 6);
+    let three = [codes[0].clone(), codes[1].clone(), other];
+    let answer = decode(&app, &file(pictures::beside(&three, 2), ImageFormat::Png)?).await?;
+    assert_eq!(answer.json()["codes"], 3);
+    let once = json!({ "wechat": payload("wechat") });
+    assert_eq!(answer.json()["payloads"], once);
 
     let payment = [codes[0].clone(), pictures::code("134567890123456789", 6)];
     let answer = decode(
@@ -260,6 +291,16 @@ async fn several_codes_are_counted() -> Result<()> {
         "{}",
         answer.body
     );
+    app.finish().await
+}
+
+#[tokio::test]
+async fn a_code_that_is_perhaps_a_receive_code_is_handed_out_to_be_confirmed() -> Result<()> {
+    let app = start().await?;
+    let payload = "https://qr.alipay.com/zzx0123456789abcdefghij";
+    let answer = decode(&app, &file(pictures::code(payload, 6), ImageFormat::Png)?).await?;
+    assert_unread(&answer, 422, "unknown_code", "a code of Alipay");
+    assert_eq!(answer.json()["payloads"], json!({ "alipay": payload }));
     app.finish().await
 }
 

@@ -38,6 +38,52 @@ async fn failures_are_json_or_the_page_of_their_status() -> Result<()> {
 }
 
 #[tokio::test]
+async fn errmsg_is_in_the_language_of_who_asks() -> Result<()> {
+    let app = TestApp::start().await?;
+    let chinese = [
+        ("accept", JSON),
+        ("accept-language", "zh-CN,zh;q=0.9,en;q=0.8"),
+    ];
+    let english = [("accept", JSON), ("accept-language", "en-US,en;q=0.9")];
+    for (path, status) in [
+        ("/nowhere", 404),
+        ("/login", 400),
+        ("/login?code=1", 400),
+        ("/login?code=1&ts=1&sign=x", 400),
+        ("/newOrder?data=%7B&totalFee=990", 400),
+        ("/newOrder?data=%7B%7D&totalFee=990&utm=1", 400),
+        ("/notify", 405),
+        ("/qr", 410),
+        ("/qr/0.png", 410),
+        ("/report", 410),
+        ("/reflash", 400),
+        ("/del?id=1", 400),
+        ("/update", 400),
+        ("/changes", 400),
+        ("/stats", 400),
+        ("/checkOrder?out_trade_no=A", 500),
+        ("/checkOrder?out_trade_no=%20", 400),
+        ("/decode", 405),
+    ] {
+        let answer = app.get_with(path, &chinese).await?;
+        assert_fails(&answer, status, "");
+        assert_eq!(header(&answer, "vary"), "accept, accept-language");
+        let is_han = |c: char| ('\u{4e00}'..='\u{9fff}').contains(&c);
+        let errmsg = answer.text("errmsg");
+        assert!(errmsg.contains(is_han), "{path}: {errmsg}");
+        let answer = app.get_with(path, &english).await?;
+        let errmsg = answer.text("errmsg");
+        assert!(!errmsg.contains(is_han), "{path}: {errmsg}");
+        let silent = app.get_with(path, &[("accept", JSON)]).await?;
+        assert_eq!(silent.text("errmsg"), errmsg, "{path}");
+        let page = [("accept", BROWSER), ("accept-language", "zh")];
+        let page = app.get_with(path, &page).await?;
+        assert!(!page.body.contains(&errmsg), "{path}: {}", page.body);
+    }
+    app.finish().await
+}
+
+#[tokio::test]
 async fn the_wish_for_a_page_is_weighed() -> Result<()> {
     let app = TestApp::start().await?;
     for (accept, is_page) in [

@@ -8,7 +8,11 @@ use redis::AsyncCommands;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use crate::support::{TestApp, assert_fails};
+use crate::{
+    agents::ALIPAY,
+    qr::scan,
+    support::{TestApp, assert_fails, header},
+};
 
 /// Signs `data` and `fee` for a person, as they are.
 fn order(person: &Person, data: &str, fee: &str) -> sign::Params {
@@ -67,6 +71,68 @@ async fn an_order_is_cached_and_its_parameters_are_what_payjs_takes() -> Result<
         let seconds: i64 = app.redis()?.ttl(key).await?;
         assert!((86_000..=86_400).contains(&seconds), "{seconds}");
     }
+    app.finish().await
+}
+
+#[tokio::test]
+async fn a_code_that_is_perhaps_no_receive_code_must_be_confirmed() -> Result<()> {
+    let app = TestApp::start().await?;
+    let alice = app.client.login("alice").await?;
+    let red_packet = "https://qr.alipay.com/c1x0123456789abcdefghij";
+    let screen = format!("wxp://f2f6{}", "aZ0_-".repeat(8));
+    for (platform, payload, words) in [
+        ("alipay", red_packet, "pay a small amount"),
+        ("wechat", screen.as_str(), "保存收款码"),
+    ] {
+        let mut upload = data(&alice.openid, "小店");
+        upload["payloads"] = json!({ platform: payload });
+        let request = order(&alice, &upload.to_string(), "990");
+        let refused = app.client.get("/newOrder", &request).await?;
+        assert_fails(&refused, 400, words);
+        assert_eq!(refused.text("unconfirmed"), platform);
+        upload["confirmed"] = json!(true);
+        let params = app.client.order_of(&alice, &upload, 990).await?;
+        let number: OutTradeNo = params["out_trade_no"].parse()?;
+        let cached = app.world.orders()?.get(&number).await?;
+        assert!(cached.is_some_and(|order| order.payloads.values().eq([payload])));
+    }
+    let mut upload = data(&alice.openid, "小店");
+    upload["confirmed"] = json!(true);
+    upload["payloads"] = json!({ "alipay": "https://evil.example/c1x0123456789abcdefghij" });
+    let request = order(&alice, &upload.to_string(), "990");
+    let refused = app.client.get("/newOrder", &request).await?;
+    assert_fails(&refused, 400, "not a receive code");
+    app.finish().await
+}
+
+#[tokio::test]
+async fn a_confirmed_code_is_shown_and_one_of_another_host_is_not() -> Result<()> {
+    let app = TestApp::start().await?;
+    let alice = app.client.login("alice").await?;
+    let mut upload = data(&alice.openid, "小店");
+    let payload = "https://qr.alipay.com/zzx0123456789abcdefghij";
+    upload["payloads"] = json!({ "alipay": payload });
+    let code = app.code_of(upload.clone()).await?;
+    let answer = scan(&app, &code, ALIPAY, "").await?;
+    assert_eq!(header(&answer, "location"), payload);
+    upload["payloads"] = json!({ "alipay": "https://evil.example/fkx0123456789abcdefghij" });
+    let code = app.code_of(upload).await?;
+    assert_eq!(scan(&app, &code, ALIPAY, "").await?.status, 410);
+    app.finish().await
+}
+
+#[tokio::test]
+async fn the_time_in_alipays_saved_picture_is_dropped() -> Result<()> {
+    let app = TestApp::start().await?;
+    let alice = app.client.login("alice").await?;
+    let mut upload = data(&alice.openid, "小店");
+    let payload = "https://qr.alipay.com/fkx0123456789abcdefghij";
+    let saved = format!("{payload}?0&T=58418-05-24 11:50:44");
+    upload["payloads"] = json!({ "alipay": saved });
+    let params = app.client.order_of(&alice, &upload, 990).await?;
+    let number: OutTradeNo = params["out_trade_no"].parse()?;
+    let cached = app.world.orders()?.get(&number).await?;
+    assert!(cached.is_some_and(|order| order.payloads.values().eq([payload])));
     app.finish().await
 }
 

@@ -160,7 +160,7 @@ test("a session that has ended is begun anew, once", async () => {
   assert.equal(seen.logins, 2);
   assert.deepEqual(wx.getStorageSync("heyi.session"), session);
   // What is wrong for another reason stays wrong.
-  await assert.rejects(heyi.remove("000000000000000000000000"), { code: 400, message: /no such code of yours/ });
+  await assert.rejects(heyi.remove("000000000000000000000000"), { code: 400, message: /您名下没有这个码/ });
   assert.equal(seen.requests.filter(({ url }) => url.endsWith("/del")).length, 1);
 });
 
@@ -268,7 +268,7 @@ test("refusals say what to do", async () => {
   const heyi = client(wx);
   await assert.rejects(heyi.order({ ...WISH, name: "" }), { name: "HeyiError", code: 400, message: /data\.name/ });
   await assert.rejects(heyi.order({ ...WISH, payloads: { wechat: "134567890123456789" } }), { message: /付款码/ });
-  await assert.rejects(heyi.order({ ...WISH, channel: "alipay" }), { message: /miniapp, cashier or native/ });
+  await assert.rejects(heyi.order({ ...WISH, channel: "alipay" }), { message: /miniapp、cashier 或 native/ });
   assert.equal(heyi.pending, null);
 });
 
@@ -288,10 +288,24 @@ test("a receive code is read out of a picture", async (context) => {
     assert.deepEqual(await heyi.decode(path), { platform, payload: PAYLOADS[platform] });
   }
   await save(heyi.pictureUrl(id));
-  await assert.rejects(heyi.decode(path), { name: "HeyiError", code: 422, reason: "unknown_code", message: /WeChat, Alipay/ });
+  await assert.rejects(heyi.decode(path), { name: "HeyiError", code: 422, reason: "unknown_code", message: /微信、支付宝/ });
+  await save(heyi.posterUrl(id, { style: "pair", size: 1440 }));
+  const { wechat, alipay } = PAYLOADS;
+  await assert.rejects(heyi.decode(path), { reason: "several_codes", payloads: { wechat, alipay } });
   await writeFile(path, Buffer.alloc(6 << 20));
   await assert.rejects(heyi.decode(path), { code: 413, reason: "too_large" });
   await assert.rejects(heyi.decode(join(directory, "none.png")), { code: 0, detail: /uploadFile:fail/ });
+});
+
+test("a code that is perhaps no receive code must be confirmed", async () => {
+  const { wx } = phone("confirm");
+  const heyi = client(wx);
+  const wish = { ...WISH, payloads: { alipay: "https://qr.alipay.com/c1x0123456789abcdefghij" } };
+  await assert.rejects(heyi.order(wish), { code: 400, unconfirmed: "alipay", message: /付一小笔钱/ });
+  const english = client(wx, { language: "en" });
+  await assert.rejects(english.order(wish), { unconfirmed: "alipay", message: /pay a small amount/ });
+  assert.ok((await heyi.order({ ...wish, confirmed: true })).outTradeNo);
+  heyi.forget();
 });
 
 test("WeChat's refusal and a network that is away are told apart", async () => {

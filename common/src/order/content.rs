@@ -6,7 +6,7 @@ use super::{
     data::{DataError, each_once},
     name,
 };
-use crate::payload::{AllowList, Payloads, check_total};
+use crate::payload::{AllowList, Payloads, check_total, normalized};
 
 /// The checked `data` of `/update`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,26 +23,30 @@ struct Upload {
     name: String,
     #[serde(deserialize_with = "each_once")]
     payloads: Payloads,
+    #[serde(default)]
+    confirmed: bool,
 }
 
 impl Content {
     /// Reads the JSON text of `data` and checks it as that of an order.
     pub fn parse(json: &str, known: &AllowList) -> Result<Self, DataError> {
         let upload: Upload = serde_json::from_str(json)?;
-        Self::check(&upload.name, upload.payloads, known)
+        Self::check(&upload.name, upload.payloads, known, upload.confirmed)
     }
 
     pub(super) fn check(
         name: &str,
-        payloads: Payloads,
+        mut payloads: Payloads,
         known: &AllowList,
+        confirmed: bool,
     ) -> Result<Self, DataError> {
         let name = name::parse(name)?;
         if payloads.is_empty() {
             return Err(DataError::NoPayload);
         }
-        for (platform, payload) in &payloads {
-            known.check(*platform, payload)?;
+        for (platform, payload) in &mut payloads {
+            *payload = normalized(payload).to_owned();
+            known.check(*platform, payload, confirmed)?;
         }
         check_total(&payloads)?;
         Ok(Self { name, payloads })

@@ -53,6 +53,9 @@ struct Upload {
     name: String,
     #[serde(deserialize_with = "each_once")]
     payloads: Payloads,
+    /// Whether the person says that payloads of no known form are receive codes.
+    #[serde(default)]
+    confirmed: bool,
 }
 
 /// Payloads, no platform of which stands twice: readers could disagree on which one counts.
@@ -85,7 +88,8 @@ impl OrderData {
     pub fn parse(json: &str, known: &AllowList) -> Result<Self, DataError> {
         let upload: Upload = serde_json::from_str(json)?;
         let openid = upload.openid.parse()?;
-        let Content { name, payloads } = Content::check(&upload.name, upload.payloads, known)?;
+        let Content { name, payloads } =
+            Content::check(&upload.name, upload.payloads, known, upload.confirmed)?;
         Ok(Self {
             openid,
             name,
@@ -193,7 +197,7 @@ mod tests {
                 prop_assert!((1..=32).contains(&data.name.chars().count()), "{:?}", data.name);
                 prop_assert!(!data.payloads.is_empty());
                 for (platform, payload) in &data.payloads {
-                    prop_assert_eq!(known().check(*platform, payload), Ok(()));
+                    prop_assert_eq!(known().check(*platform, payload, false), Ok(()));
                 }
                 let printed = serde_json::json!({
                     "openId": data.openid.as_str(), "name": data.name, "payloads": data.payloads,

@@ -56,7 +56,44 @@ fn known_forms_pass() {
             format!("https://h5pay.jd.com/c2cIndex?t={hex}"),
         ),
     ] {
-        assert_eq!(list.check(platform, &payload), Ok(()), "{payload}");
+        assert_eq!(list.check(platform, &payload, false), Ok(()), "{payload}");
+    }
+}
+
+#[test]
+fn forms_that_shops_and_newer_apps_use_pass() {
+    let list = defaults();
+    let hex = "0123456789abcdef".repeat(4);
+    for (platform, payload) in [
+        (
+            Platform::Wechat,
+            "https://payapp.weixin.qq.com/qrpay/order/home2?key=idc_CHNDVI_AbCdEfGhIjKlMnOp--"
+                .to_owned(),
+        ),
+        (
+            Platform::Wechat,
+            "https://payapp.weixin.qq.com/qr/AbCdEfGhIjKlMnOp?t=a1B2#wechat_pay".to_owned(),
+        ),
+        (
+            Platform::Alipay,
+            "HTTPS://QR.ALIPAY.COM/FKX0123456789ABCDEFGHI?t=1700000000000".to_owned(),
+        ),
+        (
+            Platform::Alipay,
+            "https://qr.alipay.com/stx0123456789abcdefghi".to_owned(),
+        ),
+        (
+            Platform::Qq,
+            format!(
+                "https://i.qianbao.qq.com/wallet/sqrcode.htm?m=tenpay&f=wallet&u=10001&a=1&n=小 店·😀ル&ac={hex}"
+            ),
+        ),
+        (
+            Platform::Unionpay,
+            "https://qr.95516.com/01020304/123456".to_owned(),
+        ),
+    ] {
+        assert_eq!(list.check(platform, &payload, false), Ok(()), "{payload}");
     }
 }
 
@@ -65,9 +102,9 @@ fn a_payload_has_a_thousand_characters_at_most() {
     let list = defaults();
     let head = "https://i.qianbao.qq.com/wallet/sqrcode.htm?";
     let long = |length: usize| format!("{head}{}", "小".repeat(length - head.len()));
-    assert_eq!(list.check(Platform::Qq, &long(1_000)), Ok(()));
+    assert_eq!(list.check(Platform::Qq, &long(1_000), false), Ok(()));
     let refused = Err(PayloadError::Unknown(Platform::Qq));
-    assert_eq!(list.check(Platform::Qq, &long(1_001)), refused);
+    assert_eq!(list.check(Platform::Qq, &long(1_001), false), refused);
 }
 
 #[test]
@@ -125,7 +162,7 @@ fn what_only_looks_known_is_refused() {
         (Platform::Qq, String::new(), "nothing"),
     ] {
         assert_eq!(
-            list.check(platform, &payload),
+            list.check(platform, &payload, false),
             Err(PayloadError::Unknown(platform)),
             "{why}"
         );
@@ -143,8 +180,12 @@ fn payment_codes_are_refused_by_name() {
         "281234567890123456",
         "301234567890123456789012",
         "2812 3456 7890 1234 56",
+        "912345678901234567",
+        "6212345678901234567",
+        "6212 3456 7890 1234 567",
+        "181234567890123456",
     ] {
-        let refused = list.check(Platform::Wechat, payload).unwrap_err();
+        let refused = list.check(Platform::Wechat, payload, false).unwrap_err();
         assert_eq!(
             refused,
             PayloadError::PaymentCode(Platform::Wechat),
@@ -159,10 +200,75 @@ fn payment_codes_are_refused_by_name() {
         "3112345678901234",
     ] {
         assert_eq!(
-            list.check(Platform::Alipay, payload),
+            list.check(Platform::Alipay, payload, false),
             Err(PayloadError::Unknown(Platform::Alipay)),
             "{payload}"
         );
+    }
+}
+
+#[test]
+fn other_codes_of_a_platform_must_be_confirmed() {
+    let list = defaults();
+    for (platform, payload) in [
+        (
+            Platform::Alipay,
+            "https://qr.alipay.com/c1x0123456789abcdefghij",
+        ),
+        (
+            Platform::Alipay,
+            "https://qr.alipay.com/11w0123456789abcdefghij",
+        ),
+        (
+            Platform::Alipay,
+            "https://qr.alipay.com/a7x0123456789abcdefghij",
+        ),
+        (
+            Platform::Alipay,
+            "https://qr.alipay.com/bax0123456789abcdefghij",
+        ),
+        (
+            Platform::Alipay,
+            "HTTPS://QR.ALIPAY.COM/ZZX0123456789ABCDEFGHIJ",
+        ),
+        (
+            Platform::Wechat,
+            "wxp://f2f7AbCdEfGhIjKlMnOpQrStUvWxYz012345",
+        ),
+        (
+            Platform::Wechat,
+            "https://payapp.weixin.qq.com/new/way?key=AbCdEfGh",
+        ),
+        (Platform::Unionpay, "https://qr.95516.com/01020304/a/b?c=1"),
+        (Platform::Jd, "https://h5pay.jd.com/c3cIndex?t=00ff"),
+    ] {
+        let refused = Err(PayloadError::Unconfirmed(platform));
+        assert_eq!(list.check(platform, payload, false), refused, "{payload}");
+        assert_eq!(list.check(platform, payload, true), Ok(()), "{payload}");
+        assert!(list.permits(platform, payload) && !list.knows(platform, payload));
+    }
+    let screen = "wxp://f2f6AbCdEfGhIjKlMnOpQrStUvWxYz0123456789ab";
+    let refused = list.check(Platform::Wechat, screen, false);
+    assert_eq!(refused, Err(PayloadError::ReceiveScreen));
+}
+
+#[test]
+fn the_time_at_which_alipay_saved_a_picture_is_dropped() {
+    let plain = "https://qr.alipay.com/fkx0123456789abcdefghi";
+    for (payload, kept) in [
+        (format!("{plain}?0&T=58418-05-24 11:50:44"), plain),
+        (format!("{plain}?0&T=2026-05-24%2011:50:44"), plain),
+        (plain.to_owned(), plain),
+    ] {
+        assert_eq!(normalized(&payload), kept);
+        let is_known = defaults().knows(Platform::Alipay, kept);
+        assert!(is_known, "{kept}");
+    }
+    for other in [
+        "https://qr.alipay.com/fkx0123456789abcdefghi?t=1700000000000",
+        "https://evil.example/fkx0123456789abcdefghi?0&T=58418-05-24 11:50:44",
+    ] {
+        assert_eq!(normalized(other), other);
     }
 }
 
@@ -171,7 +277,7 @@ proptest! {
     fn nothing_but_a_known_scheme_and_host_gets_through(payload in ".{0,200}") {
         let list = defaults();
         for platform in Platform::ALL {
-            if list.check(platform, &payload).is_ok() {
+            if list.check(platform, &payload, true).is_ok() {
                 prop_assert!(begins_as_known(platform, &payload), "{}", payload);
             }
         }
@@ -192,11 +298,11 @@ proptest! {
     fn whatever_is_done_to_a_known_payload_only_its_form_gets_through(payload in changed_payload()) {
         let list = defaults();
         for platform in Platform::ALL {
-            if list.check(platform, &payload).is_ok() {
+            if list.check(platform, &payload, true).is_ok() {
                 prop_assert!(begins_as_known(platform, &payload), "{payload}");
                 prop_assert!(payload.chars().count() <= 700, "{payload}");
                 // A nickname stands in QQ's as it is.
-                let plain = |c: char| c.is_ascii_graphic() || platform == Platform::Qq && is_han(c);
+                let plain = |c: char| c.is_ascii_graphic() || platform == Platform::Qq && !c.is_control();
                 prop_assert!(payload.chars().all(plain), "{payload:?}");
                 prop_assert!(!payload.contains(['"', '\'', '<', '>', '\\', '`']), "{payload}");
             }
@@ -205,7 +311,7 @@ proptest! {
 
     #[test]
     fn a_payment_code_is_refused_however_it_is_spaced(
-        code in "1[0-5][0-9]{16}|2[5-9][0-9]{14,22}|30[0-9]{14,22}",
+        code in "1[0-58][0-9]{16}|2[5-9][0-9]{14,22}|30[0-9]{14,22}|62[0-9]{17}|91[0-9]{16}",
         blanks in proptest::collection::vec((any::<usize>(), "[ \t\n\u{3000}-]"), 0..6),
     ) {
         let mut spaced: Vec<char> = code.chars().collect();
@@ -215,7 +321,7 @@ proptest! {
         }
         let spaced: String = spaced.into_iter().collect();
         for platform in Platform::ALL {
-            let refused = defaults().check(platform, &spaced);
+            let refused = defaults().check(platform, &spaced, true);
             prop_assert_eq!(refused, Err(PayloadError::PaymentCode(platform)), "{:?}", spaced);
         }
     }
@@ -246,18 +352,18 @@ fn changed_payload() -> impl Strategy<Value = String> {
     })
 }
 
-fn is_han(c: char) -> bool {
-    static HAN: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\p{Han}").unwrap());
-    HAN.is_match(c.encode_utf8(&mut [0; 4]))
-}
-
 fn begins_as_known(platform: Platform, payload: &str) -> bool {
     let heads: &[&str] = match platform {
-        Platform::Wechat => &["wxp://f2f", "https://wx.tenpay.com/f2f?", "https://payapp."],
+        Platform::Wechat => &[
+            "wxp://",
+            "https://wx.tenpay.com/",
+            "https://payapp.weixin.qq.com/",
+            "https://payapp.wechatpay.cn/",
+        ],
         Platform::Alipay => &["https://qr.alipay.com/", "HTTPS://QR.ALIPAY.COM/"],
-        Platform::Qq => &["https://i.qianbao.qq.com/wallet/sqrcode.htm?"],
-        Platform::Unionpay => &["https://qr.95516.com/"],
-        Platform::Jd => &["https://h5pay.jd.com/c2cIndex?t="],
+        Platform::Qq => &["https://i.qianbao.qq.com/"],
+        Platform::Unionpay => &["https://qr.95516.com/", "HTTPS://QR.95516.COM/"],
+        Platform::Jd => &["https://h5pay.jd.com/"],
     };
     heads.iter().any(|head| payload.starts_with(head))
 }

@@ -74,9 +74,10 @@ Page({
     wx.scanCode({ scanType: ["qrCode"], success: ({ result }) => this.setData({ [`payloads.${platform}`]: result }) });
   },
 
-  save() {
+  // `confirmed` says that codes which are perhaps no receive codes are some.
+  save({ confirmed } = {}) {
     return this.run(async () => {
-      const content = { name: this.data.name.trim(), payloads: this.filled() };
+      const content = { name: this.data.name.trim(), payloads: this.filled(), confirmed };
       if (this.data.editing) {
         await app.heyi.update(this.data.editing, content);
         this.setData({ editing: "", name: "", payloads: {}, message: "已修改，印好的码不用换" });
@@ -182,8 +183,16 @@ Page({
       await task();
     } catch (error) {
       this.setData({ message: error.message });
+      // A picture of WeChat's and Alipay's codes side by side.
+      if (error.reason === "several_codes") this.setData({ payloads: Object.assign({}, this.data.payloads, error.payloads) });
+      if (error.unconfirmed) this.confirm(error.message);
     }
     this.setData({ busy: false });
+  },
+
+  confirm(content) {
+    const success = ({ confirm }) => confirm && this.save({ confirmed: true });
+    wx.showModal({ title: "确定是收款码？", content, success });
   },
 
   code({ dataset }) {

@@ -1,0 +1,57 @@
+//! What the texts of a picture's codes mean.
+
+use std::collections::BTreeSet;
+
+use heyi_common::payload::{
+    AllowList, Payloads, Platform, is_payment_code, is_receive_screen, normalized,
+};
+
+use super::{Received, Unread, kind::Kind};
+
+/// The one receive code, or why there is none.
+pub(super) fn judge(texts: &BTreeSet<String>, forms: &AllowList) -> Result<Received, Unread> {
+    if texts.iter().any(|text| is_payment_code(text)) {
+        return Err(Unread::PaymentCode);
+    }
+    let texts: BTreeSet<&str> = texts.iter().map(|text| normalized(text)).collect();
+    let mut codes = texts.iter();
+    let (Some(text), None) = (codes.next(), codes.next()) else {
+        return Err(several(&texts, forms));
+    };
+    let known = |platform: &Platform| forms.knows(*platform, text);
+    if let Some(platform) = Platform::ALL.into_iter().find(known) {
+        let payload = (*text).to_owned();
+        return Ok(Received { platform, payload });
+    }
+    if is_receive_screen(text) {
+        return Err(Unread::ReceiveScreen);
+    }
+    let permitted = |platform: &Platform| forms.permits(*platform, text);
+    let platforms = Platform::ALL.into_iter().filter(permitted);
+    Err(Unread::UnknownCode {
+        kind: Kind::of(text),
+        payloads: platforms
+            .map(|platform| (platform, (*text).to_owned()))
+            .collect(),
+    })
+}
+
+fn several(texts: &BTreeSet<&str>, forms: &AllowList) -> Unread {
+    let mut platforms = Vec::new();
+    let mut payloads = Payloads::new();
+    for platform in Platform::ALL {
+        let mut known = texts.iter().filter(|text| forms.knows(platform, text));
+        let Some(first) = known.next() else {
+            continue;
+        };
+        platforms.push(platform);
+        if known.next().is_none() {
+            payloads.insert(platform, (*first).to_owned());
+        }
+    }
+    Unread::SeveralCodes {
+        codes: texts.len(),
+        platforms,
+        payloads,
+    }
+}
