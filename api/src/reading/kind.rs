@@ -5,9 +5,9 @@ use std::fmt;
 /// What a code is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// WeChat's or WeCom's code of a person.
+    /// WeChat's code of a person.
     WechatFriend,
-    /// WeChat's or WeCom's code of a group.
+    /// WeChat's code of a group.
     WechatGroup,
     /// WeChat's code of an official account or a mini-program.
     WechatAccount,

@@ -167,7 +167,7 @@ fn crossings(bits: &BitMatrix) -> usize {
 fn is_crossing(runs: [u16; 5]) -> bool {
     let [left, inner_left, stone, inner_right, right] = runs.map(f32::from);
     let bar = (left + stone + right) / 5.0;
-    let space = (inner_left + inner_right) / 2.0;
+    let space = f32::midpoint(inner_left, inner_right);
     let fits = |run: f32, modules: f32| (run - modules * bar).abs() <= bar * 0.75 + 0.5;
     stone >= 3.0
         && stone >= 2.0 * left.max(right)
