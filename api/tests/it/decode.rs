@@ -121,6 +121,25 @@ async fn a_code_is_read_as_people_send_it() -> Result<()> {
             file(pictures::transparent(&bare), ImageFormat::Png)?,
         ),
         (
+            "the same code twice",
+            file(pictures::beside(&[bare.clone(), bare], 2), ImageFormat::Png)?,
+        ),
+    ];
+    for (what, picture) in cases {
+        let answer = decode(&app, &picture).await?;
+        assert_eq!(answer.status, 200, "{what}: {}", answer.body);
+        let platform = answer.text("platform");
+        assert_eq!(answer.text("payload"), payload(&platform), "{what}");
+    }
+    app.finish().await
+}
+
+#[tokio::test]
+async fn a_styled_code_is_read_and_one_on_any_ground() -> Result<()> {
+    let app = start().await?;
+    let bare = pictures::code(&payload("wechat"), 8);
+    let cases = [
+        (
             "white on nothing",
             file(pictures::white_on_nothing(&bare), ImageFormat::Png)?,
         ),
@@ -149,10 +168,6 @@ async fn a_code_is_read_as_people_send_it() -> Result<()> {
                 ImageFormat::Png,
             )?,
         ),
-        (
-            "the same code twice",
-            file(pictures::beside(&[bare.clone(), bare], 2), ImageFormat::Png)?,
-        ),
     ];
     for (what, picture) in cases {
         let answer = decode(&app, &picture).await?;
@@ -164,23 +179,10 @@ async fn a_code_is_read_as_people_send_it() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_is_no_receive_code_is_told_with_a_reason() -> Result<()> {
+async fn a_code_that_is_no_receive_code_is_told_what_it_is() -> Result<()> {
     let app = start().await?;
     let png = |text: &str| file(pictures::code(text, 6), ImageFormat::Png);
-    let damaged = pictures::damaged(&pictures::code(&payload("wechat"), 8));
-    let blank = image::RgbImage::from_pixel(600, 400, image::Rgb([200; 3]));
     for (picture, reason, words) in [
-        (png("134567890123456789")?, "payment_code", "付款码"),
-        (
-            png("2812 3456 7890 1234 56")?,
-            "payment_code",
-            "show it to nobody",
-        ),
-        (
-            png("https://qr.alipay.com.evil.example/fkx00000EXAMPLE000000")?,
-            "unknown_code",
-            "a link to a website",
-        ),
         (png("6212018902461749238")?, "payment_code", "付款码"),
         (png("912181106464283706")?, "payment_code", "付款码"),
         (
@@ -202,6 +204,30 @@ async fn what_is_no_receive_code_is_told_with_a_reason() -> Result<()> {
             png("https://qr.alipay.com/c1x0123456789abcdefghij")?,
             "unknown_code",
             "red packet",
+        ),
+    ] {
+        assert_unread(&decode(&app, &picture).await?, 422, reason, words);
+    }
+    app.finish().await
+}
+
+#[tokio::test]
+async fn what_is_no_receive_code_is_told_with_a_reason() -> Result<()> {
+    let app = start().await?;
+    let png = |text: &str| file(pictures::code(text, 6), ImageFormat::Png);
+    let damaged = pictures::damaged(&pictures::code(&payload("wechat"), 8));
+    let blank = image::RgbImage::from_pixel(600, 400, image::Rgb([200; 3]));
+    for (picture, reason, words) in [
+        (png("134567890123456789")?, "payment_code", "付款码"),
+        (
+            png("2812 3456 7890 1234 56")?,
+            "payment_code",
+            "show it to nobody",
+        ),
+        (
+            png("https://qr.alipay.com.evil.example/fkx00000EXAMPLE000000")?,
+            "unknown_code",
+            "a link to a website",
         ),
         (
             file(blank, ImageFormat::Png)?,

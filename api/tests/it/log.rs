@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Result;
-use heyi_sandbox::world::{World, data, eventually};
+use heyi_sandbox::world::{Heyi, World, data, eventually};
 use tokio::time::Instant;
 
 use crate::support::{TestApp, assert_fails};
@@ -80,6 +80,17 @@ async fn lines_that_could_not_be_written_are_counted() -> Result<()> {
     world.finish().await
 }
 
+/// Waits until a process knows that Redis is away.
+async fn notices_the_outage(app: &TestApp, process: &Heyi) -> Result<()> {
+    let client = app.client.at(&process.monitor_url());
+    eventually("the process has noticed", async || {
+        let metrics = client.request(reqwest::Method::GET, "/metrics");
+        let metrics = client.send(metrics).await?.body;
+        Ok(metrics.contains(r#"heyi_store_up{store="redis"} 0"#))
+    })
+    .await
+}
+
 /// How many lines of one cause may be written in this time: two at once, then one in five seconds.
 fn most(since: Instant) -> u64 {
     2 + since.elapsed().as_secs() / 5 + 1
@@ -129,13 +140,7 @@ async fn an_outage_writes_few_lines_that_name_store_address_and_cause() -> Resul
         }
     }
     for process in [&app.api, &worker] {
-        let client = app.client.at(&process.monitor_url());
-        eventually("the process has noticed", async || {
-            let metrics = client.request(reqwest::Method::GET, "/metrics");
-            let metrics = client.send(metrics).await?.body;
-            Ok(metrics.contains(r#"heyi_store_up{store="redis"} 0"#))
-        })
-        .await?;
+        notices_the_outage(&app, process).await?;
     }
     if let Some(redis) = &mut app.world.redis {
         redis.restart().await?;

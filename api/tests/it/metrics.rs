@@ -141,6 +141,20 @@ async fn a_payment_leaves_its_times() -> Result<()> {
     app.finish().await
 }
 
+#[track_caller]
+fn assert_gauges_are_unknown(body: &str) {
+    let gauges: Vec<&str> = body
+        .lines()
+        .filter(|line| line.starts_with("heyi_queue_") || line.starts_with("heyi_redis_"))
+        .filter(|line| !line.starts_with("heyi_queue_read"))
+        .collect();
+    assert!(gauges.len() >= 8, "{body}");
+    assert!(
+        gauges.iter().all(|line| line.ends_with(" NaN")),
+        "{gauges:?}"
+    );
+}
+
 #[tokio::test]
 async fn a_store_that_is_away_shows_and_its_gauges_are_not_kept() -> Result<()> {
     let mut app = TestApp::start_in(World::with_own_stores().await?).await?;
@@ -166,17 +180,7 @@ async fn a_store_that_is_away_shows_and_its_gauges_are_not_kept() -> Result<()> 
         })
         .await?;
     }
-    let body = metrics(&app.client, &worker).await?.body;
-    let gauges: Vec<&str> = body
-        .lines()
-        .filter(|line| line.starts_with("heyi_queue_") || line.starts_with("heyi_redis_"))
-        .filter(|line| !line.starts_with("heyi_queue_read"))
-        .collect();
-    assert!(gauges.len() >= 8, "{body}");
-    assert!(
-        gauges.iter().all(|line| line.ends_with(" NaN")),
-        "{gauges:?}"
-    );
+    assert_gauges_are_unknown(&metrics(&app.client, &worker).await?.body);
     if let Some(mongo) = &mut app.world.mongo {
         mongo.stop().await?;
     }
