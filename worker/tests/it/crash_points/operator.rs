@@ -28,11 +28,14 @@ pub(super) async fn letter(point: Point, deaths: u32) -> Result<()> {
         Point::LetterDropped => "drop",
         _ => "refund",
     };
+    // A command that forgets a payment asks first.
+    let yes: &[&str] = if verb == "drop" { &["--yes"] } else { &[] };
     shop.orders.put(&order, Duration::from_secs(600)).await?;
     die_at(&mut shop, point);
     for _ in 0..deaths {
         if let [letter] = &shop.queue.dead_letter(letters[0].id.parse()?).await?[..] {
-            let output = shop.world.operate(&["dead", verb, &letter.id]).await?;
+            let command = ["dead", verb, &letter.id];
+            let output = shop.world.operate(&[&command, yes].concat()).await?;
             assert_died(
                 output.status,
                 point,
@@ -42,7 +45,8 @@ pub(super) async fn letter(point: Point, deaths: u32) -> Result<()> {
     }
     die_no_more(&mut shop);
     for letter in shop.queue.dead_letters(Page::newest(10)).await? {
-        let output = shop.world.operate(&["dead", verb, &letter.id]).await?;
+        let command = ["dead", verb, &letter.id];
+        let output = shop.world.operate(&[&command, yes].concat()).await?;
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{point:?}: {error}");
     }
