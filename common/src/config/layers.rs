@@ -95,7 +95,9 @@ pub(super) fn optional_url<'de, D: Deserializer<'de>>(text: D) -> Result<Option<
 
 /// An address that others are joined to, with or without its final slash.
 pub(super) fn base_url<'de, D: Deserializer<'de>>(text: D) -> Result<Url, D::Error> {
-    let mut url = Url::deserialize(text)?;
+    // The message of Url's own Deserialize quotes the text, which may hold a password.
+    let text = String::deserialize(text)?;
+    let mut url = Url::parse(&text).map_err(serde::de::Error::custom)?;
     if !url.path().ends_with('/') {
         url.set_path(&format!("{}/", url.path()));
     }
@@ -229,12 +231,43 @@ fn read(
                     .split('.')
                     .map(str::to_owned)
                     .collect();
-                mistakes.push(format!("{}: {}", error.path(), error.inner().message()));
+                let message = without_quotes(error.inner().message(), &merged, &path);
+                mistakes.push(format!("{}: {message}", error.path()));
                 if !reset(defaults, &mut merged, &path) {
                     return Err(Mistakes(std::mem::take(mistakes)));
                 }
             }
         }
+    }
+}
+
+/// `message` without the text at `path`: a secret may have been written into the wrong setting.
+fn without_quotes(message: &str, merged: &Table, path: &[String]) -> String {
+    let keys = path.iter().map(|key| key.split('[').next().unwrap_or(key));
+    let mut value = None;
+    for key in keys {
+        let table = value.map_or(Some(merged), Value::as_table);
+        value = table.and_then(|table| table.get(key)).or(value);
+    }
+    let mut texts = Vec::new();
+    if let Some(value) = value {
+        collect(value, &mut texts);
+    }
+    texts.into_iter().fold(message.to_owned(), |message, text| {
+        // As serde quotes a value, and the name of a variant.
+        message
+            .replace(&format!("{text:?}"), "…")
+            .replace(&format!("`{text}`"), "…")
+    })
+}
+
+/// The texts in a value.
+fn collect<'a>(value: &'a Value, texts: &mut Vec<&'a str>) {
+    match value {
+        Value::String(text) => texts.push(text),
+        Value::Array(values) => values.iter().for_each(|value| collect(value, texts)),
+        Value::Table(table) => table.values().for_each(|value| collect(value, texts)),
+        _ => {}
     }
 }
 

@@ -346,3 +346,31 @@ fn a_base_address_is_taken_with_and_without_its_final_slash() {
         assert_eq!(config.wechat.api_base.as_str(), base);
     }
 }
+
+#[test]
+fn no_mistake_quotes_a_text() {
+    const ADDRESS: &str = "https://u:Hush@example.com/";
+    const BAD_PORT: &str = "https://u:Hush@example.com:99999/";
+    for name in [
+        "HTTP__PUBLIC_URL",
+        "PAYJS__NOTIFY_URL",
+        "PAYJS__API_BASE",
+        "WECHAT__API_BASE",
+        "REDIS__URL",
+        "MONGO__URL",
+        "HTTP__LISTEN",
+        "HTTP__MONITOR",
+        "WORKER__LISTEN",
+        "ORDERS__TTL",
+        "LOG__FORMAT",
+    ] {
+        for wrong in [ADDRESS, BAD_PORT, "Hush", "ht!tp://Hush", "https://Hush:a"] {
+            let Mistakes(found) = load(&[(&format!("HEYI_{name}"), wrong)]).unwrap_err();
+            let found = found.join("\n");
+            assert!(!found.contains("Hush"), "{name}={wrong}: {found}");
+        }
+    }
+    let wrong = format!("['{BAD_PORT}']");
+    let Mistakes(found) = load(&[("HEYI_HTTP__TRUSTED_PROXIES", &*wrong)]).unwrap_err();
+    assert!(!found[0].contains("Hush"), "{found:?}");
+}

@@ -37,6 +37,7 @@ pub(super) fn mistakes(config: &Config, process: Process) -> Vec<String> {
         }
     };
     stores(config, &mut check);
+    addresses(config, &mut check);
     if process != Process::Operator {
         merchant(config, &mut check);
     }
@@ -65,6 +66,22 @@ fn merchant(config: &Config, check: &mut impl FnMut(bool, &str, &str)) {
         "payjs.key",
         TOKEN_ADVICE,
     );
+}
+
+/// These are shown to clients, or printed by `doctor`.
+fn addresses(config: &Config, check: &mut impl FnMut(bool, &str, &str)) {
+    for (key, url) in [
+        ("http.public_url", config.http.public_url.as_ref()),
+        ("payjs.notify_url", config.payjs.notify_url.as_ref()),
+        ("payjs.api_base", Some(&config.payjs.api_base)),
+        ("wechat.api_base", Some(&config.wechat.api_base)),
+    ] {
+        check(
+            url.is_none_or(|url| url.username().is_empty() && url.password().is_none()),
+            key,
+            "must have no user and no password",
+        );
+    }
 }
 
 fn stores(config: &Config, check: &mut impl FnMut(bool, &str, &str)) {
