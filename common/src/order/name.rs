@@ -1,15 +1,17 @@
 //! What a name may hold: it must be visible, and two names that look the same must be the same text.
 //!
 //! The categories and properties are those of Unicode, from ICU4X, which `url` brings anyway. `unicode-properties` and
-//! `unicode-general-category` lack `Default_Ignorable_Code_Point` and `Joining_Type`.
-
-use std::iter;
+//! `unicode-general-category` lack `Default_Ignorable_Code_Point` and `Joining_Type`. ICU4X has no list of emoji of several
+//! characters; `emojis` has.
 
 use icu_normalizer::ComposingNormalizerBorrowed;
-use icu_properties::props::{
-    BinaryProperty as _, CanonicalCombiningClass, DefaultIgnorableCodePoint, Emoji, EmojiModifier,
-    EmojiPresentation, EnumeratedProperty as _, ExtendedPictographic, GeneralCategory,
-    GeneralCategoryGroup, JoiningType,
+use icu_properties::{
+    props::{
+        BinaryProperty as _, CanonicalCombiningClass, DefaultIgnorableCodePoint, Emoji,
+        EmojiModifier, EnumeratedProperty as _, ExtendedPictographic, GeneralCategory,
+        GeneralCategoryGroup, IndicSyllabicCategory, JoiningType, Script,
+    },
+    script::ScriptWithExtensions,
 };
 
 /// The longest name, in characters after normalization.
@@ -18,26 +20,29 @@ pub(super) const MAX_NAME: usize = 32;
 const MOST_READ: usize = 8 * MAX_NAME;
 /// The most nonspacing marks on one letter (UTS #39, 5.4). More cover the lines above and below.
 const MAX_MARKS: usize = 4;
+/// The longest emoji, in characters without variation selectors.
+const LONGEST_EMOJI: usize = 10;
 
 const ZWNJ: char = '\u{200C}';
 const ZWJ: char = '\u{200D}';
 const TEXT_STYLE: char = '\u{FE0E}';
 const EMOJI_STYLE: char = '\u{FE0F}';
 const KEYCAP: char = '\u{20E3}';
-const BLACK_FLAG: char = '\u{1F3F4}';
 
 /// Characters that show as nothing although Unicode does not count them as ignorable: the empty Braille pattern, the
-/// object replacement character, the blanks of Egyptian hieroglyphs, a note without a head.
-const BLANKS: [char; 5] = [
+/// object replacement character, controls and blanks of Egyptian hieroglyphs, a note without a head, joiners of
+/// Tifinagh and Brahmi, the Khitan filler.
+const BLANKS: [char; 9] = [
     '\u{2800}',
+    '\u{2D7F}',
     '\u{FFFC}',
+    '\u{1107F}',
+    '\u{13440}',
     '\u{13441}',
     '\u{13442}',
+    '\u{16FE4}',
     '\u{1D159}',
 ];
-
-/// The three regions whose flags are emoji, in tag characters: England, Scotland, Wales.
-const REGIONS: [&str; 3] = ["gbeng", "gbsct", "gbwls"];
 
 /// Why a text is no name.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -54,26 +59,35 @@ pub enum NameError {
     /// Nothing but blanks and marks.
     #[error("data.name must have a letter, digit, symbol or punctuation mark")]
     Blank,
-    /// Marks that belong to no letter, or too many for one.
+    /// Marks that do not belong to the letter before them, or too many for one.
     #[error(
-        "data.name has combining marks without a letter before them, or more than {MAX_MARKS} on one"
+        "data.name has combining marks that do not belong to the letter before them, or more than {MAX_MARKS} on one"
     )]
     Marks,
 }
 
-/// The one form in which a name is stored: NFC, no white space around it, one space for each run of white space, and no
-/// emoji variation selector that changes nothing.
+/// The one form in which a name is stored: NFC, no white space around it, one space for each run of white space, joiners and
+/// variation selectors only where a script or an emoji needs them. Emoji have the form that Unicode recommends (RGI).
 pub(super) fn parse(text: &str) -> Result<String, NameError> {
+    // First, since a mark composes with the character before it only when nothing stands between them.
+    let text = without_selectors(text.trim())?;
     let text: Vec<char> = ComposingNormalizerBorrowed::new_nfc()
-        .normalize_iter(text.trim().chars())
+        .normalize_iter(text.into_iter())
         .take(MOST_READ + 1)
         .collect();
     if text.len() > MOST_READ {
         return Err(NameError::Length);
     }
     let mut name = Name::default();
-    for at in 0..text.len() {
-        name.push(&text, at)?;
+    let mut at = 0;
+    while at < text.len() {
+        if let Some((emoji, length)) = emoji(&text[at..]) {
+            name.push_emoji(emoji, text[at]);
+            at += length;
+        } else {
+            name.push(&text, at)?;
+            at += 1;
+        }
     }
     if !(1..=MAX_NAME).contains(&name.text.chars().count()) {
         return Err(NameError::Length);
@@ -84,56 +98,126 @@ pub(super) fn parse(text: &str) -> Result<String, NameError> {
     Ok(name.text)
 }
 
+/// The text without variation selectors of emoji: some keyboards add them, some do not. Others are refused.
+fn without_selectors(text: &str) -> Result<Vec<char>, NameError> {
+    let text: Vec<char> = text.chars().collect();
+    let mut kept = Vec::with_capacity(text.len());
+    for (at, &c) in text.iter().enumerate() {
+        if !matches!(c, TEXT_STYLE | EMOJI_STYLE) {
+            kept.push(c);
+            continue;
+        }
+        let is_of_emoji = at.checked_sub(1).is_some_and(|last| {
+            // 1, # and * are emoji with a keycap only.
+            Emoji::for_char(text[last])
+                && (!text[last].is_ascii() || text.get(at + 1) == Some(&KEYCAP))
+        });
+        if !is_of_emoji {
+            return Err(NameError::Invisible(c));
+        }
+    }
+    Ok(kept)
+}
+
+/// The longest emoji of several characters at the start of `text`, and how many there it takes.
+fn emoji(text: &[char]) -> Option<(&'static str, usize)> {
+    if !Emoji::for_char(*text.first()?) {
+        return None;
+    }
+    let longest = text.len().min(LONGEST_EMOJI);
+    (2..=longest).rev().find_map(|length| {
+        let part = &text[..length];
+        let is_of_several = part.contains(&ZWJ) || part.contains(&KEYCAP);
+        let part = is_of_several.then(|| part.iter().collect::<String>())?;
+        Some((emojis::get(&part)?.as_str(), length))
+    })
+}
+
 /// A name while it is read.
 #[derive(Default)]
 struct Name {
     text: String,
     is_visible: bool,
-    /// Nonspacing marks on the last letter.
+    /// What marks belong to.
+    letter: Option<char>,
+    /// Nonspacing marks on it.
     marks: usize,
 }
 
 impl Name {
+    fn push_emoji(&mut self, emoji: &str, first: char) {
+        self.text.push_str(emoji);
+        self.begin_letter(first);
+    }
+
     /// Adds the character at this place of the text.
     fn push(&mut self, text: &[char], at: usize) -> Result<(), NameError> {
         let c = text[at];
+        let (before, after) = (&text[..at], &text[at + 1..]);
         let category = GeneralCategory::for_char(c);
         if category == GeneralCategory::SpaceSeparator {
+            self.letter = None;
             if !self.text.ends_with(' ') {
                 self.text.push(' ');
             }
             return Ok(());
         }
         if is_invisible(c, category) {
-            if is_redundant(text, at) {
+            if c == ZWJ && joins_emoji(before, after) {
+                // No such emoji, so most fonts show its parts as without the joiner.
                 return Ok(());
             }
-            if !is_needed(text, at) {
+            if !is_needed(c, before, after) {
                 return Err(NameError::Invisible(c));
             }
         } else if GeneralCategoryGroup::Mark.contains(category) {
-            self.add_mark(c, category)?;
+            self.add_mark(c, category, after)?;
         } else {
-            self.marks = 0;
-            self.is_visible = true;
+            self.begin_letter(c);
         }
         self.text.push(c);
         Ok(())
     }
 
-    fn add_mark(&mut self, c: char, category: GeneralCategory) -> Result<(), NameError> {
-        if category == GeneralCategory::SpacingMark {
-            self.marks = 0;
-        } else {
+    fn begin_letter(&mut self, c: char) {
+        self.letter = Some(c);
+        self.marks = 0;
+        self.is_visible = true;
+    }
+
+    fn add_mark(
+        &mut self,
+        c: char,
+        category: GeneralCategory,
+        after: &[char],
+    ) -> Result<(), NameError> {
+        if category != GeneralCategory::SpacingMark {
             self.marks += 1;
         }
-        let has_letter = !self.text.is_empty() && !self.text.ends_with(' ');
-        let is_repeated = self.marks > 1 && self.text.ends_with(c);
-        if !has_letter || is_repeated || self.marks > MAX_MARKS {
+        let fits = self.letter.is_some_and(|letter| is_mark_of(c, letter));
+        let is_repeated = self.text.ends_with(c);
+        if !fits || is_repeated || self.marks > MAX_MARKS || stacks_nothing(c, after) {
             return Err(NameError::Marks);
         }
         Ok(())
     }
+}
+
+/// Whether the mark is used with all scripts or with that of `letter`. Fonts show nothing of one on a letter of another.
+fn is_mark_of(mark: char, letter: char) -> bool {
+    let scripts = ScriptWithExtensions::new();
+    let of_letter = scripts.get_script_extensions_val(letter);
+    Script::for_char(mark) == Script::Inherited
+        || scripts
+            .get_script_extensions_val(mark)
+            .iter()
+            .any(|script| of_letter.contains(&script))
+}
+
+/// Whether the mark only puts the next letter below the last one, and there is none.
+fn stacks_nothing(mark: char, after: &[char]) -> bool {
+    IndicSyllabicCategory::for_char(mark) == IndicSyllabicCategory::InvisibleStacker
+        && !begins_with_letter(after, Script::for_char(mark))
 }
 
 /// Whether a reader sees nothing, or nothing that is the same everywhere. Of the unassigned characters those that are
@@ -151,72 +235,68 @@ fn is_invisible(c: char, category: GeneralCategory) -> bool {
     }
 }
 
-/// Whether it asks for an emoji behind a character that is one anyway. Some keyboards add it, some do not.
-fn is_redundant(text: &[char], at: usize) -> bool {
-    text[at] == EMOJI_STYLE && at > 0 && EmojiPresentation::for_char(text[at - 1])
-}
-
-/// Whether the invisible character at this place is part of an emoji, or of a script that is not written without it.
-fn is_needed(text: &[char], at: usize) -> bool {
-    let (before, after) = (&text[..at], &text[at + 1..]);
-    let Some(&last) = before.last() else {
-        return false;
-    };
-    match text[at] {
-        ZWJ => joins_emoji(before, after) || is_virama(last),
-        ZWNJ => is_virama(last) || parts_letters(before, after),
-        TEXT_STYLE => is_emoji_symbol(last),
-        // 1, # and * are emoji with a keycap only.
-        EMOJI_STYLE => {
-            is_emoji_symbol(last) || Emoji::for_char(last) && after.first() == Some(&KEYCAP)
-        }
-        _ => is_in_regional_flag(text, at),
-    }
-}
-
-fn is_emoji_symbol(c: char) -> bool {
-    Emoji::for_char(c) && !c.is_ascii()
-}
-
 /// Whether emoji stand on both sides, as in UAX #29, GB11.
 fn joins_emoji(before: &[char], after: &[char]) -> bool {
-    let is_variant = |c: &char| *c == EMOJI_STYLE || EmojiModifier::for_char(*c);
-    let last = before.iter().rev().find(|c| !is_variant(c));
+    let last = before.iter().rfind(|c| !EmojiModifier::for_char(**c));
     let is_picture = |c: Option<&char>| c.is_some_and(|c| ExtendedPictographic::for_char(*c));
     is_picture(last) && is_picture(after.first())
 }
 
-/// Whether it is the sign of Indic scripts that drops a vowel, after which joiners choose the form (RFC 5892, A.1, A.2).
+/// Whether the joiner chooses a form of the letters around it, which are of a script that needs it (RFC 5892, A.1, A.2).
+fn is_needed(joiner: char, before: &[char], after: &[char]) -> bool {
+    let Some(&last) = before.last() else {
+        return false;
+    };
+    let is_mark = |c: char| GeneralCategoryGroup::Mark.contains(GeneralCategory::for_char(c));
+    let letter = before.iter().rfind(|c| !is_mark(**c));
+    let Some(script) = letter.map(|letter| Script::for_char(*letter)) else {
+        return false;
+    };
+    let has_form = match (joiner, script) {
+        (ZWNJ, Script::Arabic) => parts_letters(before, after),
+        // In Sinhala, Telugu and Kannada, the other joiner changes nothing.
+        (ZWJ, Script::Sinhala)
+        | (ZWNJ, Script::Telugu | Script::Kannada)
+        | (
+            ZWJ | ZWNJ,
+            Script::Devanagari
+            | Script::Bengali
+            | Script::Gujarati
+            | Script::Oriya
+            | Script::Malayalam,
+        ) => is_virama(last),
+        _ => false,
+    };
+    has_form && begins_with_letter(after, script)
+}
+
+fn begins_with_letter(text: &[char], script: Script) -> bool {
+    text.first().is_some_and(|c| {
+        let category = GeneralCategory::for_char(*c);
+        GeneralCategoryGroup::Letter.contains(category) && Script::for_char(*c) == script
+    })
+}
+
+/// Whether it is the sign of Indic scripts that drops a vowel.
 fn is_virama(c: char) -> bool {
     CanonicalCombiningClass::for_char(c) == CanonicalCombiningClass::Virama
 }
 
-/// Whether letters of a cursive script stand on both sides that would join (RFC 5892, A.1).
+/// Whether the letters on both sides would join.
 fn parts_letters(before: &[char], after: &[char]) -> bool {
     let kind = |c: &char| JoiningType::for_char(*c);
-    let is_solid = |kind: &JoiningType| *kind != JoiningType::Transparent;
-    let last = before.iter().rev().map(kind).find(is_solid);
-    let next = after.iter().map(kind).find(is_solid);
+    let last = before
+        .iter()
+        .rev()
+        .map(kind)
+        .find(|kind| *kind != JoiningType::Transparent);
     matches!(
         last,
         Some(JoiningType::LeftJoining | JoiningType::DualJoining)
     ) && matches!(
-        next,
+        after.first().map(kind),
         Some(JoiningType::RightJoining | JoiningType::DualJoining)
     )
-}
-
-/// Whether the tag character at this place belongs to one of the three flags.
-fn is_in_regional_flag(text: &[char], at: usize) -> bool {
-    let Some(flag) = text[..at].iter().rposition(|c| *c == BLACK_FLAG) else {
-        return false;
-    };
-    REGIONS.iter().any(|region| {
-        let tag = |byte: u8| char::from_u32(0xE_0000 + u32::from(byte));
-        let end = iter::once('\u{E007F}');
-        let tags: Vec<char> = region.bytes().filter_map(tag).chain(end).collect();
-        at - flag <= tags.len() && text[flag + 1..].starts_with(&tags)
-    })
 }
 
 #[cfg(test)]

@@ -46,11 +46,9 @@ fn names_of_all_scripts_are_possible() {
             "styled and joined",
         ),
         ("1\u{FE0F}\u{20E3}#\u{FE0F}\u{20E3}", "keycaps"),
-        (
-            "🇨🇳🏴\u{E0067}\u{E0062}\u{E0073}\u{E0063}\u{E0074}\u{E007F}",
-            "flags",
-        ),
-        ("☎\u{FE0E} 8675", "a symbol in the style of text"),
+        ("🇨🇳🏴", "flags"),
+        ("☎ 8675", "a symbol"),
+        ("မြှို့ ခန္ဓာ ខ្មែរ", "marks in pairs, letters below others"),
         ("\u{1FAFF}\u{1FC00}", "reserved for emoji to come"),
         ("<b>\"'&{{7*7}}」", "no page interprets it"),
     ] {
@@ -68,11 +66,60 @@ fn one_name_has_one_form() {
         ("Cafe\u{301}", Ok("Caf\u{E9}"), "NFC"),
         ("\u{FA10}", Ok("\u{585A}"), "a compatibility ideograph"),
         ("\u{1100}\u{1161}", Ok("가"), "Hangul in parts"),
+    ]);
+}
+
+#[test]
+fn an_emoji_has_one_form_with_and_without_invisible_characters() {
+    for emoji in ["☕", "❤", "㊗", "©", "™", "‼", "☎", "↔", "☝🏽"] {
+        for style in [TEXT_STYLE, EMOJI_STYLE] {
+            let styled = format!("{emoji}{style}店");
+            assert_eq!(parse(&styled), Ok(format!("{emoji}店")), "{styled:?}");
+        }
+    }
+    check_all(&[
+        ("👍\u{200D}👍", Ok("👍👍"), "no such emoji"),
+        ("🍎\u{200D}🍎\u{200D}🍎", Ok("🍎🍎🍎"), "nor of three"),
+        ("👍🏽\u{200D}👍", Ok("👍🏽👍"), "nor in a tone of skin"),
         (
-            "☕\u{FE0F}店",
-            Ok("☕店"),
-            "an emoji that needs no selector",
+            "👩\u{200D}🚀\u{200D}👍",
+            Ok("👩\u{200D}🚀👍"),
+            "one and no more",
         ),
+        ("1\u{20E3}", Ok("1\u{FE0F}\u{20E3}"), "a keycap"),
+        ("↔\u{FE0F}\u{338}", Ok("↮"), "a mark behind a selector"),
+        (
+            "❤\u{200D}🔥",
+            Ok("❤\u{FE0F}\u{200D}🔥"),
+            "a style that the keyboard left out",
+        ),
+        (
+            "👩\u{200D}❤\u{200D}💋\u{FE0F}\u{200D}👩",
+            Ok("👩\u{200D}❤\u{FE0F}\u{200D}💋\u{200D}👩"),
+            "one left out, one too many",
+        ),
+    ]);
+}
+
+#[test]
+fn a_mark_belongs_to_the_script_of_its_letter() {
+    for mark in [
+        '\u{11070}',
+        '\u{10A3F}',
+        '\u{1CF7}',
+        '\u{94D}',
+        '\u{1039}',
+        '\u{E3A}',
+        '\u{5B0}',
+    ] {
+        for letter in ["商", "a", "1", "🍜"] {
+            let name = format!("{letter}{mark}户");
+            assert_eq!(parse(&name), Err(NameError::Marks), "{name:?}");
+        }
+    }
+    check_all(&[
+        ("က္", Err(NameError::Marks), "nothing below"),
+        ("ខ្户", Err(NameError::Marks), "another script below"),
     ]);
 }
 
@@ -134,6 +181,52 @@ fn nothing_invisible_tells_two_names_apart() {
             "ZWJ between letters that join anyway",
         ),
         ("店\u{FE0F}", hidden('\u{FE0F}'), "a selector for no emoji"),
+    ]);
+}
+
+#[test]
+fn joiners_stand_between_letters_of_one_script() {
+    check_all(&[
+        (
+            "क्\u{200D}",
+            hidden('\u{200D}'),
+            "ZWJ at the end, behind a virama",
+        ),
+        (
+            "क्\u{200C}",
+            hidden('\u{200C}'),
+            "ZWNJ at the end, behind a virama",
+        ),
+        (
+            "商क्\u{200D}户",
+            hidden('\u{200D}'),
+            "ZWJ before another script",
+        ),
+        (
+            "ப்\u{200C}ப",
+            hidden('\u{200C}'),
+            "ZWNJ where a virama always shows",
+        ),
+        (
+            "ب\u{200C}\u{64E}ب",
+            hidden('\u{200C}'),
+            "ZWNJ before a mark",
+        ),
+    ]);
+}
+
+#[test]
+fn no_filler_or_selector_tells_two_names_apart() {
+    check_all(&[
+        ("商\u{16FE4}户", hidden('\u{16FE4}'), "Khitan filler"),
+        ("商\u{2D7F}户", hidden('\u{2D7F}'), "Tifinagh joiner"),
+        ("𑁒\u{1107F}𑁒", hidden('\u{1107F}'), "Brahmi joiner"),
+        ("商\u{13440}户", hidden('\u{13440}'), "Egyptian mirror"),
+        (
+            "🏴\u{E0067}\u{E0062}\u{E0065}\u{E006E}\u{E0067}\u{E007F}",
+            hidden('\u{E0067}'),
+            "a flag that most fonts show as a black one",
+        ),
         (
             "1\u{FE0F}2",
             hidden('\u{FE0F}'),
@@ -191,6 +284,7 @@ fn nothing_in_a_name_controls_the_text_around_it() {
 #[test]
 fn marks_stay_in_their_line() {
     let stacked = format!("a{}", "\u{300}\u{301}".repeat(15));
+    let between = format!("क{}", "\u{901}\u{903}".repeat(15));
     check_all(&[
         (
             "q\u{300}\u{301}\u{302}\u{303}",
@@ -204,11 +298,17 @@ fn marks_stay_in_their_line() {
         ),
         ("q\u{301}\u{301}", Err(NameError::Marks), "one twice"),
         (&stacked, Err(NameError::Marks), "as many as fit"),
+        (&between, Err(NameError::Marks), "with others between them"),
+        (
+            "क\u{903}\u{903}",
+            Err(NameError::Marks),
+            "a spacing one twice",
+        ),
         ("a \u{301}", Err(NameError::Marks), "on a space"),
         (
             "क्\u{200C}\u{901}\u{902}\u{900}\u{951}",
-            Err(NameError::Marks),
-            "a joiner begins no letter",
+            hidden('\u{200C}'),
+            "a joiner before marks",
         ),
     ]);
 }
@@ -236,6 +336,8 @@ fn texts() -> impl Strategy<Value = String> {
             "🍜",
             "👩",
             "❤",
+            "↔",
+            "\u{338}",
             "1",
             "क",
             "\u{94D}",
@@ -271,10 +373,8 @@ proptest! {
         let all: Vec<char> = name.chars().collect();
         let shown = |c: &char| !is_invisible(*c, GeneralCategory::for_char(*c));
         prop_assert!(all.iter().any(shown));
-        for (at, c) in all.iter().enumerate().filter(|(_, c)| !shown(c)) {
-            let known = [ZWJ, ZWNJ, EMOJI_STYLE, TEXT_STYLE].contains(c)
-                || ('\u{E0020}'..='\u{E007F}').contains(c);
-            prop_assert!(known && is_needed(&all, at), "{name:?}");
+        for c in all.iter().filter(|c| !shown(c)) {
+            prop_assert!([ZWJ, ZWNJ, EMOJI_STYLE].contains(c), "{name:?}");
         }
     }
 
