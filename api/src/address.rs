@@ -70,6 +70,23 @@ pub(crate) fn network(address: IpAddr) -> IpAddr {
     }
 }
 
+/// The part of a total that the clients of one site may have together: a quarter.
+pub(crate) const SITE_PART: u64 = 4;
+
+/// The site of a client: an IPv6 /48, as one person may have, or an IPv4 /24.
+pub(crate) fn site(client: IpAddr) -> IpAddr {
+    match client.to_canonical() {
+        IpAddr::V6(client) => {
+            let [a, b, c, ..] = client.segments();
+            Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0).into()
+        }
+        IpAddr::V4(client) => {
+            let [a, b, c, _] = client.octets();
+            Ipv4Addr::new(a, b, c, 0).into()
+        }
+    }
+}
+
 /// An address, which some proxies write with a port.
 fn parse(text: &str) -> Option<IpAddr> {
     text.parse()

@@ -1,7 +1,7 @@
 //! How often requests may make us call others: PayJS for `native` orders, WeChat for logins.
 //!
-//! They block whoever calls too often. So there is a budget in all, well below what they bear, and each client address and each
-//! person may use a part of it only.
+//! They block whoever calls too often. So there is a budget in all, well below what they bear, and each client address, each
+//! site and each person may use a part of it only.
 
 use std::{net::IpAddr, num::NonZeroU32, time::Duration};
 
@@ -11,12 +11,15 @@ use governor::{
 };
 use heyi_common::config::Config;
 
-use crate::error::Error;
+use crate::{
+    address::{SITE_PART, site},
+    error::Error,
+};
 
 /// A client address may use a fifth of the budget, and a person a fiftieth.
-const OF_CLIENT: u32 = 5;
-const OF_PERSON: u32 = 50;
-/// How many calls a client address or a person may cause at once.
+const OF_CLIENT: u64 = 5;
+const OF_PERSON: u64 = 50;
+/// How many calls a client address, its site or a person may cause at once.
 const BURST_OF_CLIENT: NonZeroU32 = NonZeroU32::MIN.saturating_add(4);
 const BURST_OF_PERSON: NonZeroU32 = NonZeroU32::MIN.saturating_add(2);
 
@@ -29,6 +32,7 @@ pub(crate) struct Budgets {
 /// A number of calls a second, which are refused rather than delayed.
 struct Budget {
     all: DefaultDirectRateLimiter,
+    by_site: DefaultKeyedRateLimiter<IpAddr>,
     by_client: DefaultKeyedRateLimiter<IpAddr>,
     by_person: DefaultKeyedRateLimiter<String>,
 }
@@ -73,6 +77,8 @@ impl Budgets {
     /// Forgets the clients and persons whose part is unused, so that memory stays bounded.
     pub(crate) fn sweep(&self) {
         for budget in [&self.native, &self.login].into_iter().flatten() {
+            budget.by_site.retain_recent();
+            budget.by_site.shrink_to_fit();
             budget.by_client.retain_recent();
             budget.by_client.shrink_to_fit();
             budget.by_person.retain_recent();
@@ -83,11 +89,13 @@ impl Budgets {
 
 impl Budget {
     fn new(rate: NonZeroU32) -> Option<Self> {
-        let part = |of: u32| Quota::with_period(Duration::from_secs(of.into()) / rate.get());
+        let part = |of: u64| Quota::with_period(Duration::from_secs(of) / rate.get());
+        let of_site = part(SITE_PART)?.allow_burst(BURST_OF_CLIENT);
         let of_client = part(OF_CLIENT)?.allow_burst(BURST_OF_CLIENT);
         let of_person = part(OF_PERSON)?.allow_burst(BURST_OF_PERSON);
         Some(Self {
             all: DefaultDirectRateLimiter::direct(Quota::per_second(rate)),
+            by_site: DefaultKeyedRateLimiter::keyed(of_site),
             by_client: DefaultKeyedRateLimiter::keyed(of_client),
             by_person: DefaultKeyedRateLimiter::keyed(of_person),
         })
@@ -106,6 +114,9 @@ impl Budget {
                 .check_key(&person.to_owned())
                 .map_err(|until| seconds(&until))?;
         }
+        self.by_site
+            .check_key(&site(client))
+            .map_err(|until| seconds(&until))?;
         self.all.check().map_err(|until| seconds(&until))
     }
 }
@@ -121,8 +132,9 @@ fn seconds(until: &NotUntil<QuantaInstant>) -> u64 {
 mod tests {
     use super::*;
 
+    /// A client of another site for each number.
     fn client(number: u8) -> IpAddr {
-        IpAddr::from([198, 51, 100, number])
+        IpAddr::from([198, 51, number, 1])
     }
 
     /// A budget whose parts do not come back while a test runs.
@@ -146,6 +158,20 @@ mod tests {
         assert!(!take(1, "bob"));
         let others = (3..20).filter(|number| take(*number, &number.to_string()));
         assert_eq!(others.count(), 12 - 3);
+    }
+
+    #[test]
+    fn the_clients_of_one_site_leave_calls_to_others() {
+        let budget = slow();
+        let of_site = (0..40u16).map(|number| [0x2001, 0xdb8, 0, number, 0, 0, 0, 0]);
+        let taken = of_site.filter(|client| budget.take((*client).into(), None).is_ok());
+        assert_eq!(taken.count(), 5);
+        assert_eq!(
+            (0..9)
+                .filter(|number| budget.take(client(*number), None).is_ok())
+                .count(),
+            7
+        );
     }
 
     #[test]

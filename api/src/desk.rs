@@ -1,14 +1,12 @@
-//! Where pictures are taken in and read: so many at once, and so many of each client.
+//! Where pictures are taken in and read: so many bytes at once, and so many pictures of each client.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
-};
+use tokio::time::timeout;
 
 use crate::{
     error::Error,
+    pool::{Bounds, Held, Pool},
     shares::{Share, Shares},
     turns::{BUSY, Turns, processors},
 };
@@ -16,17 +14,16 @@ use crate::{
 /// Pictures of one client that arrive, wait or are read.
 const OF_CLIENT: usize = 2;
 /// Bytes of all pictures that arrive, wait or are read.
-const BYTES: usize = 80 * 1024 * 1024;
-/// Pictures that are here and wait or are read.
-const PLACES: usize = 16;
+const BYTES: u64 = 80 * 1024 * 1024;
+/// A client is bounded by the number of its pictures.
+const BOUNDS: Bounds = Bounds::new(BYTES, u64::MAX);
 /// How long a client may wait until one of its pictures is read, and how long a picture that is here may wait to be read.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What a process has for pictures.
 pub(crate) struct Desk {
     shares: Arc<Shares>,
-    bytes: Arc<Semaphore>,
-    places: Arc<Semaphore>,
+    bytes: Arc<Pool>,
     readers: Turns,
     patience: Duration,
 }
@@ -35,8 +32,7 @@ pub(crate) struct Desk {
 pub(crate) struct UploadPermit {
     client: IpAddr,
     _share: Share,
-    bytes: Arc<Semaphore>,
-    taken: Option<OwnedSemaphorePermit>,
+    bytes: Held,
 }
 
 impl Desk {
@@ -44,8 +40,7 @@ impl Desk {
     pub(crate) fn new() -> Self {
         Self {
             shares: Shares::new(OF_CLIENT),
-            bytes: Arc::new(Semaphore::new(BYTES)),
-            places: Arc::new(Semaphore::new(PLACES)),
+            bytes: Arc::default(),
             readers: Turns::new(processors().div_ceil(2), PATIENCE),
             patience: PATIENCE,
         }
@@ -57,11 +52,11 @@ impl Desk {
         let Ok(Some(share)) = share else {
             return Err(BUSY);
         };
+        let bytes = self.bytes.hold(client, 0, BOUNDS).map_err(|_| BUSY)?;
         Ok(UploadPermit {
             client,
             _share: share,
-            bytes: self.bytes.clone(),
-            taken: None,
+            bytes,
         })
     }
 
@@ -72,10 +67,9 @@ impl Desk {
         upload: UploadPermit,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
-        let place = self.places.clone().try_acquire_owned().map_err(|_| BUSY)?;
         let client = upload.client;
         let read = move || {
-            let _held = (place, upload);
+            let _held = upload;
             work()
         };
         self.readers.take(client, read).await
@@ -85,14 +79,7 @@ impl Desk {
 impl UploadPermit {
     /// Makes room for so many bytes more.
     pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), Error> {
-        let bytes = u32::try_from(bytes).map_err(|_| BUSY)?;
-        let more = self.bytes.clone().try_acquire_many_owned(bytes);
-        let more = more.map_err(|_| BUSY)?;
-        match &mut self.taken {
-            Some(taken) => taken.merge(more),
-            None => self.taken = Some(more),
-        }
-        Ok(())
+        self.bytes.grow(bytes as u64, BOUNDS).map_err(|_| BUSY)
     }
 }
 
@@ -106,8 +93,14 @@ mod tests {
 
     const MIB: usize = 1024 * 1024;
 
+    /// A client of another site for each number.
     fn client(number: u8) -> IpAddr {
-        IpAddr::from([198, 51, 100, number])
+        IpAddr::from([198, 51, number, 1])
+    }
+
+    /// One of the clients of one person's /48.
+    fn client_of_site(number: u16) -> IpAddr {
+        IpAddr::from([0x2001, 0xdb8, 0, number, 0, 0, 0, 0])
     }
 
     /// A desk with little patience.
@@ -120,7 +113,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn pictures_that_arrive_take_bytes_and_no_places() {
+    async fn pictures_that_arrive_take_bytes() {
         let desk = desk();
         let mut uploads = Vec::new();
         for number in 0..40 {
@@ -129,13 +122,66 @@ mod tests {
             upload.grow(MIB).unwrap();
             uploads.push(upload);
         }
-        assert_eq!(desk.places.available_permits(), PLACES);
         let mut late = desk.upload(client(50)).await.unwrap();
         assert!(matches!(late.grow(1), Err(Error::Busy { .. })));
         uploads.pop();
         late.grow(2 * MIB).unwrap();
         drop((uploads, late));
-        assert_eq!(desk.bytes.available_permits(), BYTES);
+        assert_eq!(desk.bytes.total(), 0);
+    }
+
+    #[tokio::test]
+    async fn the_clients_of_one_site_leave_bytes_to_others() {
+        let desk = desk();
+        let mut uploads = Vec::new();
+        for number in 0..100 {
+            let mut upload = desk.upload(client_of_site(number)).await.unwrap();
+            if upload.grow(MIB).is_ok() {
+                uploads.push(upload);
+            }
+        }
+        assert_eq!(uploads.len(), 20);
+        let mut other = desk.upload(client(1)).await.unwrap();
+        other.grow(5 * MIB).unwrap();
+    }
+
+    #[tokio::test]
+    async fn another_site_is_next_however_many_clients_wait_of_one() {
+        let desk = Arc::new(Desk::new());
+        let readers = desk.readers.free();
+        let (done, order) = channel();
+        let mut release = Vec::new();
+        let mut reading = JoinSet::new();
+        let mut read = |client: IpAddr, work: Box<dyn FnOnce() + Send>| {
+            let desk = desk.clone();
+            reading.spawn(async move {
+                let upload = desk.upload(client).await?;
+                desk.read(upload, work).await
+            });
+        };
+        // Each reader is busy with a site of its own.
+        for number in 0..readers {
+            let (sender, receiver) = channel::<()>();
+            release.push(sender);
+            let busy = Box::new(move || receiver.recv().unwrap_or_default());
+            read(client(u8::try_from(number).unwrap()), busy);
+        }
+        while desk.readers.free() > 0 {
+            yield_now().await;
+        }
+        let other = client(100);
+        for client in (0..40).map(client_of_site).chain([other]) {
+            let done = done.clone();
+            read(client, Box::new(move || done.send(client).unwrap()));
+            // Each asks before the next one.
+            yield_now().await;
+        }
+        drop(release);
+        let read = reading.join_all().await;
+        assert!(read.iter().all(Result::is_ok));
+        let place = order.try_iter().position(|client| client == other).unwrap();
+        // The other site waits for at most one picture at each reader and what they had read when it got one.
+        assert!(place <= 2 * readers, "{place}");
     }
 
     #[tokio::test]
@@ -151,7 +197,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_waits_too_long_for_a_reader_is_told_so_and_gives_the_place_back() {
+    async fn who_waits_too_long_for_a_reader_is_told_so_and_gives_the_bytes_back() {
         let desk = Arc::new(desk());
         let readers = desk.readers.free();
         let mut held = JoinSet::new();
@@ -169,15 +215,15 @@ mod tests {
         while desk.readers.free() > 0 {
             yield_now().await;
         }
-        let upload = desk.upload(client(100)).await.unwrap();
+        let mut upload = desk.upload(client(100)).await.unwrap();
+        upload.grow(MIB).unwrap();
         assert!(matches!(
             desk.read(upload, || ()).await,
             Err(Error::Busy { .. })
         ));
-        assert_eq!(desk.places.available_permits(), PLACES - readers);
+        assert_eq!(desk.bytes.total(), 0);
         drop(release);
         let done = held.join_all().await;
         assert!(done.into_iter().all(|done| done.is_ok()));
-        assert_eq!(desk.places.available_permits(), PLACES);
     }
 }

@@ -24,6 +24,7 @@ mod pages;
 mod params;
 mod payment;
 mod picture;
+mod pool;
 mod poster;
 mod present;
 mod reading;

@@ -60,7 +60,7 @@ pub(crate) fn declare() {
     );
     counter(
         CONNECTIONS_REFUSED,
-        "Connections that were closed because their client network has http.connections_per_address open.",
+        "Connections that were refused because their client, its /48 or /24, or all have too many open.",
     );
     counter(
         "heyi_scans_lost_total",

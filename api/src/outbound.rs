@@ -5,10 +5,9 @@
 //! most 48 KiB for each connection, since it is handed pieces rather than whole answers.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
     net::IpAddr,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -18,7 +17,10 @@ use axum::{
 };
 use hyper::body::{Frame, SizeHint};
 
-use crate::error::Error;
+use crate::{
+    error::Error,
+    pool::{Bounds, Held, Pool},
+};
 
 /// Answers of up to so many bytes need no permit. Pages of codes are shorter.
 const SMALL: u64 = 16 * 1024;
@@ -28,29 +30,22 @@ const PIECE: usize = 16 * 1024;
 const TOTAL: u64 = 64 * 1024 * 1024;
 /// Bytes of the large answers of one client.
 const SHARE: u64 = TOTAL / 8;
+/// A longer answer may go when its client waits for no other.
+const BOUNDS: Bounds = Bounds::new(TOTAL, SHARE);
 
-/// The bytes of large answers that wait to be sent, in all and by client.
+/// The bytes of large answers that wait to be sent.
 #[derive(Default)]
-pub(crate) struct Outbound(Mutex<Waiting>);
-
-#[derive(Default)]
-struct Waiting {
-    total: u64,
-    by_client: HashMap<IpAddr, u64>,
-}
+pub(crate) struct Outbound(Arc<Pool>);
 
 impl Outbound {
     /// Lets `response` go to `client`, unless too much waits already.
-    pub(crate) fn admit(
-        self: &Arc<Self>,
-        client: IpAddr,
-        response: Response,
-    ) -> Result<Response, Error> {
+    pub(crate) fn admit(&self, client: IpAddr, response: Response) -> Result<Response, Error> {
         let length = response.body().size_hint().lower();
         if length <= SMALL {
             return Ok(response);
         }
-        let permit = self.permit(client, length).ok_or(Error::Congested)?;
+        let held = self.0.hold(client, length, BOUNDS);
+        let permit = held.map_err(|_| Error::Congested)?;
         Ok(response.map(|body| {
             Body::new(Pieces {
                 body,
@@ -60,46 +55,6 @@ impl Outbound {
             })
         }))
     }
-
-    /// An answer that is longer than a whole share may go when its client waits for no other.
-    fn permit(self: &Arc<Self>, client: IpAddr, length: u64) -> Option<Permit> {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = waiting.by_client.get(&client).copied().unwrap_or_default();
-        let fits = |waiting: u64, most: u64| waiting == 0 || waiting + length <= most;
-        if !fits(own, SHARE) || !fits(waiting.total, TOTAL) {
-            return None;
-        }
-        waiting.total += length;
-        waiting.by_client.insert(client, own + length);
-        Some(Permit {
-            outbound: self.clone(),
-            client,
-            length,
-        })
-    }
-}
-
-struct Permit {
-    outbound: Arc<Outbound>,
-    client: IpAddr,
-    length: u64,
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        let mut waiting = self
-            .outbound
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        waiting.total -= self.length;
-        if let Entry::Occupied(mut own) = waiting.by_client.entry(self.client) {
-            *own.get_mut() -= self.length;
-            if *own.get() == 0 {
-                own.remove();
-            }
-        }
-    }
 }
 
 /// A body that is handed on in pieces.
@@ -108,7 +63,7 @@ struct Pieces {
     /// What the body gave and has not been handed on.
     taken: Bytes,
     left: u64,
-    _permit: Permit,
+    _permit: Held,
 }
 
 impl HttpBody for Pieces {
@@ -155,14 +110,15 @@ mod tests {
         Response::new(Body::from(vec![7; length]))
     }
 
+    /// A client of another site for each number.
     fn client(number: u8) -> IpAddr {
-        IpAddr::from([198, 51, 100, number])
+        IpAddr::from([198, 51, number, 1])
     }
 
     #[tokio::test]
     async fn a_large_answer_arrives_whole_and_in_pieces() {
         const LENGTH: usize = 100 * 1024 + 1;
-        let outbound = Arc::new(Outbound::default());
+        let outbound = Outbound::default();
         let mut body = outbound.admit(CLIENT, answer(LENGTH)).unwrap().into_body();
         assert_eq!(body.size_hint().exact(), Some(LENGTH as u64));
         let mut read = 0;
@@ -174,13 +130,12 @@ mod tests {
         }
         assert_eq!(read, LENGTH);
         drop(body);
-        let waiting = outbound.0.lock().unwrap();
-        assert_eq!((waiting.total, waiting.by_client.len()), (0, 0));
+        assert_eq!(outbound.0.total(), 0);
     }
 
     #[test]
     fn a_client_has_a_share_and_all_have_a_bound() {
-        let outbound = Arc::new(Outbound::default());
+        let outbound = Outbound::default();
         let length = usize::try_from(SHARE / 4).unwrap();
         let admit = |number| outbound.admit(client(number), answer(length));
         let mut waiting: Vec<_> = (0..4).map(|_| admit(0).unwrap()).collect();
@@ -196,8 +151,26 @@ mod tests {
     }
 
     #[test]
+    fn the_clients_of_one_site_leave_room_to_others() {
+        let outbound = Outbound::default();
+        let length = usize::try_from(SHARE / 4).unwrap();
+        let admit = |client: IpAddr| outbound.admit(client, answer(length));
+        // As many as can be, each of one person's /48 with the share of a client.
+        let of_site = (0..64u16).map(|number| [0x2001, 0xdb8, 0, number, 0, 0, 0, 0]);
+        let asked = of_site.flat_map(|client| [client; 4]);
+        let waiting: Vec<_> = asked
+            .filter_map(|client| admit(client.into()).ok())
+            .collect();
+        assert_eq!(waiting.len() * length, 16 * 1024 * 1024);
+        let others: Vec<_> = (0..12)
+            .filter_map(|number| admit(client(number)).ok())
+            .collect();
+        assert_eq!(others.len(), 12);
+    }
+
+    #[test]
     fn one_answer_that_is_longer_than_a_share_is_sent_alone() {
-        let outbound = Arc::new(Outbound::default());
+        let outbound = Outbound::default();
         let length = usize::try_from(SHARE * 2).unwrap();
         let first = outbound.admit(CLIENT, answer(length)).unwrap();
         assert!(outbound.admit(CLIENT, answer(length)).is_err());

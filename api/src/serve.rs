@@ -5,7 +5,7 @@ mod paced;
 mod patience;
 mod thread;
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, time::Duration};
 
 use anyhow::Context;
 use heyi_common::{
@@ -53,7 +53,7 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
     let threads = start_threads(&state, &stop, &watchdog)?;
     watchdog::announce_ready(stop.clone(), watchdog, None)?;
 
-    let connections = Arc::new(Connections::new(&state.config.http));
+    let connections = Connections::new(&state.config.http);
     let accepting = accept(&listener, &connections, &threads);
     let accepting = stop.run_until_cancelled(accepting).await;
     stop.cancel();
@@ -102,7 +102,7 @@ fn start_threads(
 /// Gives connections to the threads in turn.
 async fn accept(
     listener: &TcpListener,
-    connections: &Arc<Connections>,
+    connections: &Connections,
     threads: &[Thread],
 ) -> anyhow::Result<Infallible> {
     let mut threads = threads.iter().cycle();

@@ -1,4 +1,4 @@
-//! So much of something for each client, so that one leaves the rest to others.
+//! So much of something for each client or site, so that one leaves the rest to others.
 
 use std::{
     collections::{HashMap, hash_map::Entry},

@@ -86,7 +86,7 @@ pub struct Shared {
     pub(crate) limit: RateLimit,
     pub(crate) budgets: Budgets,
     pub(crate) untrusted: UntrustedProxies,
-    pub(crate) outbound: Arc<Outbound>,
+    pub(crate) outbound: Outbound,
     pub(crate) desk: Desk,
     /// What is counted of notifies.
     pub(crate) notifies: Notifies,
@@ -158,7 +158,7 @@ impl AppState {
             limit: RateLimit::new(&config.http),
             budgets: Budgets::new(&config),
             untrusted: UntrustedProxies::default(),
-            outbound: Arc::default(),
+            outbound: Outbound::default(),
             desk: Desk::new(),
             notifies: Notifies::new(),
             is_installed: AtomicBool::new(false),

@@ -1,10 +1,10 @@
-//! So much heavy work at once: it must leave processors to payments, and each client must leave turns to others.
+//! So much heavy work at once: it must leave processors to payments, and each client and each site must leave turns to others.
 
 use std::{net::IpAddr, sync::Arc, thread::available_parallelism, time::Duration};
 
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
-use crate::{error::Error, shares::Shares};
+use crate::{address::site, error::Error, shares::Shares};
 
 /// What is told to those who find no turn.
 pub(crate) const BUSY: Error = Error::Busy { retry_after: 1 };
@@ -12,9 +12,10 @@ pub(crate) const BUSY: Error = Error::Busy { retry_after: 1 };
 /// Who has heavy work takes one and gives it back.
 pub(crate) struct Turns {
     free: Arc<Semaphore>,
-    /// A client waits for its own work first, so that those who wait for a turn are different clients: whoever comes
-    /// next waits for one piece of work of each, however many they have asked for.
-    shares: Arc<Shares>,
+    /// A client waits for its own work first, then for that of its site. So those who wait for a turn are of different
+    /// sites: whoever comes next waits for one piece of work of each, however many they have asked for.
+    of_clients: Arc<Shares>,
+    of_sites: Arc<Shares>,
     patience: Duration,
 }
 
@@ -23,8 +24,9 @@ impl Turns {
     pub(crate) fn new(number: usize, patience: Duration) -> Self {
         Self {
             free: Arc::new(Semaphore::new(number)),
-            // A client alone may have half of the turns.
-            shares: Shares::new(number.div_ceil(2)),
+            // One alone may have half of the turns.
+            of_clients: Shares::new(number.div_ceil(2)),
+            of_sites: Shares::new(number.div_ceil(2)),
             patience,
         }
     }
@@ -36,9 +38,10 @@ impl Turns {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
         let turn = async {
-            let share = self.shares.wait(client).await?;
+            let of_client = self.of_clients.wait(client).await?;
+            let of_site = self.of_sites.wait(site(client)).await?;
             let turn = self.free.clone().acquire_owned().await.ok()?;
-            Some((turn, share))
+            Some((turn, of_site, of_client))
         };
         let Ok(Some(turn)) = timeout(self.patience, turn).await else {
             return Err(BUSY);

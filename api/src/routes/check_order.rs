@@ -87,7 +87,7 @@ pub(super) async fn check_order(
     };
     // Redis may have lost the order, or it expired before its payment was seen. Only PayJS knows.
     let client = address::client(peer.ip(), &headers, &state.config.http.trusted_proxies);
-    let asker = Asker::Network(address::network(client));
+    let asker = Asker::Network(address::site(client));
     Err(
         match confirm(&state, number, made_at, &payment, &asker).await? {
             Confirming::Queued | Confirming::Waiting => pending(),

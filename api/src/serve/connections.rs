@@ -1,79 +1,89 @@
-//! How many connections each client network may have open.
+//! How many connections each client, each site and all together may have open.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{net::IpAddr, sync::Arc};
 
 use heyi_common::config;
 use ipnet::IpNet;
 use metrics::{Counter, counter};
+use rustix::process::{Resource, getrlimit};
 
-use crate::{address, meters};
+use crate::{
+    address, meters,
+    pool::{Bounds, Full, Held, Pool},
+};
 
-/// Counts the open connections of each client network.
+/// Of the files that the process may open, a quarter is left for stores and others.
+const RESERVED_PART: u64 = 4;
+
+/// Counts open connections.
 pub(super) struct Connections {
-    /// The most of one network; 0 is no bound.
+    /// The most of one client; 0 is no bound for anybody.
     most: u32,
     /// Proxies carry the connections of everybody.
     trusted: Vec<IpNet>,
-    open: Mutex<HashMap<IpAddr, u32>>,
+    open: Arc<Pool>,
     refused: Counter,
 }
 
 /// An open connection; dropping it makes room for another one.
-pub(super) struct Open(Option<(Arc<Connections>, IpAddr)>);
+pub(super) struct Open {
+    _held: Option<Held>,
+}
 
 impl Connections {
-    /// The bound of `config`.
+    /// The bounds of `config`.
     pub(super) fn new(config: &config::Http) -> Self {
         Self {
             most: config.connections_per_address,
             trusted: config.trusted_proxies.clone(),
-            open: Mutex::default(),
+            open: Arc::default(),
             refused: counter!(meters::CONNECTIONS_REFUSED),
         }
     }
 
-    /// Counts a connection of `peer`, unless its network has as many as it may have.
-    pub(super) fn open(self: &Arc<Self>, peer: IpAddr) -> Option<Open> {
-        if self.most == 0 || address::is_in(peer, &self.trusted) {
-            return Some(Open(None));
-        }
-        let network = address::network(peer);
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = open.entry(network).or_default();
-        if *count < self.most {
-            *count += 1;
-            return Some(Open(Some((self.clone(), network))));
-        }
-        drop(open);
-        self.refused.increment(1);
-        tracing::warn!(
-            client = %network,
-            "connection refused: this client has http.connections_per_address open; if it is your proxy, name it \
-             in http.trusted_proxies"
-        );
-        None
+    /// Counts a connection of `peer`, unless too many are open.
+    pub(super) fn open(&self, peer: IpAddr) -> Option<Open> {
+        // An operator may change the limit of a running process.
+        self.open_of(peer, getrlimit(Resource::Nofile).current)
     }
 
-    fn close(&self, network: IpAddr) {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Entry::Occupied(mut count) = open.entry(network) {
-            *count.get_mut() -= 1;
-            if *count.get() == 0 {
-                count.remove();
+    /// The same in a process that may open so many files.
+    fn open_of(&self, peer: IpAddr, files: Option<u64>) -> Option<Open> {
+        if self.most == 0 {
+            return Some(Open { _held: None });
+        }
+        let client = address::network(peer);
+        let files = files.unwrap_or(u64::MAX);
+        let total = files - files / RESERVED_PART;
+        let bounds = if address::is_in(peer, &self.trusted) {
+            Bounds::only(total)
+        } else {
+            Bounds::new(total, self.most.into())
+        };
+        match self.open.hold(client, 1, bounds) {
+            Ok(held) => Some(Open { _held: Some(held) }),
+            Err(full) => {
+                self.refuse(client, full);
+                None
             }
         }
     }
-}
 
-impl Drop for Open {
-    fn drop(&mut self) {
-        if let Some((connections, network)) = self.0.take() {
-            connections.close(network);
-        }
+    fn refuse(&self, client: IpAddr, full: Full) {
+        self.refused.increment(1);
+        let reason = match full {
+            Full::Client => {
+                "this client has http.connections_per_address open; if it is your proxy, name it in http.trusted_proxies"
+            }
+            Full::Site => {
+                "the /48 or /24 of this client has a quarter of all connections open; if it is your proxy, name it in \
+                 http.trusted_proxies"
+            }
+            Full::Total => {
+                "three quarters of the files that this process may open are connections; raise its limit of open files"
+            }
+        };
+        tracing::warn!(%client, "connection refused: {reason}");
     }
 }
 
@@ -81,21 +91,24 @@ impl Drop for Open {
 mod tests {
     use super::*;
 
-    fn connections(most: u32) -> Arc<Connections> {
-        Arc::new(Connections {
+    /// So many files, and a quarter less connections.
+    const FILES: u64 = 64;
+
+    fn connections(most: u32) -> Connections {
+        Connections {
             most,
             trusted: vec!["10.0.0.0/8".parse().unwrap()],
-            open: Mutex::default(),
+            open: Arc::default(),
             refused: Counter::noop(),
-        })
+        }
     }
 
-    fn open(connections: &Arc<Connections>, peer: &str) -> Option<Open> {
-        connections.open(peer.parse().unwrap())
+    fn open(connections: &Connections, peer: &str) -> Option<Open> {
+        connections.open_of(peer.parse().unwrap(), Some(FILES))
     }
 
     #[test]
-    fn each_network_has_its_own_bound_and_proxies_have_none() {
+    fn each_client_has_its_own_bound_and_proxies_have_none() {
         let connections = connections(2);
         let first = open(&connections, "2001:db8::1").unwrap();
         let _second = open(&connections, "2001:db8::2").unwrap();
@@ -117,7 +130,22 @@ mod tests {
         let mapped = open(&connections, "::ffff:198.51.100.1").unwrap();
         assert!(open(&connections, "198.51.100.1").is_none());
         drop(mapped);
-        assert!(connections.open.lock().unwrap().is_empty());
+        assert_eq!(connections.open.total(), 0);
+    }
+
+    #[test]
+    fn the_clients_of_one_site_leave_connections_to_others() {
+        let connections = connections(2);
+        let of_site: Vec<_> = (0..100)
+            .filter_map(|number| open(&connections, &format!("2001:db8:0:{number:x}::1")))
+            .collect();
+        assert_eq!(of_site.len(), 12);
+        let others: Vec<_> = (0..100)
+            .filter_map(|number| open(&connections, &format!("198.51.{number}.1")))
+            .collect();
+        // A quarter of the files is left for the rest of the process.
+        assert_eq!(of_site.len() + others.len(), 48);
+        assert!(open(&connections, "10.0.0.1").is_none());
     }
 
     #[test]

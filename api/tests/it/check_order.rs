@@ -234,26 +234,33 @@ async fn an_order_that_redis_lost_is_asked_about_and_becomes_a_dead_letter() -> 
 }
 
 #[tokio::test]
-async fn one_network_asks_about_few_orders_that_redis_lacks() -> Result<()> {
-    let app = TestApp::start().await?;
+async fn one_site_asks_about_few_orders_that_redis_lacks() -> Result<()> {
+    let trusted = ("HTTP__TRUSTED_PROXIES", r#"["127.0.0.0/8"]"#);
+    let app = TestApp::start_with(&[trusted]).await?;
     let mut answers = Vec::new();
-    for number in 0..4 {
+    // One person may have all clients of an IPv6 /48.
+    let clients = [
+        "2001:db8::1",
+        "2001:db8:0:1::1",
+        "2001:db8:0:2::1",
+        "2001:db8:0:3::1",
+        "198.51.100.1",
+    ];
+    for (number, client) in clients.into_iter().enumerate() {
         let lost = format!(
             "{}{number:018x}",
             jiff::Timestamp::now().strftime("%Y%m%d%H%M%S")
         );
         let payment = payment_of_now();
-        let asked = params(&[
-            ("out_trade_no", lost.as_str()),
-            ("payjs_order_id", &payment),
-        ]);
-        answers.push(app.client.get("/checkOrder", &asked).await?);
+        let path = format!("/checkOrder?out_trade_no={lost}&payjs_order_id={payment}");
+        let headers = [("x-forwarded-for", client)];
+        answers.push(app.get_with(&path, &headers).await?);
     }
     let statuses: Vec<u16> = answers.iter().map(|one| one.status.as_u16()).collect();
-    assert_eq!(statuses, [500, 500, 429, 429]);
+    assert_eq!(statuses, [500, 500, 429, 429, 500]);
     assert_eq!(answers[0].text("state"), "pending");
     assert_fails(&answers[3], 429, "wait 10 s");
-    assert_eq!(app.take_confirms().await?.len(), 2);
+    assert_eq!(app.take_confirms().await?.len(), 3);
     app.finish().await
 }
 

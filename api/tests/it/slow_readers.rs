@@ -6,8 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use heyi_sandbox::world::eventually;
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
@@ -154,6 +155,38 @@ async fn one_address_has_so_many_connections() -> Result<()> {
         Ok(health(&mut stream).await? == "HTTP/1.1 200")
     })
     .await?;
+    app.finish().await
+}
+
+#[tokio::test]
+async fn the_addresses_of_one_network_leave_connections_to_others() -> Result<()> {
+    const FILES: u64 = 256;
+    let app = TestApp::start_with(&[
+        ("HTTP__CONNECTIONS_PER_ADDRESS", "100"),
+        ("HTTP__HEADER_TIMEOUT", "1m"),
+    ])
+    .await?;
+    let limit = Rlimit {
+        current: Some(FILES),
+        maximum: Some(FILES),
+    };
+    let id = app.api.id().context("the api has ended")?;
+    let id = Pid::from_raw(id.try_into()?).context("no process")?;
+    prlimit(Some(id), Resource::Nofile, limit)?;
+    let mut held = Vec::new();
+    for number in 1..=250 {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(([127, 0, 1, number], 0).into())?;
+        held.push(socket.connect(address(&app)?).await?);
+    }
+    let mut other = TcpStream::connect(address(&app)?).await?;
+    assert_eq!(health(&mut other).await?, "HTTP/1.1 200");
+    // A quarter of three quarters of the files.
+    let metrics = app.monitor("/metrics").await?.body;
+    assert!(
+        metrics.contains("heyi_http_connections_refused_total 202"),
+        "{metrics}"
+    );
     app.finish().await
 }
 

@@ -51,7 +51,7 @@ pub(super) const CONFIRMED: &str = "paid";
 pub enum Asker {
     /// The person whose order is in Redis.
     Person(OpenId),
-    /// The client's network, for an order that is not.
+    /// The client's site (IPv6 /48, IPv4 /24), for an order that is not.
     Network(IpAddr),
 }
 
