@@ -132,6 +132,15 @@ impl Orders {
         Ok(())
     }
 
+    /// Whether orders of this person are refused.
+    pub async fn is_blocked(&self, openid: &OpenId) -> Result<bool, CacheError> {
+        Ok(self
+            .redis
+            .shared()
+            .exists(self.keys.blocked(openid))
+            .await?)
+    }
+
     /// Lets a person make orders again.
     pub async fn unblock(&self, openid: &OpenId) -> Result<(), CacheError> {
         let mark = Cmd::del(self.keys.blocked(openid));

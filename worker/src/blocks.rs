@@ -1,7 +1,7 @@
 //! Copies the list of blocked people from MongoDB to where it is looked at: their codes, and marks in Redis.
 //!
-//! `/newOrder` asks Redis only, which may lose its data, and a promotion does not ask at all. So every worker does this
-//! again and again; any number may do it at the same time.
+//! `/newOrder` and promotions ask Redis only, which may lose its data. So every worker does this again and again; any number
+//! may do it at the same time.
 
 use std::time::Duration;
 
@@ -10,15 +10,39 @@ use heyi_common::{
     order::OpenId,
     outage,
 };
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::Context;
 
-/// Codes of blocked people are down this long after their promotion, at most.
+/// Codes that were promoted without a mark in Redis are down this long after it, at most.
 const EVERY: Duration = Duration::from_secs(20);
 /// How long a mark in Redis lives unless it is written again.
 pub(crate) const MARK_TTL: Duration = Duration::from_secs(600);
+
+/// The longest that a promotion waits for the mark.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Takes the codes of `openid` down if Redis has its mark: a code may just have been promoted. A failure leaves that to
+/// [`watch`], so that promotions do not depend on it.
+pub(crate) async fn apply_mark(context: &Context, openid: &OpenId) {
+    let apply = async {
+        if context.orders.is_blocked(openid).await? {
+            context
+                .store
+                .take_down(std::slice::from_ref(openid))
+                .await?;
+        }
+        anyhow::Ok(())
+    };
+    let applied = timeout(PATIENCE, apply).await;
+    if let Err(error) = applied.map_err(anyhow::Error::from).flatten() {
+        tracing::debug!(
+            error = format!("{error:#}"),
+            "a block cannot be applied to a new code yet"
+        );
+    }
+}
 
 /// Works until `stop`.
 pub(crate) async fn watch(context: Context, stop: CancellationToken) {

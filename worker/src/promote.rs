@@ -18,7 +18,7 @@ use heyi_common::{
 };
 
 use crate::{
-    Context,
+    Context, blocks,
     retry_delay::{retry_delay, waited_for},
 };
 
@@ -221,6 +221,7 @@ async fn write(context: &Context, order: &Order, payment: &Payment) -> Result<Ou
         }
     };
     crash::point(Point::CodeWritten);
+    blocks::apply_mark(context, &order.openid).await;
     context.store.insert_mapping(&code.mapping()).await?;
     Ok(repeat(&order.out_trade_no, &code.payjs_order_id, payment))
 }

@@ -76,7 +76,8 @@ impl Store {
         self.take_down(blocked).await
     }
 
-    async fn take_down(&self, blocked: &[OpenId]) -> Result<u64> {
+    /// Takes all codes of these people down. Returns how many were not.
+    pub async fn take_down(&self, blocked: &[OpenId]) -> Result<u64> {
         if blocked.is_empty() {
             return Ok(0);
         }

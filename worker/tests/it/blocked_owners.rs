@@ -168,6 +168,22 @@ async fn a_worker_takes_later_codes_down_and_marks_a_redis_that_lost_everything(
 }
 
 #[tokio::test]
+async fn an_order_of_before_the_block_becomes_a_code_that_is_down() -> Result<()> {
+    let case = Case::new(World::new().await?).await?;
+    let (shop, client) = (&case.shop, &case.client);
+    let worker = shop.world.worker().await?;
+    let order = client.order(&case.cheat, "小店", 990).await?;
+    json(shop, &["code", "disable", "--owner", &case.cheat.openid]).await?;
+    let payment = shop.world.sandbox.order(&order)?;
+    shop.world.sandbox.pay(&payment)?;
+    let id = client.code_of(&order["out_trade_no"]).await?;
+    let page = client.get("/qr", &params(&[("id", &id)])).await?;
+    assert_eq!(page.status, 410, "{}", page.body);
+    worker.stop().await?;
+    Box::pin(case.close()).await
+}
+
+#[tokio::test]
 async fn new_orders_do_not_need_mongodb_to_be_refused() -> Result<()> {
     let mut case = Case::new(World::with_own_stores().await?).await?;
     let alice = case.client.login("alice").await?;

@@ -14,7 +14,7 @@ pub(super) async fn set_disabled(
     out: &Out,
 ) -> anyhow::Result<()> {
     let codes = if disabled {
-        let codes = context.store.block_owner(openid).await?;
+        context.store.block_owner(openid).await?;
         let marked = context
             .orders
             .block(std::slice::from_ref(openid), MARK_TTL)
@@ -23,7 +23,8 @@ pub(super) async fn set_disabled(
             "the codes are disabled, but Redis is out of reach: new orders are refused once a worker has marked \
              the person there, which takes less than a minute after Redis is back",
         )?;
-        codes
+        // A worker that has just promoted an order may have seen no mark.
+        context.store.block_owner(openid).await?
     } else {
         let Some(codes) = context.store.unblock_owner(openid).await? else {
             bail!("the codes of {openid} are not disabled");
