@@ -40,6 +40,8 @@
 //! | `heyi:notify:rejected` | stream, at most about 10,000 | events whose signature is false |
 //! | `heyi:notify:heartbeats` | hash by consumer | a value that changes every 2 s while the consumer lives |
 //! | `heyi:confirms` | sorted set by turn | confirms that wait for their turn, JSON |
+//! | `heyi:confirms:turns` | hash | `round`: the round of the last turn; `number`: how many confirms have waited |
+//! | `heyi:confirms:next:<asker>` | string, EX 1 h | the round in which an asker has the next turn |
 //! | `heyi:confirms:<asker>` | set, EX 1 h | the orders of which an asker has a confirm on its way |
 //! | `heyi:confirm:<out_trade_no>` | string, EX 30 s | a confirm was queued a moment ago; `paid` for 10 min once PayJS said so |
 //! | `heyi:letter:<payjs_order_id>` | string | the dead letter of a payment; for a year after it was dropped |

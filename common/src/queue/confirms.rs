@@ -2,8 +2,10 @@
 //!
 //! PayJS blocks who asks too often, so questions take turns: one a second over all workers. Confirms wait apart from
 //! the stream, so that they never delay a notify, and one is moved into the stream for each turn. Turns go round by
-//! asker. A confirm whose order has become a code meanwhile takes no turn. What waits is bounded for each asker and in all; a confirm that finds no room is not queued, and the payer asks
-//! again.
+//! asker: with 45 people who ask all the time, an honest first question waits for 45 turns. Orders that are not in Redis,
+//! which anybody can invent, are all asked about by one asker. A confirm whose order has become a code meanwhile takes
+//! no turn. What waits is bounded for each asker and in all; a confirm that finds no room is not queued, and the payer
+//! asks again.
 
 use std::{fmt, net::IpAddr, time::Duration};
 
@@ -40,8 +42,8 @@ const MOST_OF_A_PERSON: usize = 5;
 const MOST_OF_A_NETWORK: usize = 2;
 /// Rounds by which a confirm that comes back from a retry is behind.
 pub(super) const BEHIND_AFTER_RETRY: usize = MOST_OF_A_PERSON;
-/// Rounds by which a confirm of an order that is not in Redis is behind.
-const BEHIND_UNKNOWN: usize = 20;
+/// What takes part in the rounds for all networks together.
+const NETWORKS: &str = "networks";
 
 /// The mark of an order that PayJS said was paid.
 pub(super) const CONFIRMED: &str = "paid";
@@ -97,15 +99,17 @@ impl Queue {
         payjs_order_id: &str,
         asker: &Asker,
     ) -> Result<Confirming, WriteError> {
-        let (own, all, behind) = match asker {
-            Asker::Person(_) => (MOST_OF_A_PERSON, MOST_WAITING, 0),
-            Asker::Network(_) => (MOST_OF_A_NETWORK, MOST_WAITING_UNKNOWN, BEHIND_UNKNOWN),
+        let (own, all) = match asker {
+            Asker::Person(_) => (MOST_OF_A_PERSON, MOST_WAITING),
+            Asker::Network(_) => (MOST_OF_A_NETWORK, MOST_WAITING_UNKNOWN),
         };
         let mut keys = vec![self.keys.order(out_trade_no)];
         if let Asker::Person(openid) = asker {
             keys.push(self.keys.open(openid));
         }
+        let is_network = matches!(asker, Asker::Network(_));
         let asker = asker.to_string();
+        let of_rounds = if is_network { NETWORKS } else { &asker };
         let event = Event::new(Cause::Confirm {
             out_trade_no: out_trade_no.clone(),
             payjs_order_id: payjs_order_id.to_owned(),
@@ -118,10 +122,12 @@ impl Queue {
         let mut write = redis::cmd("EVAL");
         write
             .arg(include_str!("lua/confirm.lua"))
-            .arg(3 + keys.len())
+            .arg(5 + keys.len())
             .arg(self.keys.confirm(out_trade_no))
             .arg(self.keys.confirms_of(partition, &asker))
             .arg(self.keys.confirms(partition))
+            .arg(self.keys.confirm_turns(partition))
+            .arg(self.keys.next_round(partition, of_rounds))
             .arg(keys)
             .arg(out_trade_no.as_str())
             .arg(SAME_ORDER_EVERY.as_secs())
@@ -129,7 +135,6 @@ impl Queue {
             .arg(all)
             .arg(ASKER_TTL.as_secs())
             .arg(PAID_TTL.as_secs())
-            .arg(behind)
             .arg(member);
         crash::point(Point::ConfirmBefore);
         let mut answers = self.redis.write(vec![write]).await?;
@@ -156,6 +161,7 @@ impl Queue {
         let () = Script::new(include_str!("lua/next_confirm.lua"))
             .key(self.keys.confirms(partition))
             .key(self.keys.notify(partition))
+            .key(self.keys.confirm_turns(partition))
             .arg(self.keys.orders(partition))
             .arg(MOST_AT_ONCE)
             .invoke_async(&mut self.connection())

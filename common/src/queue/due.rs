@@ -32,6 +32,7 @@ impl Queue {
                 .key(self.keys.retry(partition))
                 .key(self.keys.notify(partition))
                 .key(self.keys.confirms(partition))
+                .key(self.keys.confirm_turns(partition))
                 .arg(SLICE)
                 .arg(u64::try_from(LONGEST_WAIT.as_millis()).unwrap_or(u64::MAX))
                 .arg(BEHIND_AFTER_RETRY)

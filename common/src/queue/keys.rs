@@ -125,6 +125,16 @@ impl Keys {
         self.of(partition, "confirms")
     }
 
+    /// The round that confirms are in, and how many have come.
+    pub fn confirm_turns(&self, partition: Partition) -> String {
+        self.of(partition, "confirms:turns")
+    }
+
+    /// The round in which an asker has the next turn.
+    pub fn next_round(&self, partition: Partition, asker: &str) -> String {
+        self.of(partition, &format!("confirms:next:{asker}"))
+    }
+
     /// The orders of which an asker has a confirm on its way.
     pub fn confirms_of(&self, partition: Partition, asker: &str) -> String {
         self.of(partition, &format!("confirms:{asker}"))

@@ -1,7 +1,7 @@
 -- Moves parked events whose time has come back, a bounded number at once: confirms to those that wait for their turn, all
 -- others into the stream.
--- KEYS: the retry set, the stream, the waiting confirms.
--- ARGV: the most to move, the longest wait of any event in ms, turns that a confirm comes behind the first.
+-- KEYS: the retry set, the stream, the waiting confirms, their turns.
+-- ARGV: the most to move, the longest wait of any event in ms, rounds that a confirm comes behind.
 -- Returns how many it moved.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -16,8 +16,9 @@ for _, member in ipairs(parked) do
   redis.call('ZREM', KEYS[1], member)
   local event = cjson.decode(member)
   if event.confirm then
-    local first = redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')
-    redis.call('ZADD', KEYS[3], (first[2] or 0) + ARGV[3], member)
+    local number = redis.call('HINCRBY', KEYS[4], 'number', 1)
+    local round = redis.call('HGET', KEYS[4], 'round') or 0
+    redis.call('ZADD', KEYS[3], round + ARGV[3] + number % 1000000 / 1000000, member)
   else
     local fields = {}
     for name, value in pairs(event) do

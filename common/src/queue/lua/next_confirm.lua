@@ -1,9 +1,11 @@
 -- Puts the confirm whose turn it is into the stream, with the field `turn`. Confirms whose order is gone, most likely because
 -- it has become a code, go before it and take no turn: the worker looks first, and may send them back. Returns how many
 -- it moved.
--- KEYS: the waiting confirms, the stream. ARGV: what the order's number follows in the key of an order, the most to move.
+-- KEYS: the waiting confirms, the stream, the turns. ARGV: what the order's number follows in the key of an order, the most to move.
 local moved = 0
-for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, ARGV[2] - 1)) do
+local waiting = redis.call('ZRANGE', KEYS[1], 0, ARGV[2] - 1, 'WITHSCORES')
+for place = 1, #waiting, 2 do
+  local member, round = waiting[place], math.floor(waiting[place + 1])
   local fields = {}
   local event = cjson.decode(member)
   for name, value in pairs(event) do
@@ -24,6 +26,9 @@ for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, ARGV[2] - 1)) do
   redis.call('XADD', KEYS[2], '*', unpack(fields))
   moved = moved + 1
   if takes_turn then
+    if round > tonumber(redis.call('HGET', KEYS[3], 'round') or 0) then
+      redis.call('HSET', KEYS[3], 'round', round)
+    end
     return moved
   end
 end
