@@ -5,8 +5,8 @@ use std::time::Duration;
 use heyi_common::{
     crash::{self, Point},
     order::OutTradeNo,
-    payjs::{Check, PayJsError},
-    queue::{Event, Outcome},
+    payjs::{Check, PaidAnswer, PayJsError},
+    queue::{DeadReason, Event, Outcome},
 };
 
 use crate::{Context, promote::Trouble, retry_delay::retry_delay};
@@ -43,20 +43,18 @@ pub(crate) async fn confirm(
     }
     match context.payjs.check(payjs_order_id).await {
         Ok(Check::Unpaid) => Ok(Outcome::Nothing),
-        Ok(Check::Paid(answer)) => {
-            crash::point(Point::ConfirmChecked);
-            event.told = event.told.saturating_add(1);
-            let queued = context
-                .queue
-                .enqueue_answer(&answer.out_trade_no, answer.form());
-            queued.await.map_err(Trouble::Queue)?;
-            crash::point(Point::ConfirmAnswered);
-            tracing::info!(
-                order.out_trade_no = %answer.out_trade_no,
-                payment.payjs_order_id = answer.payjs_order_id,
-                "PayJS confirmed a payment"
+        Ok(Check::Foreign(number)) => {
+            tracing::warn!(
+                order.out_trade_no = %out_trade_no,
+                payment.payjs_order_id = payjs_order_id,
+                payment.out_trade_no = number,
+                "a payer named a payment of another shop of the merchant"
             );
             Ok(Outcome::Nothing)
+        }
+        Ok(Check::Paid(answer)) => {
+            event.told = event.told.saturating_add(1);
+            enqueue(context, &answer).await
         }
         Err(PayJsError::Refused(words)) if event.refusals >= MOST_REFUSALS && event.told == 0 => {
             tracing::warn!(order.out_trade_no = %out_trade_no, error = words, "PayJS does not confirm");
@@ -75,6 +73,26 @@ pub(crate) async fn confirm(
                 error: format!("PayJS refused: {words}"),
             })
         }
+        Err(error @ PayJsError::Unreadable(_)) => Ok(Outcome::Dead {
+            reason: DeadReason::Poison,
+            error: error.to_string(),
+        }),
         Err(error) => Err(Trouble::PayJs(error)),
     }
+}
+
+/// Makes an event of the answer that an order was paid.
+async fn enqueue(context: &Context, answer: &PaidAnswer) -> Result<Outcome, Trouble> {
+    crash::point(Point::ConfirmChecked);
+    let queued = context
+        .queue
+        .enqueue_answer(&answer.out_trade_no, answer.form());
+    queued.await.map_err(Trouble::Queue)?;
+    crash::point(Point::ConfirmAnswered);
+    tracing::info!(
+        order.out_trade_no = %answer.out_trade_no,
+        payment.payjs_order_id = answer.payjs_order_id,
+        "PayJS confirmed a payment"
+    );
+    Ok(Outcome::Nothing)
 }

@@ -10,7 +10,7 @@ use axum::{
 use heyi_common::{
     order::OutTradeNo,
     payjs::{NotAPaymentNumber, PaymentNumber},
-    queue::{Asker, Confirming, dead::REFUNDED},
+    queue::{Asker, Confirming, PaymentRef, dead::REFUNDED},
     store::Mapping,
 };
 use jiff::Timestamp;
@@ -68,13 +68,19 @@ pub(super) async fn check_order(
     if let Some(mapping) = state.store.mapping(number).await? {
         return Ok(checked(&mapping));
     }
-    if let Some(reason) = state.queue.failure(number).await.map_err(redis_away)? {
-        return Err(failed(&reason));
+    let failure = state.queue.failure(number).await.map_err(redis_away)?;
+    if let Some(reason) = &failure
+        && !is_new(&state, number, payment.as_ref()).await?
+    {
+        return Err(failed(reason));
     }
     if let Some(order) = state.orders.get(number).await? {
         if let Some(payment) = payment {
             let asker = Asker::Person(order.openid);
-            confirm(&state, number, order.created_at, &payment, &asker).await?;
+            let confirming = confirm(&state, number, order.created_at, &payment, &asker).await?;
+            if let (Some(reason), Confirming::Asked | Confirming::Full) = (failure, confirming) {
+                return Err(failed(&reason));
+            }
         }
         return Err(pending());
     }
@@ -91,12 +97,29 @@ pub(super) async fn check_order(
     Err(
         match confirm(&state, number, made_at, &payment, &asker).await? {
             Confirming::Queued | Confirming::Waiting => pending(),
-            Confirming::Asked => unknown(),
+            Confirming::Asked => failure.map_or_else(unknown, |reason| failed(&reason)),
             Confirming::Full => Error::TooManyRequests {
                 retry_after: RETRY_AFTER_SECONDS,
             },
         },
     )
+}
+
+/// Whether the named payment is another than that of the order's failure, so that PayJS must be asked about it.
+async fn is_new(
+    state: &AppState,
+    number: &OutTradeNo,
+    payment: Option<&PaymentNumber>,
+) -> Result<bool, Error> {
+    let Some(payment) = payment else {
+        return Ok(false);
+    };
+    let payment = PaymentRef {
+        out_trade_no: number.clone(),
+        payjs_order_id: payment.as_str().to_owned(),
+    };
+    let has_letter = state.queue.has_letter(&payment).await;
+    Ok(!has_letter.map_err(redis_away)?)
 }
 
 /// Has PayJS asked about a payment, if it can be one of this order.

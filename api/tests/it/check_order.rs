@@ -1,5 +1,5 @@
 use anyhow::{Context, Result};
-use heyi_common::queue::dead::Page;
+use heyi_common::queue::{PaymentRef, dead::Page};
 use heyi_sandbox::{
     Knobs,
     servers::Server,
@@ -230,6 +230,52 @@ async fn an_order_that_redis_lost_is_asked_about_and_becomes_a_dead_letter() -> 
     assert_eq!(letters.len(), 1);
     assert_eq!(letters[0].field("reason"), "order_missing");
     assert_eq!(letters[0].out_trade_no(), number);
+    app.finish().await
+}
+
+/// The order's failure is of one payment; its right payment may come later, without a notify.
+#[tokio::test]
+async fn another_payment_of_a_failed_order_is_asked_about() -> Result<()> {
+    let app = TestApp::start().await?;
+    let alice = app.client.login("alice").await?;
+    app.world.sandbox.set_knobs(Knobs {
+        lose_notifies: u32::MAX,
+        ..Knobs::default()
+    });
+    let (number, payment) = app.client.pay(&alice, "小店", 990).await?;
+    let unpaid = app.client.order(&alice, "小店 2", 990).await?;
+    let not_paid = app.world.sandbox.order(&unpaid)?;
+    let unpaid = unpaid["out_trade_no"].as_str();
+    let queue = app.world.queue()?;
+    for number in [number.as_str(), unpaid] {
+        let failed = queue.keys().failed(&number.parse()?);
+        let () = app.redis()?.set(&failed, "mismatch").await?;
+    }
+    let check = async |number: &str, payment: &str| {
+        let asked = params(&[("out_trade_no", number), ("payjs_order_id", payment)]);
+        app.client.get("/checkOrder", &asked).await
+    };
+    // Of the payment that failed, all is known.
+    let third = app.client.order(&alice, "小店 3", 990).await?;
+    let failed = PaymentRef {
+        out_trade_no: number.parse()?,
+        payjs_order_id: app.world.sandbox.order(&third)?,
+    };
+    let () = app.redis()?.set(queue.keys().letter(&failed), "1").await?;
+    let answer = check(&number, &failed.payjs_order_id).await?;
+    assert_eq!(answer.text("state"), "failed");
+
+    assert_eq!(check(&number, &payment).await?.text("state"), "pending");
+    assert_eq!(check(unpaid, &not_paid).await?.text("state"), "pending");
+    let _worker = app.world.worker().await?;
+    eventually("the code", async || {
+        Ok(check(&number, &payment).await?.status == 200)
+    })
+    .await?;
+    eventually("it was not paid", async || {
+        Ok(check(unpaid, &not_paid).await?.text("state") == "failed")
+    })
+    .await?;
     app.finish().await
 }
 

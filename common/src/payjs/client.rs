@@ -35,6 +35,9 @@ pub enum PayJsError {
     /// No answer, a broken one, or one that is not signed. Ask again later.
     #[error("PayJS is out of reach: {0:#}")]
     OutOfReach(#[source] anyhow::Error),
+    /// A signed answer says that an order was paid, but cannot be read. Asking again gets the same answer.
+    #[error("PayJS says that an order was paid, but its answer lacks a usable {0}")]
+    Unreadable(&'static str),
 }
 
 /// What `check` knows of an order.
@@ -44,6 +47,8 @@ pub enum Check {
     Unpaid,
     /// Paid.
     Paid(Box<PaidAnswer>),
+    /// Paid, but the number of the order is not one of ours: another shop of the merchant made it.
+    Foreign(String),
 }
 
 /// PayJS's signed answer that an order was paid. It names the order, which need not be the one that was asked about.
@@ -66,25 +71,30 @@ impl PaidAnswer {
     /// Reads an answer in the form in which [`form`](Self::form) writes it. Its signature is checked by
     /// [`is_signed`](Self::is_signed).
     pub fn parse(form: &str, mchid: &str) -> Option<Self> {
-        Self::of(form::parse(form.as_bytes()).ok()?, mchid)
+        Self::of(form::parse(form.as_bytes()).ok()?, mchid).ok()
     }
 
-    fn of(params: Params, mchid: &str) -> Option<Self> {
+    /// An error is the name of a field that is missing or cannot be used.
+    fn of(params: Params, mchid: &str) -> Result<Self, &'static str> {
         let set = |name| {
             text(&params, name)
                 .filter(|value| *value != "0")
                 .map(str::to_owned)
+                .ok_or(name)
         };
-        if text(&params, "status") != Some("1")
-            || text(&params, "mchid").is_some_and(|named| named != mchid)
-        {
-            return None;
+        if text(&params, "status") != Some("1") {
+            return Err("status");
         }
-        Some(Self {
-            out_trade_no: text(&params, "out_trade_no")?.parse().ok()?,
+        if text(&params, "mchid").is_some_and(|named| named != mchid) {
+            return Err("mchid");
+        }
+        let parsed = set("out_trade_no")?.parse();
+        let total_fee = set("total_fee")?.parse();
+        Ok(Self {
+            out_trade_no: parsed.map_err(|_| "out_trade_no")?,
             payjs_order_id: set("payjs_order_id")?,
             transaction_id: set("transaction_id")?,
-            total_fee: text(&params, "total_fee")?.parse().ok()?,
+            total_fee: total_fee.map_err(|_| "total_fee")?,
             paid_time: set("paid_time")?,
             params,
         })
@@ -137,9 +147,16 @@ impl Client {
         if text(&reply, "status") != Some("1") {
             return Ok(Check::Unpaid);
         }
+        let is_ours = |number: &str| {
+            let number = number.parse::<OutTradeNo>().ok();
+            number.is_some_and(|number| number.made_at().is_some())
+        };
+        if let Some(number) = text(&reply, "out_trade_no").filter(|number| !is_ours(number)) {
+            return Ok(Check::Foreign(number.to_owned()));
+        }
         PaidAnswer::of(reply, &self.mchid)
             .map(|answer| Check::Paid(Box::new(answer)))
-            .ok_or_else(|| broken("a paid answer to check lacks a field"))
+            .map_err(PayJsError::Unreadable)
     }
 
     /// Gives all the money of an order back.

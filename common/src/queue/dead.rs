@@ -228,9 +228,11 @@ impl Queue {
 
     /// Remembers that the payment of an order was given back.
     pub async fn mark_refunded(&self, out_trade_no: &OutTradeNo) -> RedisResult<()> {
-        let key = self.keys.failed(out_trade_no);
-        self.connection()
-            .set_ex(key, REFUNDED, FAILED_TTL_SECONDS)
+        Script::new(include_str!("lua/mark_refunded.lua"))
+            .key(self.keys.failed(out_trade_no))
+            .arg(REFUNDED)
+            .arg(FAILED_TTL_SECONDS)
+            .invoke_async(&mut self.connection())
             .await
     }
 

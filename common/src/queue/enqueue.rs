@@ -31,8 +31,15 @@ impl Queue {
         form: String,
     ) -> Result<(), WriteError> {
         crash::point(Point::EnqueueBefore);
-        self.enqueue_paid(out_trade_no, Cause::Notify { form }, None)
-            .await?;
+        let event = Event::new(Cause::Notify { form });
+        let fields = event.fields();
+        let length = fields.iter().map(|(_, value)| value.len()).sum::<usize>() + BESIDE_FORM;
+        let stream = self.keys.notify(self.keys.partition(out_trade_no));
+        let order = self.keys.order(out_trade_no);
+        let mut add = Cmd::with_capacity(ARGUMENTS, length);
+        add.arg("XADD").arg(stream).arg("*").arg(&fields[..]);
+        let live = Cmd::expire(order, PAID_TTL.as_secs().cast_signed());
+        self.redis.write(vec![live, add]).await?;
         crash::point(Point::EnqueueAfter);
         Ok(())
     }
@@ -43,27 +50,18 @@ impl Queue {
         out_trade_no: &OutTradeNo,
         form: String,
     ) -> Result<(), WriteError> {
-        let mark = self.keys.confirm(out_trade_no);
-        let confirmed = Cmd::set_ex(mark, CONFIRMED, CONFIRMED_TTL.as_secs());
-        self.enqueue_paid(out_trade_no, Cause::Answer { form }, Some(confirmed))
-            .await
-    }
-
-    async fn enqueue_paid(
-        &self,
-        out_trade_no: &OutTradeNo,
-        cause: Cause,
-        also: Option<Cmd>,
-    ) -> Result<(), WriteError> {
-        let event = Event::new(cause);
-        let fields = event.fields();
-        let length = fields.iter().map(|(_, value)| value.len()).sum::<usize>() + BESIDE_FORM;
-        let stream = self.keys.notify(self.keys.partition(out_trade_no));
-        let order = self.keys.order(out_trade_no);
-        let mut add = Cmd::with_capacity(ARGUMENTS, length);
-        add.arg("XADD").arg(stream).arg("*").arg(&fields[..]);
-        let mut write = vec![Cmd::expire(order, PAID_TTL.as_secs().cast_signed()), add];
-        write.extend(also);
-        self.redis.write(write).await.map(drop)
+        let event = Event::new(Cause::Answer { form });
+        // With its text, since a write cannot load a script that Redis does not know.
+        let mut add = redis::cmd("EVAL");
+        add.arg(include_str!("lua/answer.lua"))
+            .arg(3)
+            .arg(self.keys.order(out_trade_no))
+            .arg(self.keys.confirm(out_trade_no))
+            .arg(self.keys.notify(self.keys.partition(out_trade_no)))
+            .arg(PAID_TTL.as_secs())
+            .arg(CONFIRMED)
+            .arg(CONFIRMED_TTL.as_secs())
+            .arg(&event.fields()[..]);
+        self.redis.write(vec![add]).await.map(drop)
     }
 }

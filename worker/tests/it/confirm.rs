@@ -17,7 +17,7 @@ pub(crate) async fn paid_in_silence(shop: &Shop) -> Result<(Order, String)> {
     Ok((order, payjs_order_id))
 }
 
-async fn pay_in_silence(shop: &Shop, order: &Order) -> Result<String> {
+pub(crate) async fn pay_in_silence(shop: &Shop, order: &Order) -> Result<String> {
     shop.world.sandbox.set_knobs(Knobs {
         lose_notifies: u32::MAX,
         ..Knobs::default()

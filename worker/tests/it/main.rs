@@ -13,6 +13,7 @@ mod backup;
 mod blocked_owners;
 mod clock;
 mod confirm;
+mod confirm_turns;
 mod consumers;
 mod crash;
 mod crash_points;
