@@ -65,7 +65,7 @@ async fn old_documents_that_block_the_unique_index_are_named() -> Result<()> {
     codes.insert_many(old).await?;
     let worker = is_told(&shop.world, "documents in codes have no out_trade_no").await?;
     codes.delete_many(doc! {}).await?;
-    is_promoted(shop, worker).await
+    Box::pin(is_promoted(shop, worker)).await
 }
 
 #[tokio::test]
@@ -76,7 +76,7 @@ async fn two_documents_of_one_order_are_named() -> Result<()> {
     codes.insert_many(twice).await?;
     let worker = is_told(&shop.world, "several documents in codes have out_trade_no").await?;
     codes.delete_many(doc! {}).await?;
-    is_promoted(shop, worker).await
+    Box::pin(is_promoted(shop, worker)).await
 }
 
 #[tokio::test]
@@ -88,7 +88,7 @@ async fn an_index_of_that_name_that_is_not_unique_is_named() -> Result<()> {
         let name = codes.create_index(index).await?.index_name;
         let worker = is_told(&shop.world, "takes its place and is not unique").await?;
         codes.drop_index(name).await?;
-        is_promoted(shop, worker).await?;
+        Box::pin(is_promoted(shop, worker)).await?;
     }
     Ok(())
 }
@@ -116,7 +116,7 @@ async fn a_unique_index_of_another_name_is_enough_and_one_of_another_field_is_na
     );
     assert!(!said.contains("by_order takes its place"), "{said}");
     let worker = shop.world.worker().await?;
-    is_promoted(shop, worker).await
+    Box::pin(is_promoted(shop, worker)).await
 }
 
 #[tokio::test]
@@ -159,7 +159,7 @@ async fn a_single_server_works_and_doctor_says_that_it_is_no_replica_set() -> Re
     let said = doctor(&shop.world).await?;
     assert!(said.contains("run it with --replSet"), "{said}");
     let worker = shop.world.worker().await?;
-    is_promoted(shop, worker).await
+    Box::pin(is_promoted(shop, worker)).await
 }
 
 #[tokio::test]
@@ -199,7 +199,7 @@ async fn a_missing_user_a_wrong_password_and_missing_rights_are_named() -> Resul
         .filter(|line| line.contains("mongodb"))
         .collect();
     assert!(lines.iter().all(|line| line.starts_with("ok")), "{said}");
-    is_promoted(shop, worker).await
+    Box::pin(is_promoted(shop, worker)).await
 }
 
 #[tokio::test]
@@ -240,7 +240,7 @@ async fn an_event_about_an_unreadable_document_is_a_dead_letter() -> Result<()> 
         "{}",
         worker.log()
     );
-    is_promoted(shop, worker).await
+    Box::pin(is_promoted(shop, worker)).await
 }
 
 #[tokio::test]
