@@ -66,22 +66,22 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
     accepting.transpose().map(|_| ())
 }
 
-/// Compares the settings with those of the installation. A process that differs ends.
+/// Compares the settings with those of the installation, also later. A process that differs ends.
 async fn check_installation(state: AppState, stop: CancellationToken) -> anyhow::Result<()> {
     let (redis, store) = (state.redis.clone(), state.store.clone());
     let installation = Installation::new(&state.config, redis, state.queue.keys(), store);
-    match stop
-        .run_until_cancelled(installation.until_checked(|_| {}))
-        .await
-    {
-        Some(Ok(())) => state.set_installed(),
-        Some(Err(error)) => {
-            stop.cancel();
-            return Err(error.into());
+    let differs = async {
+        if let Err(error) = installation.until_checked(|_| {}).await {
+            return error;
         }
-        None => {}
-    }
-    Ok(())
+        state.set_installed();
+        installation.keep_checking().await
+    };
+    let Some(error) = stop.run_until_cancelled(differs).await else {
+        return Ok(());
+    };
+    stop.cancel();
+    Err(error.into())
 }
 
 /// One thread for each core.

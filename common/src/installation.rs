@@ -22,6 +22,8 @@ use crate::{
 const AGAIN: Duration = Duration::from_millis(500);
 /// How long one look may take.
 const CHECK_WITHIN: Duration = Duration::from_secs(10);
+/// How often a running process looks again.
+const EVERY: Duration = Duration::from_secs(10);
 const LAG: Duration = Duration::from_secs(2);
 const WAITING: &str =
     "waiting for Redis and MongoDB, to compare the settings with those of the installation";
@@ -31,6 +33,9 @@ const WAITING: &str =
 pub struct Record {
     /// Random. The same in Redis and in MongoDB.
     pub id: String,
+    /// The number of the database in `redis.url`.
+    #[serde(default)]
+    pub redis_database: i64,
     /// `redis.prefix`
     pub prefix: String,
     /// `queue.partitions`
@@ -88,6 +93,12 @@ pub enum InstallationError {
         /// The id in MongoDB, or that there is none.
         mongo: String,
     },
+    /// Redis holds no record, but MongoDB does.
+    #[error(
+        "Redis holds no record of this installation, but MongoDB does: does redis.url name another Redis? One that lost \
+         its data gets the record back when the api or a worker starts"
+    )]
+    NotInRedis,
     /// Redis did not answer.
     #[error("Redis did not answer")]
     Redis(#[from] redis::RedisError),
@@ -104,7 +115,10 @@ impl InstallationError {
     pub fn is_final(&self) -> bool {
         matches!(
             self,
-            Self::Differs { .. } | Self::TwoInstallations { .. } | Self::Broken(_)
+            Self::Differs { .. }
+                | Self::TwoInstallations { .. }
+                | Self::NotInRedis
+                | Self::Broken(_)
         ) || matches!(self, Self::Store(error) if error.is_unreadable())
     }
 }
@@ -123,6 +137,7 @@ impl Installation {
     pub fn new(config: &Config, redis: Redis, keys: &Keys, store: Store) -> Self {
         let own = Record {
             id: hex::encode(rand::random::<[u8; 8]>()),
+            redis_database: redis.database(),
             prefix: config.redis.prefix.clone(),
             partitions: config.queue.partitions,
             database: config.mongo.database.clone(),
@@ -208,6 +223,52 @@ impl Installation {
         }
     }
 
+    /// Checks every now and then. Ends when this process must not go on.
+    pub async fn keep_checking(&self) -> InstallationError {
+        loop {
+            sleep(EVERY).await;
+            match timeout(CHECK_WITHIN, self.check()).await {
+                Ok(Err(error)) if error.is_final() => return error,
+                // Who needs the stores tells that they are away.
+                _ => {}
+            }
+        }
+    }
+
+    /// Compares this process's settings with both records and makes none.
+    pub async fn compare_all(&self) -> Result<(), InstallationError> {
+        let in_mongo = self.store.installation().await?;
+        match self.in_redis().await? {
+            Some(in_redis) => self.compare_with(&in_redis, in_mongo).await,
+            None if in_mongo.is_empty() => Ok(()),
+            None => Err(self
+                .compare_any(&in_mongo)
+                .err()
+                .unwrap_or(InstallationError::NotInRedis)),
+        }
+    }
+
+    /// Compares this process's settings with the record in Redis, where there is one.
+    pub async fn compare_with_redis(&self) -> Result<(), InstallationError> {
+        match self.in_redis().await? {
+            Some(in_redis) => self.compare(&in_redis, Place::Redis),
+            None => Ok(()),
+        }
+    }
+
+    /// Finds no difference to one of these records.
+    fn compare_any(&self, records: &[Record]) -> Result<(), InstallationError> {
+        let mut compared = records
+            .iter()
+            .map(|record| self.compare(record, Place::MongoDb));
+        let first = compared.next().unwrap_or(Ok(()));
+        if compared.any(|other| other.is_ok()) {
+            Ok(())
+        } else {
+            first
+        }
+    }
+
     /// The record in Redis and those in MongoDB, as they are.
     pub async fn records(&self) -> Result<(Option<Record>, Vec<Record>), InstallationError> {
         Ok((self.in_redis().await?, self.store.installation().await?))
@@ -225,7 +286,9 @@ impl Installation {
     fn compare(&self, record: &Record, place: Place) -> Result<(), InstallationError> {
         let own = settings(&self.own).into_iter().zip(settings(record));
         for ((setting, own), (_, recorded)) in own {
-            if own != recorded {
+            // Commands of the operator that ask no gateway need not know the merchant.
+            let is_unknown = own.is_empty();
+            if own != recorded && !is_unknown {
                 return Err(InstallationError::Differs {
                     setting,
                     own,
@@ -254,8 +317,12 @@ impl Installation {
 }
 
 /// What is compared, by the names of the settings.
-fn settings(record: &Record) -> [(&'static str, String); 4] {
+fn settings(record: &Record) -> [(&'static str, String); 5] {
     [
+        (
+            "the database number in redis.url",
+            record.redis_database.to_string(),
+        ),
         ("redis.prefix", record.prefix.clone()),
         ("queue.partitions", record.partitions.to_string()),
         ("mongo.database", record.database.clone()),

@@ -60,6 +60,11 @@ impl Redis {
         })
     }
 
+    /// The number of the database that `redis.url` names.
+    pub fn database(&self) -> i64 {
+        self.masters.database()
+    }
+
     /// The connection that all commands but blocking ones share.
     pub fn shared(&self) -> Shared {
         Shared {

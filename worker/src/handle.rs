@@ -38,7 +38,11 @@ pub(crate) async fn handle(
             if trouble.is_of_the_store() {
                 handler.intake.close(&why);
             }
-            outage::report_explained("cannot handle an event, trying again", trouble.as_error(), &why);
+            outage::report_explained(
+                "cannot handle an event, trying again",
+                trouble.as_error(),
+                &why,
+            );
             try_again(event, &why)
         }
     };

@@ -51,7 +51,13 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
         .run_until_cancelled(installation.until_checked(|why| intake.starting(why)))
         .await;
     let result = match checked {
-        Some(Ok(())) => work(context, &config, (intake, open), tasks, watchdog, stop).await,
+        Some(Ok(())) => {
+            let work = work(context, &config, (intake, open), tasks, watchdog, stop);
+            tokio::select! {
+                worked = work => worked,
+                error = installation.keep_checking() => Err(error.into()),
+            }
+        }
         Some(Err(error)) => Err(error.into()),
         None => Ok(()),
     };

@@ -35,6 +35,15 @@ pub enum Command {
 }
 
 impl Command {
+    fn needs(&self) -> Needs {
+        match self {
+            Self::Installation(_) | Self::Doctor => Needs::Nothing,
+            Self::Queue | Self::Rejected(dead::Rejected::List(_)) => Needs::Redis,
+            Self::Dead(dead) if dead.only_reads() => Needs::Redis,
+            Self::Dead(_) | Self::Rejected(_) | Self::Code(_) => Needs::Both,
+        }
+    }
+
     /// The settings that it needs: those of PayJS only where PayJS is asked or the merchant compared.
     fn process(&self) -> Process {
         match self {
@@ -43,6 +52,15 @@ impl Command {
             Self::Queue | Self::Dead(_) | Self::Rejected(_) | Self::Code(_) => Process::Operator,
         }
     }
+}
+
+/// Which records of the installation a command compares with: with other settings it would look, or change something, in
+/// the wrong place.
+enum Needs {
+    Nothing,
+    /// It only reads the queue, also while MongoDB is away.
+    Redis,
+    Both,
 }
 
 /// Runs a command. False when it found something wrong.
@@ -54,6 +72,12 @@ pub async fn run(command: Command, json: bool) -> anyhow::Result<bool> {
     }
     let config = Config::load(command.process())?;
     let context = Context::new(&config).await?;
+    let installation = installation::of(&config, &context);
+    match command.needs() {
+        Needs::Nothing => {}
+        Needs::Redis => installation.compare_with_redis().await?,
+        Needs::Both => installation.compare_all().await?,
+    }
     match command {
         Command::Queue => queue::run(&context, &out).await?,
         Command::Dead(command) => dead::run(command, &context, &out).await?,

@@ -54,6 +54,11 @@ impl Masters {
         self.places.is_cluster()
     }
 
+    /// The number of the database in each server.
+    pub(super) fn database(&self) -> i64 {
+        self.places.database()
+    }
+
     async fn find(&self) -> RedisResult<Map> {
         let found = match &self.places {
             Places::Single(server) => vec![(SLOTS - 1, server.clone())],

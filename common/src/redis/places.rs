@@ -143,6 +143,17 @@ impl Places {
         }
     }
 
+    /// The number of the database in each server.
+    pub(super) fn database(&self) -> i64 {
+        match self {
+            Self::Single(server)
+            | Self::Sentinel {
+                pattern: server, ..
+            } => server.redis_settings().db(),
+            Self::Cluster { .. } => 0,
+        }
+    }
+
     /// Whether the keys are spread over several masters.
     pub(crate) fn is_cluster(&self) -> bool {
         matches!(self, Self::Cluster { .. })

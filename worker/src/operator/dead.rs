@@ -80,6 +80,10 @@ impl From<Shown> for Page {
 }
 
 impl Dead {
+    pub(super) fn only_reads(&self) -> bool {
+        matches!(self, Self::List(_) | Self::Show { .. })
+    }
+
     pub(super) fn asks_payjs(&self) -> bool {
         matches!(self, Self::Refund { .. })
     }

@@ -65,7 +65,12 @@ pub(super) fn of(config: &Config, context: &Context) -> Installation {
 
 fn line(record: &Record) -> String {
     format!(
-        "id {}, redis.prefix {}, queue.partitions {}, mongo.database {}, payjs.mchid {}",
-        record.id, record.prefix, record.partitions, record.database, record.merchant
+        "id {}, database {} of Redis, redis.prefix {}, queue.partitions {}, mongo.database {}, payjs.mchid {}",
+        record.id,
+        record.redis_database,
+        record.prefix,
+        record.partitions,
+        record.database,
+        record.merchant
     )
 }

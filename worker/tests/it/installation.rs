@@ -89,6 +89,28 @@ async fn a_process_that_differs_does_not_run_and_names_the_setting() -> Result<(
 }
 
 #[tokio::test]
+async fn another_database_of_the_same_redis_is_another_queue() -> Result<()> {
+    let mut shop = Shop::new().await?;
+    is_recorded(&shop).await?;
+    let own = shop.world.setting("HEYI_REDIS__URL").to_owned();
+    let (server, _) = own.rsplit_once('/').unwrap();
+    shop.world.set("HEYI_REDIS__URL", format!("{server}/9"));
+    let differs = "the database number in redis.url is \"9\" here, but \"0\" in the installation that MongoDB holds";
+    for process in [shop.world.start_worker()?, shop.world.start_api()?] {
+        let said = refusal(process).await?;
+        assert!(said.contains(differs), "{said}");
+    }
+    for command in [vec!["doctor"], vec!["dead", "drop", "1-0", "--yes"]] {
+        let refused = shop.world.operate(&command).await?;
+        let said = [refused.stdout, refused.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        assert!(said.contains(differs), "{said}");
+    }
+    shop.world.set("HEYI_REDIS__URL", own);
+    shop.close().await
+}
+
+#[tokio::test]
 async fn a_database_of_another_installation_is_not_taken_for_ours() -> Result<()> {
     let shop = Shop::new().await?;
     is_recorded(&shop).await?;
@@ -128,5 +150,66 @@ async fn a_redis_that_lost_its_disk_gets_the_record_back() -> Result<()> {
         .exec_async(&mut shop.queue.redis().shared())
         .await?;
     assert_eq!(is_recorded(&shop).await?, before);
+    shop.close().await
+}
+
+#[tokio::test]
+async fn a_command_with_other_settings_changes_and_shows_nothing() -> Result<()> {
+    let mut shop = Shop::new().await?;
+    is_recorded(&shop).await?;
+    let database = shop.world.setting("HEYI_MONGO__DATABASE").to_owned();
+    for (name, value) in [
+        ("HEYI_QUEUE__PARTITIONS", "4".to_owned()),
+        ("HEYI_MONGO__DATABASE", format!("{database}-staging")),
+    ] {
+        let own = shop.world.setting(name).to_owned();
+        shop.world.set(name, value);
+        for command in [
+            vec!["queue"],
+            vec!["dead", "list"],
+            vec!["dead", "refund", "1-0"],
+            vec!["rejected", "list"],
+            vec!["rejected", "retry", "1-0"],
+            vec!["code", "disable", "--owner", "oMallory"],
+            vec!["code", "reports"],
+        ] {
+            let refused = shop.world.operate(&command).await?;
+            let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+            assert!(!refused.status.success(), "{command:?}");
+            assert!(
+                said.contains(" in the installation that Redis holds"),
+                "{said}"
+            );
+        }
+        shop.world
+            .set(name, if own.is_empty() { "1".to_owned() } else { own });
+    }
+    assert!(shop.world.operate(&["queue"]).await?.status.success());
+    shop.close().await
+}
+
+#[tokio::test]
+async fn running_processes_restore_the_record_and_end_when_it_is_changed() -> Result<()> {
+    let shop = Shop::new().await?;
+    let (mut worker, mut api) = tokio::try_join!(shop.world.worker(), shop.world.api())?;
+    let key = shop.queue.keys().installation();
+    let mut redis = shop.queue.redis().shared();
+    redis::Cmd::del(&key).exec_async(&mut redis).await?;
+    let mut record = String::new();
+    eventually("the record is back", async || {
+        let found: Option<String> = redis::Cmd::get(&key).query_async(&mut redis).await?;
+        record = found.unwrap_or_default();
+        Ok(!record.is_empty())
+    })
+    .await?;
+    let other = record.replace("\"partitions\":1", "\"partitions\":2");
+    assert_ne!(other, record);
+    redis::Cmd::set(&key, other).exec_async(&mut redis).await?;
+    for process in [&mut worker, &mut api] {
+        assert!(!process.exited().await?.success());
+        let said = process.log();
+        assert!(said.contains("queue.partitions is \"1\" here"), "{said}");
+    }
+    redis::Cmd::set(&key, record).exec_async(&mut redis).await?;
     shop.close().await
 }
