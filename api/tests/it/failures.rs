@@ -55,7 +55,7 @@ async fn errmsg_is_in_the_language_of_who_asks() -> Result<()> {
         ("/notify", 405),
         ("/qr", 410),
         ("/qr/0.png", 410),
-        ("/report", 410),
+        ("/report", 400),
         ("/reflash", 400),
         ("/del?id=1", 400),
         ("/update", 400),
