@@ -218,12 +218,11 @@ async fn a_receive_code_cannot_turn_an_order_into_a_deletion() -> Result<()> {
             let answer = app.client.post_form("/del", &forged).await?;
             assert_eq!(answer.status, 400, "{}", answer.body);
         }
-        // The receive code itself may be like that, in JSON's other way of writing it.
+        // The receive code itself may be like that, in JSON's other way of writing it: people's names stand in them.
         let upload = upload.replace('&', "\\u0026");
         let order = [("data", upload.as_str()), ("totalFee", "990")];
         let answer = app.client.call("/newOrder", &alice, &order).await?;
-        let known = !inner.contains('/');
-        assert_eq!(answer.status == 200, known, "{}", answer.body);
+        assert_eq!(answer.status, 200, "{}", answer.body);
     }
     assert!(is_shown(&app, &id).await?);
     app.finish().await

@@ -43,10 +43,13 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Files of Rust below `dir`.
+/// Files of Rust below `dir`, but for those of tests, which no image is built from.
 fn sources(dir: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
+        if path.file_stem().is_some_and(|it| it == "tests") {
+            continue;
+        }
         if path.is_dir() {
             sources(&path, found)?;
         } else if path.extension().is_some_and(|it| it == "rs") {
