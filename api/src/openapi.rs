@@ -103,10 +103,15 @@ fn body(parameters: Vec<RefOr<Parameter>>, ignores_unknown: bool) -> RequestBody
 
 /// In JSON an integer does for a text.
 fn also_an_integer(schema: &mut RefOr<Schema>) {
-    if let RefOr::T(Schema::Object(object)) = schema
-        && object.schema_type == SchemaType::Type(Type::String)
-    {
-        object.schema_type = SchemaType::Array(vec![Type::String, Type::Integer]);
+    let RefOr::T(Schema::Object(object)) = schema else {
+        return;
+    };
+    match &mut object.schema_type {
+        SchemaType::Type(Type::String) => {
+            object.schema_type = SchemaType::Array(vec![Type::String, Type::Integer]);
+        }
+        SchemaType::Array(types) if types.contains(&Type::String) => types.push(Type::Integer),
+        _ => {}
     }
 }
 

@@ -36,6 +36,7 @@ pub(super) struct Request {
     #[param(value_type = String)]
     out_trade_no: OutTradeNo,
     /// The number of the payment, where PayJS's mini-program told it. `undefined` and `null` count as missing.
+    #[param(nullable)]
     payjs_order_id: Option<String>,
 }
 
