@@ -181,6 +181,12 @@ impl Store {
 
     /// Claims one of the places for the reports of a code. False when all are taken.
     async fn claim_report(&self, code_id: ObjectId) -> Result<bool> {
+        // Who finds no room makes a document that is there already. So does one of two that make the first document at the
+        // same moment, though there is room: that one finds it by the second attempt.
+        Ok(self.try_to_claim_report(code_id).await? || self.try_to_claim_report(code_id).await?)
+    }
+
+    async fn try_to_claim_report(&self, code_id: ObjectId) -> Result<bool> {
         let most = i64::try_from(MAX_REPORTS_OF_A_CODE).unwrap_or(i64::MAX);
         let has_room = doc! { "_id": code_id, "kept": { "$not": { "$gte": most } } };
         let claim = doc! { "$inc": { "kept": 1_i64 }, "$set": { "last_at": DateTime::now() } };
