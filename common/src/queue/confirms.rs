@@ -158,14 +158,17 @@ impl Queue {
             return Ok(None);
         }
         crash::point(Point::ConfirmTurn);
-        let () = Script::new(include_str!("lua/next_confirm.lua"))
-            .key(self.keys.confirms(partition))
-            .key(self.keys.notify(partition))
-            .key(self.keys.confirm_turns(partition))
-            .arg(self.keys.orders(partition))
-            .arg(MOST_AT_ONCE)
-            .invoke_async(&mut self.connection())
-            .await?;
+        let () = Script::new(concat!(
+            include_str!("lua/fields_of.lua"),
+            include_str!("lua/next_confirm.lua")
+        ))
+        .key(self.keys.confirms(partition))
+        .key(self.keys.notify(partition))
+        .key(self.keys.confirm_turns(partition))
+        .arg(self.keys.orders(partition))
+        .arg(MOST_AT_ONCE)
+        .invoke_async(&mut self.connection())
+        .await?;
         Ok(Some(partition))
     }
 

@@ -24,7 +24,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(400);
 impl Queue {
     /// Moves what is due back into the stream, or to the confirms that wait for their turn, slice by slice. Says how many it moved.
     pub async fn move_due(&self, partition: Partition) -> RedisResult<usize> {
-        let script = Script::new(include_str!("lua/move_due.lua"));
+        let script = Script::new(concat!(
+            include_str!("lua/fields_of.lua"),
+            include_str!("lua/move_due.lua")
+        ));
         let mut moved = 0;
         loop {
             crash::point(Point::DueBefore);

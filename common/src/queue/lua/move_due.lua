@@ -20,14 +20,7 @@ for _, member in ipairs(parked) do
     local round = redis.call('HGET', KEYS[4], 'round') or 0
     redis.call('ZADD', KEYS[3], round + ARGV[3] + number % 1000000 / 1000000, member)
   else
-    local fields = {}
-    for name, value in pairs(event) do
-      if name ~= 'id' then
-        fields[#fields + 1] = name
-        fields[#fields + 1] = value
-      end
-    end
-    redis.call('XADD', KEYS[2], '*', unpack(fields))
+    redis.call('XADD', KEYS[2], '*', unpack(fields_of(event)))
   end
 end
 return #parked

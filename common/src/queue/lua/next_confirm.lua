@@ -6,14 +6,8 @@ local moved = 0
 local waiting = redis.call('ZRANGE', KEYS[1], 0, ARGV[2] - 1, 'WITHSCORES')
 for place = 1, #waiting, 2 do
   local member, round = waiting[place], math.floor(waiting[place + 1])
-  local fields = {}
   local event = cjson.decode(member)
-  for name, value in pairs(event) do
-    if name ~= 'id' then
-      fields[#fields + 1] = name
-      fields[#fields + 1] = value
-    end
-  end
+  local fields = fields_of(event)
   local is_of_person = string.sub(event.asker or '', 1, 7) == 'person:'
   local is_first = event.attempt == '0'
   local takes_turn = not (is_of_person and is_first and redis.call('EXISTS', ARGV[1] .. event.out_trade_no) == 0)
