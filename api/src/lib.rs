@@ -12,6 +12,7 @@ mod accept;
 mod address;
 mod budget;
 mod codes;
+mod deadline;
 mod desk;
 mod error;
 mod language;

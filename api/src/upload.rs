@@ -16,9 +16,9 @@ use axum::{
 };
 use futures::{Stream, StreamExt};
 use http_body_util::Limited;
-use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::{
+    deadline::Deadline,
     desk::UploadPermit,
     error::Error,
     params::{encoding::Encoding, is_too_long},
@@ -78,9 +78,7 @@ struct Arriving(Arc<Mutex<Arrival>>);
 struct Arrival {
     body: BodyDataStream,
     /// When more must have arrived.
-    deadline: Instant,
-    /// Made when the body is waited for.
-    timer: Option<Pin<Box<Sleep>>>,
+    deadline: Deadline,
     is_slow: bool,
 }
 
@@ -93,8 +91,7 @@ impl Arriving {
         let body = Body::new(Limited::new(body, HEARD_OUT));
         Self(Arc::new(Mutex::new(Arrival {
             body: body.into_data_stream(),
-            deadline: Instant::now() + GRACE,
-            timer: None,
+            deadline: Deadline::after(GRACE),
             is_slow: false,
         })))
     }
@@ -125,26 +122,15 @@ impl Arrival {
         match &arrived {
             Poll::Ready(Some(Ok(chunk))) => {
                 let earned = chunk.len() as u64 * 1_000_000 / SLOWEST;
-                self.deadline += Duration::from_micros(earned);
+                self.deadline.extend(Duration::from_micros(earned));
             }
-            Poll::Pending if self.is_late(context) => {
+            Poll::Pending if self.deadline.poll(context).is_ready() => {
                 self.is_slow = true;
                 return Poll::Ready(Some(Err(axum::Error::new(Slow))));
             }
             _ => {}
         }
         arrived
-    }
-
-    fn is_late(&mut self, context: &mut Context<'_>) -> bool {
-        let deadline = self.deadline;
-        let timer = self
-            .timer
-            .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-        if timer.deadline() != deadline {
-            timer.as_mut().reset(deadline);
-        }
-        timer.as_mut().poll(context).is_ready()
     }
 }
 

@@ -16,7 +16,8 @@ use std::{
 
 use axum::body::{Body, Bytes, HttpBody};
 use hyper::body::{Frame, SizeHint};
-use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::deadline::Deadline;
 
 /// Limits of the wait for a request.
 #[derive(Debug, Clone, Copy)]
@@ -92,9 +93,7 @@ pub(super) struct Patience {
     limits: Limits,
     busy: Busy,
     state: State,
-    deadline: Instant,
-    /// Made when the connection is first waited for.
-    timer: Option<Pin<Box<Sleep>>>,
+    deadline: Deadline,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -113,8 +112,7 @@ impl Patience {
             limits,
             busy,
             state: State::Head,
-            deadline: Instant::now() + limits.head,
-            timer: None,
+            deadline: Deadline::after(limits.head),
         }
     }
 
@@ -126,32 +124,21 @@ impl Patience {
         }
         if self.state == State::Answering {
             self.state = State::Idle;
-            self.deadline = Instant::now() + self.limits.idle;
+            self.deadline.restart(self.limits.idle);
         }
         let is_late = if is_pending {
-            self.poll_deadline(context).is_ready()
+            self.deadline.poll(context).is_ready()
         } else if self.state == State::Idle {
             self.state = State::Head;
-            self.deadline = Instant::now() + self.limits.head;
+            self.deadline.restart(self.limits.head);
             false
         } else {
-            Instant::now() >= self.deadline
+            self.deadline.has_passed()
         };
         if is_late {
             let error = "the client sends no request";
             return Err(io::Error::new(io::ErrorKind::TimedOut, error));
         }
         Ok(())
-    }
-
-    fn poll_deadline(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let deadline = self.deadline;
-        let timer = self
-            .timer
-            .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-        if timer.deadline() != deadline {
-            timer.as_mut().reset(deadline);
-        }
-        timer.as_mut().poll(context)
     }
 }
