@@ -97,9 +97,10 @@ impl Store {
         http::install_tls();
         let member_changes = Arc::new(AtomicU32::new(0));
         let options = options::options(config, member_changes.clone()).await?;
-        let hosts = options.hosts.iter().map(ToString::to_string);
-        StoreName::MongoDb.set_address(hosts.collect::<Vec<_>>().join(","));
-        Self::connect(options, member_changes, &config.database).context("set up MongoDB")
+        let store = Self::connect(options, member_changes, &config.database);
+        let store = store.context("set up MongoDB")?;
+        StoreName::MongoDb.set_address(store.address());
+        Ok(store)
     }
 
     /// The same with connections of its own, which belong to the runtime in which this is called: an answer that

@@ -10,6 +10,7 @@ use heyi_common::{
     crash::{self, Point},
     form::Form,
     order::{Fee, Order, OutTradeNo},
+    outage,
     payjs::{Notify, NotifyError, PaidAnswer, PayJsError},
     queue::{DeadReason, Event, Outcome, PaymentRef},
     redis::WriteError,
@@ -57,14 +58,7 @@ impl Trouble {
 
 impl std::fmt::Display for Trouble {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let error = self.as_error();
-        write!(f, "{error}")?;
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
+        f.write_str(&outage::causes(self.as_error()))
     }
 }
 

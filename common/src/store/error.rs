@@ -56,17 +56,6 @@ impl StoreError {
             _ => false,
         }
     }
-
-    /// The error with its causes, in one line.
-    pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            text = format!("{text}: {error}");
-            cause = error.source();
-        }
-        text
-    }
 }
 
 /// Whether the failure is about what was written, e.g. refused by a validator, rather than about the server.

@@ -10,6 +10,7 @@ use mongodb::{
 use tokio::{net::TcpStream, time::timeout};
 
 use super::{Result, Store, StoreError, indexes::code_of};
+use crate::outage::causes;
 
 /// How long one server may take to answer.
 const PROBE_WITHIN: Duration = Duration::from_secs(1);
@@ -41,9 +42,9 @@ impl Store {
             StoreError::Mongo(cause) if code_of(cause).is_some() => short(&cause.to_string()),
             StoreError::Mongo(_) | StoreError::Slow => match self.probe().await {
                 Some(found) => found,
-                None => self.login().await.unwrap_or_else(|| short(&error.chain())),
+                None => self.login().await.unwrap_or_else(|| short(&causes(error))),
             },
-            other => other.chain(),
+            other => causes(other),
         };
         format!("{at}: {why}")
     }

@@ -5,7 +5,7 @@
 
 use std::error::Error;
 
-use heyi_common::{config::Config, http};
+use heyi_common::{config::Config, http, outage};
 use reqwest::{Client, Response, StatusCode, header};
 use url::Url;
 
@@ -102,13 +102,7 @@ fn trouble(answer: &Response, setting: &str) -> String {
 }
 
 fn unanswered(url: &str, error: &reqwest::Error) -> String {
-    let mut causes = Vec::new();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        causes.push(error.to_string());
-        cause = error.source();
-    }
-    let causes = causes.join(": ");
+    let causes = error.source().map(outage::causes).unwrap_or_default();
     format!(
         "{url} does not answer ({causes}): check DNS, the certificate, the proxy and that the api runs"
     )
