@@ -8,7 +8,6 @@ mod batch;
 pub mod config;
 pub mod crash;
 pub mod healthcheck;
-pub mod repeat;
 pub mod shutdown;
 pub mod telemetry;
 pub mod watchdog;

@@ -5,10 +5,7 @@ use std::{
     time::Duration,
 };
 
-use heyi_common::{
-    repeat::RepeatFilter,
-    store::{Store, StoreError},
-};
+use heyi_common::store::{Store, StoreError};
 use tokio::{sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -24,7 +21,6 @@ pub(crate) struct Intake {
     store: Store,
     open: Arc<watch::Sender<bool>>,
     trouble: Arc<Mutex<Option<String>>>,
-    logged: Arc<RepeatFilter>,
 }
 
 impl Intake {
@@ -35,7 +31,6 @@ impl Intake {
             store,
             open: Arc::new(open),
             trouble: Arc::default(),
-            logged: Arc::default(),
         };
         (intake, receiver)
     }
@@ -63,12 +58,10 @@ impl Intake {
         *self.lock() = Some(why.to_owned());
         self.open
             .send_if_modified(|open| std::mem::replace(open, false));
-        if self.logged.passes(why) {
-            tracing::warn!(error = why, "MongoDB cannot be used, taking no events");
-        }
+        tracing::warn!(error = why, "MongoDB cannot be used, taking no events");
     }
 
-    /// Opens and closes the gate as MongoDB comes and goes, until told to stop.
+    /// Opens and closes the gate as MongoDB comes and goes, until `stop`.
     pub(crate) async fn watch(self, stop: CancellationToken) {
         let mut has_indexes = false;
         loop {
@@ -101,7 +94,6 @@ impl Intake {
 
     fn open(&self) {
         *self.lock() = None;
-        self.logged.reset();
         let is_new = self
             .open
             .send_if_modified(|open| !std::mem::replace(open, true));
