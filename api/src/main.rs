@@ -22,7 +22,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve until told to stop (the default)
+    /// Serve until stopped (the default)
     Run,
     /// Exit with 0 when an api on this machine is ready
     Healthcheck,

@@ -22,7 +22,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Work on the queue until told to stop (the default)
+    /// Work on the queue until stopped (the default)
     Run,
     /// Exit with 0 when a worker on this machine is ready
     Healthcheck,

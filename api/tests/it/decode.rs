@@ -52,6 +52,17 @@ pub(crate) fn payload(platform: &str) -> String {
     payloads()[platform].as_str().unwrap_or_default().to_owned()
 }
 
+/// Each picture holds the receive code of its platform, and no other is read.
+async fn are_read(app: &TestApp, cases: impl IntoIterator<Item = (&str, Vec<u8>)>) -> Result<()> {
+    for (what, picture) in cases {
+        let answer = decode(app, &picture).await?;
+        assert_eq!(answer.status, 200, "{what}: {}", answer.body);
+        let platform = answer.text("platform");
+        assert_eq!(answer.text("payload"), payload(&platform), "{what}");
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn the_code_of_every_platform_is_read_in_every_format() -> Result<()> {
     let app = start().await?;
@@ -125,12 +136,7 @@ async fn a_code_is_read_as_people_send_it() -> Result<()> {
             file(pictures::beside(&[bare.clone(), bare], 2), ImageFormat::Png)?,
         ),
     ];
-    for (what, picture) in cases {
-        let answer = decode(&app, &picture).await?;
-        assert_eq!(answer.status, 200, "{what}: {}", answer.body);
-        let platform = answer.text("platform");
-        assert_eq!(answer.text("payload"), payload(&platform), "{what}");
-    }
+    are_read(&app, cases).await?;
     app.finish().await
 }
 
@@ -169,12 +175,7 @@ async fn a_styled_code_is_read_and_one_on_any_ground() -> Result<()> {
             )?,
         ),
     ];
-    for (what, picture) in cases {
-        let answer = decode(&app, &picture).await?;
-        assert_eq!(answer.status, 200, "{what}: {}", answer.body);
-        let platform = answer.text("platform");
-        assert_eq!(answer.text("payload"), payload(&platform), "{what}");
-    }
+    are_read(&app, cases).await?;
     app.finish().await
 }
 
