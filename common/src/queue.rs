@@ -34,19 +34,21 @@
 //! | `heyi:order:<out_trade_no>` | string, JSON, expires | the order |
 //! | `heyi:open:<openid>` | sorted set by expiry in ms, expires | numbers of the person's open orders, see [`cache`](crate::cache) |
 //! | `heyi:signed:<sign>` | string, expires | the order that this signature of `/newOrder` has made |
-//! | `heyi:notify` | stream, group `promoters` | events: `form`, `answer`, or `confirm` with `out_trade_no`, `asker` and `turn`; `attempt`, `received_at`; `looks`, `refusals`, `told` |
+//! | `heyi:notify` | stream, group `promoters` | events: `form`, `answer`, or `confirm` with `out_trade_no`, `asker`, `expiry` and `turn`; `attempt`, `received_at`; `looks`, `refusals`, `told` |
 //! | `heyi:notify:retry` | sorted set by due time in ms | events that wait for their next attempt, JSON |
 //! | `heyi:notify:dead` | stream | events that ended without a promotion, with `reason`, `error`, `attempts` |
 //! | `heyi:notify:rejected` | stream, at most about 10,000 | events whose signature is false |
 //! | `heyi:notify:heartbeats` | hash by consumer | a value that changes every 2 s while the consumer lives |
 //! | `heyi:confirms` | sorted set by turn | confirms that wait for their turn, JSON |
 //! | `heyi:confirms:turns` | hash | `round`: the round of the last turn; `number`: how many confirms have waited |
-//! | `heyi:confirms:next:<asker>` | string, EX 1 h | the round in which an asker has the next turn |
-//! | `heyi:confirms:<asker>` | set, EX 1 h | the orders of which an asker has a confirm on its way |
+//! | `heyi:confirms:next:<asker>` | string, EX 4 h | the round in which an asker has the next turn |
+//! | `heyi:confirms:<asker>` | set, EX 4 h | the orders of which an asker has a confirm on its way |
 //! | `heyi:confirm:<out_trade_no>` | string, EX 30 s | a confirm was queued a moment ago; `paid` for 10 min once PayJS said so |
 //! | `heyi:letter:<payjs_order_id>` | string | the dead letter of a payment; for a year after it was dropped |
+//! | `heyi:letter:named:<payjs_order_id>` | string | the same of a payment that only a confirm named |
 //! | `heyi:failed:<out_trade_no>` | string, EX 30 d | the reason of its dead letter |
-//! | `heyi:check` | string, PX 1 s | a worker has the turn to ask PayJS |
+//! | `heyi:check` | string, PX 1 s | a worker has moved a confirm into the stream |
+//! | `heyi:check:question` | string, PX 1 s | a worker has asked PayJS |
 //! | `heyi:scans`, `heyi:scans:…` | | see [`scans`](crate::scans) |
 
 mod event;

@@ -9,6 +9,8 @@ use heyi_common::{
     queue::{DeadReason, Event, Outcome},
 };
 
+use tokio::time::sleep;
+
 use crate::{Context, promote::Trouble, retry_delay::retry_delay};
 
 /// How many refusals of PayJS are taken as temporary.
@@ -30,7 +32,7 @@ pub(crate) async fn confirm(
         // Not nothing: a failover may have brought back both the event and its order.
         return Ok(Outcome::Promoted(out_trade_no.clone()));
     }
-    if !has_turn {
+    if !has_turn || !may_ask(context).await? {
         let event = Event {
             attempt: event.attempt.saturating_add(1),
             ..event.clone()
@@ -42,7 +44,7 @@ pub(crate) async fn confirm(
         });
     }
     match context.payjs.check(payjs_order_id).await {
-        Ok(Check::Unpaid) => Ok(Outcome::Nothing),
+        Ok(Check::Unpaid) => unpaid(context, event).await,
         Ok(Check::Foreign(number)) => {
             tracing::warn!(
                 order.out_trade_no = %out_trade_no,
@@ -50,7 +52,7 @@ pub(crate) async fn confirm(
                 payment.out_trade_no = number,
                 "a payer named a payment of another shop of the merchant"
             );
-            Ok(Outcome::Nothing)
+            unpaid(context, event).await
         }
         Ok(Check::Paid(answer)) => {
             event.told = event.told.saturating_add(1);
@@ -58,7 +60,7 @@ pub(crate) async fn confirm(
         }
         Err(PayJsError::Refused(words)) if event.refusals >= MOST_REFUSALS && event.told == 0 => {
             tracing::warn!(order.out_trade_no = %out_trade_no, error = words, "PayJS does not confirm");
-            Ok(Outcome::Nothing)
+            unpaid(context, event).await
         }
         Err(PayJsError::Refused(words)) => {
             let delay = retry_delay(event.refusals);
@@ -79,6 +81,21 @@ pub(crate) async fn confirm(
         }),
         Err(error) => Err(Trouble::PayJs(error)),
     }
+}
+
+/// Whether PayJS may be asked now. Confirms of several seconds arrive together when they had to wait behind notifies, so this
+/// waits for one more turn.
+async fn may_ask(context: &Context) -> Result<bool, Trouble> {
+    let Some(left) = context.queue.take_question().await? else {
+        return Ok(true);
+    };
+    sleep(left).await;
+    Ok(context.queue.take_question().await?.is_none())
+}
+
+async fn unpaid(context: &Context, event: &Event) -> Result<Outcome, Trouble> {
+    context.queue.let_expire(event).await?;
+    Ok(Outcome::Nothing)
 }
 
 /// Makes an event of the answer that an order was paid.

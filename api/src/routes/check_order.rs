@@ -139,7 +139,7 @@ async fn confirm(
     state.check_installed()?;
     let queued = state
         .queue
-        .enqueue_confirm(number, payment.as_str(), asker)
+        .enqueue_confirm(number, payment.as_str(), asker, state.config.orders.ttl)
         .await?;
     Ok(queued)
 }

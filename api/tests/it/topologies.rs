@@ -126,14 +126,19 @@ impl Town {
         Ok(seen.lines().filter(|line| line.contains(role)).count())
     }
 
-    /// Every journey left one code and one mapping, nothing else did, and the queue is empty.
-    async fn has_kept(&self, done: &[Journey]) -> Result<()> {
+    async fn is_quiet(&self) -> Result<()> {
         let queue = self.world.queue()?;
         eventually("a quiet queue", async || {
             let status = queue.status().await?;
             Ok(status.waiting == 0 && status.retries == 0 && status.confirms == 0)
         })
-        .await?;
+        .await
+    }
+
+    /// Every journey left one code and one mapping, nothing else did, and the queue is empty.
+    async fn has_kept(&self, done: &[Journey]) -> Result<()> {
+        let queue = self.world.queue()?;
+        self.is_quiet().await?;
         let status = queue.status().await?;
         assert_eq!(
             (status.dead, status.rejected),
@@ -301,6 +306,60 @@ async fn a_cluster_promotes_the_replica_of_a_killed_master() -> Result<()> {
     })
     .await?;
     town.survives(async || redis.hand_over(2).await).await?;
+    town.close().await
+}
+
+#[tokio::test]
+async fn a_pair_of_a_cluster_that_stays_away_stops_its_own_partitions_only() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mongo = Server::mongo(&dir.path().join("mongo"), None).await?;
+    let mut redis = RedisCluster::start(dir.path()).await?;
+    let mut town = Town::build(redis.url(), mongo.url(), &CLUSTERED).await?;
+    let (dead, partner) = (0, redis.partner(0));
+    redis.servers[partner].kill().await?;
+    redis.servers[dead].kill().await?;
+    town.workers[0].kill().await?;
+
+    // Everybody either finds the master of their partition away, or pays and gets a code.
+    let (mut refused, mut served) = (0, 0);
+    for number in 0..24 {
+        let person = town.client.login(&format!("person{number}")).await?;
+        let order = town.client.order_over("miniapp", &person, "小店").await?;
+        if order.status == 503 {
+            refused += 1;
+            continue;
+        }
+        let paid = town.client.pay(&person, "小店", 990).await?;
+        town.client.code_of(&paid.0).await?;
+        served += 1;
+    }
+    assert!(refused > 0 && served > 0, "{refused} {served}");
+
+    // There the other worker has buried the dead one: only its own heartbeat is left.
+    let queue = town.world.queue()?;
+    let mut living = 0;
+    for partition in queue.keys().partitions() {
+        let beating = async || -> redis::RedisResult<usize> {
+            let beats = redis::Cmd::hlen(queue.keys().heartbeats(partition));
+            beats.query_async(&mut queue.redis().shared()).await
+        };
+        if beating().await.is_err() {
+            continue;
+        }
+        living += 1;
+        eventually("one heartbeat", async || Ok(beating().await? == 1)).await?;
+    }
+    assert!((1..16).contains(&living), "{living}");
+
+    redis.servers[dead].restart().await?;
+    redis.servers[partner].restart().await?;
+    redis.settled().await?;
+    for number in 0..24 {
+        journey(&town.client, &format!("later{number}")).await?;
+    }
+    town.workers[0].restart()?;
+    town.workers[0].answers("readyz").await?;
+    town.is_quiet().await?;
     town.close().await
 }
 

@@ -1,7 +1,8 @@
 //! Confirms: payers name a payment, and PayJS must be asked about it.
 //!
 //! PayJS blocks who asks too often, so questions take turns: one a second over all workers. Confirms wait apart from
-//! the stream, so that they never delay a notify, and one is moved into the stream for each turn. Turns go round by
+//! the stream, so that they never delay a notify, and one is moved into the stream for each turn. Those that have had to
+//! wait behind notifies there arrive together, so a worker takes a second turn right before it asks. Turns go round by
 //! asker: with 45 people who ask all the time, an honest first question waits for 45 turns. Orders that are not in Redis,
 //! which anybody can invent, are all asked about by one asker. A confirm whose order has become a code meanwhile takes
 //! no turn. What waits is bounded for each asker and in all; a confirm that finds no room is not queued, and the payer
@@ -30,18 +31,24 @@ const TURN: Duration = Duration::from_secs(1);
 const MOST_AT_ONCE: usize = 100;
 /// How often a worker looks for confirms that wait.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// How long an asker's confirms are remembered when their end was not seen.
-const ASKER_TTL: Duration = Duration::from_secs(3600);
+/// How long an asker's confirms are remembered when their end was not seen: longer than as many as may wait take.
+const ASKER_TTL: Duration = Duration::from_secs(4 * 3600);
+/// How long an order lives from a confirm on, until PayJS has answered. Less than after a notify, so that the two can be told
+/// apart.
+const CONFIRM_TTL: Duration = PAID_TTL.saturating_sub(Duration::from_secs(3600));
 /// Confirms that wait in one partition, at the most.
 const MOST_WAITING: usize = 10_000;
-/// The same for confirms of orders that are not in Redis, which anybody can make up.
-const MOST_WAITING_UNKNOWN: usize = 500;
+/// Confirms of one partition that wait for one asker's rounds, at the most. Binding for the networks, which share theirs:
+/// anybody can make up orders that are not in Redis.
+const MOST_ROUNDS: usize = 500;
 /// Confirms of one person on their way.
 const MOST_OF_A_PERSON: usize = 5;
 /// Confirms of one network on their way.
 const MOST_OF_A_NETWORK: usize = 2;
 /// Rounds by which a confirm that comes back from a retry is behind.
 pub(super) const BEHIND_AFTER_RETRY: usize = MOST_OF_A_PERSON;
+/// What the name of an asker begins with that is a person.
+const PERSON: &str = "person:";
 /// What takes part in the rounds for all networks together.
 const NETWORKS: &str = "networks";
 
@@ -60,7 +67,7 @@ pub enum Asker {
 impl fmt::Display for Asker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Person(openid) => write!(f, "person:{openid}"),
+            Self::Person(openid) => write!(f, "{PERSON}{openid}"),
             Self::Network(network) => write!(f, "network:{network}"),
         }
     }
@@ -92,16 +99,17 @@ impl FromRedisValue for Confirming {
 }
 
 impl Queue {
-    /// Lets a confirm wait for its turn.
+    /// Lets a confirm wait for its turn. An order that is not paid lives for `unpaid_ttl`.
     pub async fn enqueue_confirm(
         &self,
         out_trade_no: &OutTradeNo,
         payjs_order_id: &str,
         asker: &Asker,
+        unpaid_ttl: Duration,
     ) -> Result<Confirming, WriteError> {
-        let (own, all) = match asker {
-            Asker::Person(_) => (MOST_OF_A_PERSON, MOST_WAITING),
-            Asker::Network(_) => (MOST_OF_A_NETWORK, MOST_WAITING_UNKNOWN),
+        let own = match asker {
+            Asker::Person(_) => MOST_OF_A_PERSON,
+            Asker::Network(_) => MOST_OF_A_NETWORK,
         };
         let mut keys = vec![self.keys.order(out_trade_no)];
         if let Asker::Person(openid) = asker {
@@ -115,6 +123,7 @@ impl Queue {
             payjs_order_id: payjs_order_id.to_owned(),
             asker: asker.clone(),
             has_turn: false,
+            expiry: None,
         });
         let member = serde_json::Value::from_iter(event.owned_fields()).to_string();
         let partition = self.keys.partition(out_trade_no);
@@ -132,9 +141,11 @@ impl Queue {
             .arg(out_trade_no.as_str())
             .arg(SAME_ORDER_EVERY.as_secs())
             .arg(own)
-            .arg(all)
+            .arg(MOST_WAITING)
+            .arg(MOST_ROUNDS)
             .arg(ASKER_TTL.as_secs())
-            .arg(PAID_TTL.as_secs())
+            .arg(CONFIRM_TTL.as_secs() * 1000)
+            .arg(unpaid_ttl.as_secs() * 1000)
             .arg(member);
         crash::point(Point::ConfirmBefore);
         let mut answers = self.redis.write(vec![write]).await?;
@@ -149,12 +160,7 @@ impl Queue {
         let Some(partition) = self.next_with_confirms(last).await? else {
             return Ok(None);
         };
-        let left: u64 = Script::new(include_str!("lua/take_turn.lua"))
-            .key(self.keys.check())
-            .arg(u64::try_from(TURN.as_millis()).unwrap_or(u64::MAX))
-            .invoke_async(&mut self.connection())
-            .await?;
-        if left > 0 {
+        if self.take(self.keys.check()).await?.is_some() {
             return Ok(None);
         }
         crash::point(Point::ConfirmTurn);
@@ -172,19 +178,56 @@ impl Queue {
         Ok(Some(partition))
     }
 
+    /// Takes the turn to ask PayJS. Says how long another one lasts, when it is not free.
+    pub async fn take_question(&self) -> RedisResult<Option<Duration>> {
+        self.take(self.keys.question()).await
+    }
+
+    async fn take(&self, turn: String) -> RedisResult<Option<Duration>> {
+        let left: u64 = Script::new(include_str!("lua/take_turn.lua"))
+            .key(turn)
+            .arg(u64::try_from(TURN.as_millis()).unwrap_or(u64::MAX))
+            .invoke_async(&mut self.connection())
+            .await?;
+        Ok((left > 0).then(|| Duration::from_millis(left)))
+    }
+
+    /// The order of a confirm is not paid, so it expires when it would have without. One that a notify has reported since
+    /// is left alone.
+    pub async fn let_expire(&self, confirm: &Event) -> RedisResult<()> {
+        let Cause::Confirm {
+            out_trade_no,
+            asker,
+            expiry: Some(expiry),
+            ..
+        } = &confirm.cause
+        else {
+            return Ok(());
+        };
+        let script = Script::new(include_str!("lua/let_expire.lua"));
+        let mut call = script.prepare_invoke();
+        call.key(self.keys.order(out_trade_no));
+        if let Some(Ok(openid)) = asker.strip_prefix(PERSON).map(str::parse) {
+            call.key(self.keys.open(&openid));
+        }
+        call.arg(out_trade_no.as_str()).arg(expiry);
+        call.invoke_async(&mut self.connection()).await
+    }
+
     async fn next_with_confirms(&self, last: Option<Partition>) -> RedisResult<Option<Partition>> {
         let after = self.keys.partitions().filter(|one| Some(*one) > last);
         let before = self.keys.partitions().filter(|one| Some(*one) <= last);
+        // A master that is away keeps no other partition from its turn.
+        let mut failed = None;
         for partition in after.chain(before) {
-            let waiting: usize = self
-                .connection()
-                .zcard(self.keys.confirms(partition))
-                .await?;
-            if waiting > 0 {
-                return Ok(Some(partition));
+            let mut redis = self.connection();
+            match redis.zcard(self.keys.confirms(partition)).await {
+                Ok(0_usize) => {}
+                Ok(_) => return Ok(Some(partition)),
+                Err(error) => failed = Some(error),
             }
         }
-        Ok(None)
+        failed.map_or(Ok(None), Err)
     }
 }
 

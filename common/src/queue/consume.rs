@@ -17,6 +17,7 @@ use super::{
     event::{Fields, fields_of},
     held::Held,
     is_without_group,
+    takeover::EXAMINE_FOR,
 };
 use crate::{
     backoff::Backoff,
@@ -47,8 +48,8 @@ pub struct Consumer {
     patience: Duration,
     /// Cancelled when this consumer has left the group.
     pub(super) left: CancellationToken,
-    /// Since when heartbeats get through; none while they do not.
-    pub(super) healthy_since: Arc<watch::Sender<Option<Instant>>>,
+    /// Since when heartbeats get through to each partition; none while they do not.
+    pub(super) healthy_since: Arc<[watch::Sender<Option<Instant>>]>,
 }
 
 impl Consumer {
@@ -66,6 +67,8 @@ impl Consumer {
         let (deliveries, receiver) = mpsc::channel(concurrency);
         let unique: [u8; 4] = rand::random();
         let name = format!("{}-{}", std::process::id(), hex::encode(unique)).into();
+        let healthy_since = queue.keys.partitions().map(|_| watch::Sender::new(None));
+        let healthy_since = healthy_since.collect();
         (
             Self {
                 queue,
@@ -79,7 +82,7 @@ impl Consumer {
                 // The slowest handler, and as long again until its outcome is in Redis.
                 patience: 2 * settings.timeout + LONGEST_STEP,
                 left: CancellationToken::new(),
-                healthy_since: Arc::new(watch::Sender::new(None)),
+                healthy_since,
             },
             receiver,
         )
@@ -121,6 +124,7 @@ impl Consumer {
         let stream = self.queue.keys.notify(partition);
         let mut connection = self.queue.redis.blocking(&stream, BLOCK).await?;
         while self.is_ready_for_more(Some(pulse)).await {
+            pulse.within(EXAMINE_FOR + 3 * self.patience);
             let _shared = self.handing_on.read().await;
             pulse.within(LONGEST_STEP);
             let most = self.deliveries.capacity().clamp(1, LARGEST_READ);
@@ -149,8 +153,8 @@ impl Consumer {
             if most > 1 && entries.len() == most {
                 metrics::histogram!("heyi_queue_read_seconds").record(asked.elapsed());
             }
-            pulse.within(self.patience);
             for entry in entries {
+                pulse.within(self.patience);
                 self.deliver(partition, &entry).await?;
             }
         }
@@ -213,10 +217,12 @@ impl Consumer {
         error: &str,
     ) -> RedisResult<()> {
         tracing::error!(event.id = id, error, "an entry of the queue is no event");
-        self.queue
+        let buried = self
+            .queue
             .bury(partition, id, DeadReason::Poison, error, None, fields)
-            .await?;
+            .await;
+        // Also after a failure: it stays pending, and is delivered again.
         self.held.remove(partition, id);
-        Ok(())
+        buried
     }
 }

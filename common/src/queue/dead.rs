@@ -133,6 +133,7 @@ impl FromStr for LetterId {
     type Err = NoLetterId;
 
     fn from_str(text: &str) -> Result<Self, NoLetterId> {
+        let text = text.trim();
         let (entry, partition) = match text.split_once('@') {
             Some((entry, partition)) => (entry, Some(partition.parse().map_err(|_| NoLetterId)?)),
             None => (text, None),
@@ -182,8 +183,11 @@ impl Queue {
         call.key(&letter.stream)
             .key(self.keys.notify(letter.partition))
             .arg(&letter.entry);
-        if let Some(payment) = letter.payment() {
-            call.key(self.keys.letter(&payment));
+        // A rejected event has made no letter; one of the same payment stays.
+        if letter.stream == self.keys.dead(letter.partition)
+            && let Some(mark) = self.mark_of(letter)
+        {
+            call.key(mark);
         }
         for (name, value) in letter.event_fields() {
             call.arg(name).arg(value);
@@ -200,8 +204,8 @@ impl Queue {
         call.key(&letter.stream)
             .arg(&letter.entry)
             .arg(DROPPED_TTL_SECONDS);
-        if let Some(payment) = letter.payment() {
-            call.key(self.keys.letter(&payment));
+        if let Some(mark) = self.mark_of(letter) {
+            call.key(mark);
         }
         let is_dropped = call.invoke_async(&mut self.connection()).await?;
         crash::point(Point::LetterDropped);
@@ -216,6 +220,12 @@ impl Queue {
     /// Why the order ended without a promotion, if it did.
     pub async fn failure(&self, out_trade_no: &OutTradeNo) -> RedisResult<Option<String>> {
         self.connection().get(self.keys.failed(out_trade_no)).await
+    }
+
+    /// What keeps the payment of a letter from getting a second one.
+    fn mark_of(&self, letter: &Letter) -> Option<String> {
+        let event = Event::from_fields(&letter.event_fields()).ok()?;
+        self.letter_of(&event).map(|(_, mark)| mark)
     }
 
     fn dead_key(&self, partition: Partition) -> String {

@@ -15,6 +15,7 @@ pub(super) const ANSWER: &str = "answer";
 pub(super) const CONFIRM: &str = "confirm";
 pub(super) const ASKER: &str = "asker";
 const TURN: &str = "turn";
+const EXPIRY: &str = "expiry";
 const LOOKS: &str = "looks";
 const REFUSALS: &str = "refusals";
 const TOLD: &str = "told";
@@ -42,6 +43,8 @@ pub enum Cause {
         asker: String,
         /// Whether PayJS may be asked now. Not kept when the event waits again.
         has_turn: bool,
+        /// The order's expiry without and with this confirm, as `let_expire.lua` takes them; none when this did not change it.
+        expiry: Option<String>,
     },
 }
 
@@ -116,9 +119,25 @@ impl Event {
         })
     }
 
+    /// The payment that a payer named, and the order for which.
+    pub(super) fn named_payment(&self) -> Option<PaymentRef> {
+        let Cause::Confirm {
+            out_trade_no,
+            payjs_order_id,
+            ..
+        } = &self.cause
+        else {
+            return None;
+        };
+        Some(PaymentRef {
+            out_trade_no: out_trade_no.clone(),
+            payjs_order_id: payjs_order_id.clone(),
+        })
+    }
+
     /// What is written of it.
     pub(super) fn fields(&self) -> Vec<(&'static str, Cow<'_, str>)> {
-        let mut fields = Vec::with_capacity(8);
+        let mut fields = Vec::with_capacity(9);
         match &self.cause {
             Cause::Notify { form } => fields.push((FORM, form.into())),
             Cause::Answer { form } => fields.push((ANSWER, form.into())),
@@ -127,10 +146,12 @@ impl Event {
                 payjs_order_id,
                 asker,
                 has_turn: _,
+                expiry,
             } => {
                 fields.push((CONFIRM, payjs_order_id.into()));
                 fields.push(("out_trade_no", out_trade_no.as_str().into()));
                 fields.push((ASKER, asker.into()));
+                fields.extend(expiry.iter().map(|expiry| (EXPIRY, expiry.into())));
             }
         }
         fields.push(("attempt", self.attempt.to_string().into()));
@@ -165,6 +186,7 @@ impl Event {
                 payjs_order_id,
                 asker: fields.get(ASKER).cloned().unwrap_or_default(),
                 has_turn: fields.contains_key(TURN),
+                expiry: fields.get(EXPIRY).cloned(),
             }
         };
         Ok(Self {
@@ -228,6 +250,7 @@ mod tests {
             payjs_order_id: "2025010112345600512345678".to_owned(),
             asker: "person:oAlice".to_owned(),
             has_turn: false,
+            expiry: Some("1,2".to_owned()),
         };
         let form = "a=1&b=%E4".to_owned();
         let (notify, answer) = (Cause::Notify { form: form.clone() }, Cause::Answer { form });

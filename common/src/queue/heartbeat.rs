@@ -7,7 +7,7 @@ use std::{collections::HashMap, time::Duration};
 
 use futures::future::join_all;
 use redis::RedisResult;
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 use super::{Consumer, Partition};
 use crate::{outage, redis::Script};
@@ -19,14 +19,20 @@ const EVERY_WHILE_AWAY: Duration = Duration::from_millis(500);
 
 impl Consumer {
     /// Sends heartbeats until this consumer has left the group. In a task of its own: nothing that a worker waits for may
-    /// delay one.
+    /// delay one, nor may a master that is away delay those to others.
     pub async fn send_heartbeats(self) {
+        let partitions = self.queue.keys.partitions();
+        join_all(partitions.map(|partition| self.send_heartbeats_to(partition))).await;
+    }
+
+    async fn send_heartbeats_to(&self, partition: Partition) {
+        let healthy_since = self.healthy_since(partition);
         let mut beat: u64 = 0;
         while !self.left.is_cancelled() {
             beat += 1;
-            let pause = match self.send_heartbeat(beat).await {
+            let pause = match self.send_heartbeat(partition, beat).await {
                 Ok(()) => {
-                    self.healthy_since.send_if_modified(|since| {
+                    healthy_since.send_if_modified(|since| {
                         let recovered = since.is_none();
                         since.get_or_insert_with(Instant::now);
                         recovered
@@ -34,7 +40,7 @@ impl Consumer {
                     EVERY
                 }
                 Err(error) => {
-                    self.healthy_since.send_replace(None);
+                    healthy_since.send_replace(None);
                     outage::report("cannot send a heartbeat, trying again", &error);
                     EVERY_WHILE_AWAY
                 }
@@ -46,27 +52,27 @@ impl Consumer {
         }
     }
 
-    /// To all partitions at once: a master that is away must not keep the others from seeing it.
-    async fn send_heartbeat(&self, beat: u64) -> RedisResult<()> {
-        let script = Script::new(include_str!("lua/heartbeat.lua"));
-        let sent = self.queue.keys.partitions().map(async |partition| {
-            script
-                .key(self.queue.keys.heartbeats(partition))
-                .arg(&*self.name)
-                .arg(beat)
-                .invoke_async(&mut self.queue.connection())
-                .await
-        });
-        join_all(sent).await.into_iter().collect()
+    async fn send_heartbeat(&self, partition: Partition, beat: u64) -> RedisResult<()> {
+        Script::new(include_str!("lua/heartbeat.lua"))
+            .key(self.queue.keys.heartbeats(partition))
+            .arg(&*self.name)
+            .arg(beat)
+            .invoke_async(&mut self.queue.connection())
+            .await
+    }
+
+    /// Since when heartbeats get through to a partition.
+    pub(super) fn healthy_since(&self, partition: Partition) -> &watch::Sender<Option<Instant>> {
+        &self.healthy_since[usize::from(partition.number())]
     }
 }
 
-/// What one consumer has seen of the heartbeats of the others.
+/// What one consumer has seen of the heartbeats of the others in one partition.
 #[derive(Debug, Default)]
 pub(super) struct Heartbeats {
     /// Since when this has been watching without an outage of Redis.
     healthy_since: Option<Instant>,
-    seen: HashMap<(Partition, String), Seen>,
+    seen: HashMap<String, Seen>,
 }
 
 #[derive(Debug)]
@@ -85,16 +91,10 @@ impl Heartbeats {
     }
 
     /// Notes a heartbeat. Whether its consumer is dead.
-    pub(super) fn is_dead(
-        &mut self,
-        partition: Partition,
-        consumer: &str,
-        value: Option<&String>,
-        now: Instant,
-    ) -> bool {
+    pub(super) fn is_dead(&mut self, consumer: &str, value: Option<&String>, now: Instant) -> bool {
         let seen = self
             .seen
-            .entry((partition, consumer.to_owned()))
+            .entry(consumer.to_owned())
             .or_insert_with(|| Seen {
                 value: value.cloned(),
                 unchanged_since: now,
@@ -106,36 +106,33 @@ impl Heartbeats {
         now.duration_since(seen.unchanged_since) >= DEAD_AFTER
     }
 
-    /// Forgets consumers that are not in the group any more.
-    pub(super) fn keep(&mut self, partition: Partition, is_there: impl Fn(&str) -> bool) {
-        self.seen
-            .retain(|(of, name), _| *of != partition || is_there(name));
+    /// Forgets consumers that are not there any more.
+    pub(super) fn keep(&mut self, is_there: impl Fn(&str) -> bool) {
+        self.seen.retain(|name, _| is_there(name));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::queue::Keys;
 
     #[test]
     fn only_a_heartbeat_that_stays_the_same_is_one_of_the_dead() {
-        let partition = Keys::new("heyi:", 1).partitions().next().unwrap();
         let mut heartbeats = Heartbeats::default();
         let mut now = Instant::now();
         let seventh = "7".to_owned();
         heartbeats.forget_before(now);
         for beat in 0..20 {
-            let lives = heartbeats.is_dead(partition, "lives", Some(&beat.to_string()), now);
+            let lives = heartbeats.is_dead("lives", Some(&beat.to_string()), now);
             assert!(!lives, "beat {beat}");
             // However long it has been dead: it must be watched first.
-            let died = heartbeats.is_dead(partition, "died", Some(&seventh), now);
+            let died = heartbeats.is_dead("died", Some(&seventh), now);
             assert_eq!(died, beat * EVERY >= DEAD_AFTER, "beat {beat}");
-            assert_eq!(heartbeats.is_dead(partition, "sent none", None, now), died);
+            assert_eq!(heartbeats.is_dead("sent none", None, now), died);
             now += EVERY;
         }
         // Redis was away, and nobody could send one.
         heartbeats.forget_before(now);
-        assert!(!heartbeats.is_dead(partition, "died", Some(&seventh), now));
+        assert!(!heartbeats.is_dead("died", Some(&seventh), now));
     }
 }

@@ -37,6 +37,11 @@ impl Keys {
         (0..self.partitions).map(Partition)
     }
 
+    /// The first partition, which there always is.
+    pub fn first(&self) -> Partition {
+        Partition(0)
+    }
+
     /// The partition of an order and of all that happens to it.
     pub fn partition(&self, out_trade_no: &OutTradeNo) -> Partition {
         self.partition_of(out_trade_no.as_str())
@@ -148,9 +153,22 @@ impl Keys {
         )
     }
 
-    /// The turn to ask PayJS, which one worker of all has.
+    /// The mark of a letter about a payment that only a confirm names.
+    pub(super) fn named_letter(&self, payment: &PaymentRef) -> String {
+        self.of(
+            self.partition(&payment.out_trade_no),
+            &format!("letter:named:{}", payment.payjs_order_id),
+        )
+    }
+
+    /// The turn of the next confirm, which one worker of all has.
     pub fn check(&self) -> String {
         format!("{}check", self.prefix)
+    }
+
+    /// The turn to ask PayJS, which one worker of all has.
+    pub fn question(&self) -> String {
+        format!("{}check:question", self.prefix)
     }
 
     /// The note of a proxy that an api does not trust.

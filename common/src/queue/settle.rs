@@ -1,13 +1,11 @@
 //! How events leave the stream: each transition is atomic.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use redis::RedisResult;
+use redis::{AsyncCommands, RedisResult};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{
-    Cause, DeadReason, Delivery, GROUP, Outcome, Partition, PaymentRef, Queue, event::Fields,
-};
+use super::{Cause, DeadReason, Delivery, Event, GROUP, Outcome, Partition, Queue, event::Fields};
 use crate::{
     backoff::Backoff,
     crash::{self, Point},
@@ -28,7 +26,6 @@ const MOST_ALONE: u32 = 8;
 
 /// One acknowledgement on its way.
 struct Acknowledgement {
-    partition: Partition,
     id: String,
     promoted: Option<OutTradeNo>,
     /// The set of its asker and the order in it, when a confirm is done.
@@ -40,14 +37,19 @@ struct Acknowledgement {
 #[derive(Debug, Clone)]
 pub struct Settler {
     queue: Queue,
-    acknowledgements: mpsc::Sender<Acknowledgement>,
+    /// A sender for each partition, so that none waits for the master of another.
+    acknowledgements: Arc<[mpsc::Sender<Acknowledgement>]>,
 }
 
 impl Settler {
-    /// A settler, whose task ends when its last handle is dropped.
+    /// A settler, whose tasks end when its last handle is dropped.
     pub fn start(queue: Queue) -> Self {
-        let (acknowledgements, receiver) = mpsc::channel(LARGEST_BATCH);
-        tokio::spawn(acknowledge(queue.clone(), receiver));
+        let start = |partition| {
+            let (acknowledgements, receiver) = mpsc::channel(LARGEST_BATCH);
+            tokio::spawn(acknowledge(queue.clone(), partition, receiver));
+            acknowledgements
+        };
+        let acknowledgements = queue.keys.partitions().map(start).collect();
         Self {
             queue,
             acknowledgements,
@@ -76,50 +78,45 @@ impl Settler {
         };
         let (done, was_done) = oneshot::channel();
         let acknowledgement = Acknowledgement {
-            partition: delivery.partition,
             id: delivery.id.clone(),
             promoted,
-            confirm: self.queue.confirm_of(delivery),
+            confirm: self.queue.confirm_of(delivery.partition, &delivery.event),
             done,
         };
         // Errors mean that the process ends; the event stays pending, and its repeat is harmless.
-        if self.acknowledgements.send(acknowledgement).await.is_ok() {
+        let acknowledgements = &self.acknowledgements[usize::from(delivery.partition.number())];
+        if acknowledgements.send(acknowledgement).await.is_ok() {
             let _ = was_done.await;
         }
     }
 }
 
-async fn acknowledge(queue: Queue, mut receiver: mpsc::Receiver<Acknowledgement>) {
+async fn acknowledge(
+    queue: Queue,
+    partition: Partition,
+    mut receiver: mpsc::Receiver<Acknowledgement>,
+) {
     let mut batch = Vec::with_capacity(LARGEST_BATCH);
     while receiver.recv_many(&mut batch, LARGEST_BATCH).await > 0 {
-        let mut partitions: BTreeMap<Partition, Vec<Acknowledgement>> = BTreeMap::new();
-        for acknowledgement in batch.drain(..) {
-            partitions
-                .entry(acknowledgement.partition)
-                .or_default()
-                .push(acknowledgement);
+        let mut backoff = Backoff::reconnect();
+        let mut alone = 0;
+        while let Err(error) = queue.acknowledge(partition, &batch).await {
+            if matches!(error, WriteError::Replicas { .. }) {
+                alone += 1;
+            }
+            if alone == MOST_ALONE {
+                outage::report(
+                    "events are done on a master without enough replicas",
+                    &error,
+                );
+                break;
+            }
+            outage::report("cannot acknowledge events, trying again", &error);
+            backoff.wait().await;
         }
-        for (partition, batch) in partitions {
-            let mut backoff = Backoff::reconnect();
-            let mut alone = 0;
-            while let Err(error) = queue.acknowledge(partition, &batch).await {
-                if matches!(error, WriteError::Replicas { .. }) {
-                    alone += 1;
-                }
-                if alone == MOST_ALONE {
-                    outage::report(
-                        "events are done on a master without enough replicas",
-                        &error,
-                    );
-                    break;
-                }
-                outage::report("cannot acknowledge events, trying again", &error);
-                backoff.wait().await;
-            }
-            for acknowledgement in batch {
-                // Nobody waits any more when the process ends.
-                let _ = acknowledgement.done.send(());
-            }
+        for acknowledgement in batch.drain(..) {
+            // Nobody waits any more when the process ends.
+            let _ = acknowledgement.done.send(());
         }
     }
 }
@@ -161,16 +158,16 @@ impl Queue {
     }
 
     /// Where a confirm is counted as on its way.
-    fn confirm_of(&self, delivery: &Delivery) -> Option<(String, OutTradeNo)> {
+    fn confirm_of(&self, partition: Partition, event: &Event) -> Option<(String, OutTradeNo)> {
         let Cause::Confirm {
             out_trade_no,
             asker,
             ..
-        } = &delivery.event.cause
+        } = &event.cause
         else {
             return None;
         };
-        let set = self.keys.confirms_of(delivery.partition, asker);
+        let set = self.keys.confirms_of(partition, asker);
         Some((set, out_trade_no.clone()))
     }
 
@@ -193,14 +190,14 @@ impl Queue {
                     .await
             }
             Outcome::Dead { reason, error } => {
-                let payment = delivery.event.payment();
+                let event = Some(&delivery.event);
                 let fields = delivery.event.owned_fields();
                 self.bury(
                     delivery.partition,
                     &delivery.id,
                     *reason,
                     error,
-                    payment,
+                    event,
                     fields,
                 )
                 .await
@@ -218,21 +215,25 @@ impl Queue {
                     fields,
                 )
                 .await
+                .map(drop)
             }
         }
     }
 
-    /// Makes an entry a dead letter and remembers the failure of the order that was paid. A payment that has a dead letter
-    /// gets no second one.
+    /// Makes an entry a dead letter and remembers the failure of its order. A payment that has a dead letter gets no second
+    /// one. `event` is none when the entry is no event.
     pub(super) async fn bury(
         &self,
         partition: Partition,
         id: &str,
         reason: DeadReason,
         error: &str,
-        payment: Option<PaymentRef>,
+        event: Option<&Event>,
         mut fields: Fields,
     ) -> RedisResult<()> {
+        if let Some((set, order)) = event.and_then(|event| self.confirm_of(partition, event)) {
+            let () = self.connection().srem(set, order.as_str()).await?;
+        }
         let attempts = fields
             .remove("attempt")
             .and_then(|text| text.parse::<u32>().ok())
@@ -241,24 +242,40 @@ impl Queue {
         fields.insert("attempts".to_owned(), attempts.to_string());
         fields.insert("reason".to_owned(), reason.name().to_owned());
         fields.insert("error".to_owned(), error.to_owned());
-        let payment = payment.filter(|one| self.keys.partition(&one.out_trade_no) == partition);
-        if let Some(payment) = &payment {
-            let number = payment.out_trade_no.to_string();
-            fields.insert("out_trade_no".to_owned(), number);
+        let letter = event.and_then(|event| self.letter_of(event));
+        let letter = letter.filter(|(number, _)| self.keys.partition(number) == partition);
+        if let Some((number, _)) = &letter {
+            fields.insert("out_trade_no".to_owned(), number.to_string());
         }
-        let marks = payment.map(|payment| Marks {
-            failed: self.keys.failed(&payment.out_trade_no),
-            letter: self.keys.letter(&payment),
+        let marks = letter.map(|(number, letter)| Marks {
+            failed: self.keys.failed(&number),
+            letter,
             reason,
         });
         let target = self.keys.dead(partition);
-        self.move_to(partition, id, &target, 0, marks, fields)
+        let is_new = self
+            .move_to(partition, id, &target, 0, marks, fields)
             .await?;
-        metrics::counter!("heyi_dead_total", "reason" => reason.name()).increment(1);
+        if is_new {
+            metrics::counter!("heyi_dead_total", "reason" => reason.name()).increment(1);
+        }
         Ok(())
     }
 
-    /// Moves an entry to another stream of at most about `longest` (0: any), and sets the marks of a failure.
+    /// The order of an event, and the mark of the one letter that its payment may have.
+    pub(super) fn letter_of(&self, event: &Event) -> Option<(OutTradeNo, String)> {
+        if let Some(payment) = event.payment() {
+            let letter = self.keys.letter(&payment);
+            return Some((payment.out_trade_no, letter));
+        }
+        // A confirm's is another one: what a payer names must not take the place of what PayJS reports.
+        let payment = event.named_payment()?;
+        let letter = self.keys.named_letter(&payment);
+        Some((payment.out_trade_no, letter))
+    }
+
+    /// Moves an entry to another stream of at most about `longest` (0: any), and sets the marks of a failure. False when it
+    /// was moved before, or its payment has a letter.
     async fn move_to(
         &self,
         partition: Partition,
@@ -267,7 +284,7 @@ impl Queue {
         longest: usize,
         marks: Option<Marks>,
         fields: Fields,
-    ) -> RedisResult<()> {
+    ) -> RedisResult<bool> {
         let script = Script::new(include_str!("lua/bury.lua"));
         let mut call = script.prepare_invoke();
         call.key(self.keys.notify(partition)).key(target);

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use futures::future::join_all;
 use redis::{
     AsyncCommands, RedisResult,
     streams::{
@@ -30,34 +31,41 @@ const LOST_AFTER: Duration = Duration::from_secs(5);
 /// An event that was delivered this often to workers that died becomes a dead letter.
 const MOST_DELIVERIES: usize = 3;
 /// How long new events wait for those that are handed on alone, before they have a turn again.
-const EXAMINE_FOR: Duration = Duration::from_secs(5);
+pub(super) const EXAMINE_FOR: Duration = Duration::from_secs(5);
 const SLICE: usize = 100;
 /// How many of its own pending entries a consumer compares with what it works on at a time.
 const OWN_SLICE: usize = 1000;
 /// The consumer that holds what a worker gave back when it ended. It never lives, so all of it is taken over.
 const RELEASED: &str = "released";
 
-/// What the task that takes over remembers between two rounds. All times are of its own clock: Redis's may be set back.
+/// What is remembered of a partition between two rounds. All times are of this process's clock: Redis's may be set back.
 #[derive(Debug, Default)]
 struct Memory {
     heartbeats: Heartbeats,
     /// Entries that are pending for this process, which does not know of them, and since when.
-    unknown: HashMap<(Partition, String), Instant>,
-    /// The last entry of its own that was compared, for each partition.
-    compared: HashMap<Partition, String>,
+    unknown: HashMap<String, Instant>,
+    /// The last entry of its own that was compared.
+    compared: Option<String>,
 }
 
 impl Consumer {
-    /// Takes over what dead consumers hold, and what never reached this one, until it is stopped.
+    /// Takes over what dead consumers hold, and what never reached this one, until it is stopped. In each partition by
+    /// itself: a master that is away must not keep events of the others waiting.
     pub async fn take_over(self) {
+        let partitions = self.queue.keys.partitions();
+        join_all(partitions.map(|partition| self.take_over_in(partition))).await;
+    }
+
+    async fn take_over_in(&self, partition: Partition) {
         let mut memory = Memory::default();
         while !self.stop.is_cancelled() {
-            let healthy_since = *self.healthy_since.borrow();
+            let healthy_since = *self.healthy_since(partition).borrow();
             let is_done = match healthy_since {
                 None => true,
                 Some(since) => {
                     memory.heartbeats.forget_before(since);
-                    self.sweep(&mut memory).await.unwrap_or_else(|error| {
+                    let swept = self.sweep(partition, &mut memory).await;
+                    swept.unwrap_or_else(|error| {
                         outage::report(
                             "cannot look for events of dead workers, trying again",
                             &error,
@@ -75,13 +83,9 @@ impl Consumer {
     }
 
     /// False when dead consumers hold more than a slice.
-    async fn sweep(&self, memory: &mut Memory) -> RedisResult<bool> {
-        let mut is_done = true;
-        for partition in self.queue.keys.partitions() {
-            self.recover_lost(partition, memory).await?;
-            is_done &= self.sweep_others(partition, &mut memory.heartbeats).await?;
-        }
-        Ok(is_done)
+    async fn sweep(&self, partition: Partition, memory: &mut Memory) -> RedisResult<bool> {
+        self.recover_lost(partition, memory).await?;
+        self.sweep_others(partition, &mut memory.heartbeats).await
     }
 
     async fn sweep_others(
@@ -96,23 +100,25 @@ impl Consumer {
             or_empty(redis.xinfo_consumers(&stream, GROUP).await)?;
         let beats: HashMap<String, String> =
             redis.hgetall(self.queue.keys.heartbeats(partition)).await?;
-        heartbeats.keep(partition, |name| {
-            group.consumers.iter().any(|consumer| consumer.name == name)
-        });
-        for consumer in group.consumers {
-            let name = &consumer.name;
+        // One that died before its first read has a heartbeat only, one that gave its events back only a place in the group.
+        let beating = beats.keys().map(|name| (name.clone(), 0));
+        let in_group = group.consumers.into_iter();
+        let in_group = in_group.map(|consumer| (consumer.name, consumer.pending));
+        let consumers: HashMap<String, usize> = beating.chain(in_group).collect();
+        heartbeats.keep(|name| consumers.contains_key(name));
+        for (name, pending) in &consumers {
             let beat = beats.get(name);
             if **name == *self.name {
                 continue;
             }
             let now = Instant::now();
-            let is_dead = heartbeats.is_dead(partition, name, beat, now) || name == RELEASED;
+            let is_dead = heartbeats.is_dead(name, beat, now) || name == RELEASED;
             if !is_dead {
                 continue;
             }
-            if consumer.pending == 0 {
+            if *pending == 0 {
                 let beat = beat.map_or("", String::as_str);
-                self.queue.remove_consumer(partition, name, beat).await?;
+                or_empty(self.queue.remove_consumer(partition, name, beat).await)?;
             } else {
                 is_done &= self.take_over_from(partition, name).await?;
             }
@@ -143,7 +149,10 @@ impl Consumer {
                 innocents.push(one);
             }
         }
-        claims += self.take(partition, dead, &innocents).await?;
+        if !innocents.is_empty() {
+            let _shared = self.handing_on.read().await;
+            claims += self.take(partition, dead, &innocents).await?;
+        }
         claims += self.examine(partition, dead, suspects).await?;
         // Without a claim another worker has them.
         Ok(!is_full || claims == 0)
@@ -156,9 +165,6 @@ impl Consumer {
         dead: &str,
         pending: &[StreamPendingId],
     ) -> RedisResult<usize> {
-        if pending.is_empty() {
-            return Ok(0);
-        }
         let claimed = self.claim(partition, dead, pending, None).await?;
         crash::point(Point::TakeoverClaimed);
         for entry in &claimed.ids {
@@ -184,10 +190,9 @@ impl Consumer {
             );
             let fields = fields_of(entry);
             let event = super::Event::from_fields(&fields).ok();
-            let payment = event.and_then(|event| event.payment());
             let reason = DeadReason::Poison;
             self.queue
-                .bury(partition, &entry.id, reason, &error, payment, fields)
+                .bury(partition, &entry.id, reason, &error, event.as_ref(), fields)
                 .await?;
             crash::point(Point::TakeoverBuried);
         }
@@ -225,31 +230,30 @@ impl Consumer {
 
     /// Entries that Redis sent to this process but that never arrived, because a connection broke on the way.
     async fn recover_lost(&self, partition: Partition, memory: &mut Memory) -> RedisResult<()> {
-        let after = memory.compared.remove(&partition);
+        let after = memory.compared.take();
         let start = after.map_or_else(|| "-".to_owned(), |id| format!("({id}"));
         let own = self.queue.pending(partition, &self.name, &start, OWN_SLICE);
         let own = own.await?;
         if let [.., last] = &own[..]
             && own.len() == OWN_SLICE
         {
-            memory.compared.insert(partition, last.id.clone());
+            memory.compared = Some(last.id.clone());
         } else {
             // The round is over. What was not seen in it is not pending any more.
-            memory.unknown.retain(|(of, _), since| {
-                *of != partition || since.elapsed() < LOST_AFTER + LOST_AFTER
-            });
+            let is_recent = |since: &Instant| since.elapsed() < LOST_AFTER + LOST_AFTER;
+            memory.unknown.retain(|_, since| is_recent(since));
         }
         for one in own {
-            let key = (partition, one.id.clone());
             if self.held.contains(partition, &one.id) {
-                memory.unknown.remove(&key);
+                memory.unknown.remove(&one.id);
                 continue;
             }
-            let since = memory.unknown.entry(key.clone());
+            let since = memory.unknown.entry(one.id.clone());
             if since.or_insert_with(Instant::now).elapsed() < LOST_AFTER {
                 continue;
             }
-            memory.unknown.remove(&key);
+            memory.unknown.remove(&one.id);
+            let _shared = self.handing_on.read().await;
             let deliveries = Some(one.times_delivered);
             let claimed = self
                 .claim(partition, &self.name, &[one], deliveries)

@@ -1,10 +1,11 @@
 //! Confirm events: PayJS is asked.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::Result;
 use heyi_common::{order::Order, queue::Confirming};
 use heyi_sandbox::{Knobs, OrderStatus, Refuse, world::eventually};
+use mongodb::bson::{Document, doc};
 use redis::AsyncCommands as _;
 use serde_json::{Value, json};
 
@@ -158,6 +159,92 @@ async fn an_unpaid_order_stays_an_order() -> Result<()> {
     assert_eq!(shop.world.sandbox.ledger().checks.len(), 1);
     assert!(shop.orders.get(&order.out_trade_no).await?.is_some());
     assert_eq!(shop.queue.status().await?.dead, 0);
+    shop.close().await
+}
+
+#[tokio::test]
+async fn an_unpaid_order_expires_as_if_nobody_had_asked() -> Result<()> {
+    let shop = Shop::new().await?;
+    let unpaid = shop.order("小店").await?;
+    let notified = shop.order("another").await?;
+    let mut redis = shop.queue.redis().shared();
+    let mut life = async |order: &Order| -> Result<u64> {
+        let key = shop.queue.keys().order(&order.out_trade_no);
+        Ok(redis.ttl(&key).await?)
+    };
+    let ttl = shop.config.orders.ttl.as_secs();
+    assert!((ttl - 60..=ttl).contains(&life(&unpaid).await?));
+    for order in [&unpaid, &notified] {
+        let payjs_order_id = shop.world.sandbox.order(&order.params)?;
+        shop.confirm(order, &payjs_order_id).await?;
+        assert!(life(order).await? > ttl, "PayJS must answer first");
+    }
+    // A notify came while PayJS was being asked.
+    let key = shop.queue.keys().order(&notified.out_trade_no);
+    let week = 7 * 24 * 3600;
+    let () = shop.queue.redis().shared().expire(&key, week).await?;
+    let _worker = shop.world.worker().await?;
+    shop.quiet().await?;
+    assert!((ttl - 300..=ttl).contains(&life(&unpaid).await?));
+    assert!(life(&notified).await? > 6 * 24 * 3600);
+    shop.close().await
+}
+
+#[tokio::test]
+async fn confirms_that_waited_behind_a_backlog_still_ask_one_after_the_other() -> Result<()> {
+    let shop = Shop::new().await?;
+    for _ in 0..4 {
+        let order = shop.order("小店").await?;
+        let payjs_order_id = shop.world.sandbox.order(&order.params)?;
+        shop.confirm(&order, &payjs_order_id).await?;
+    }
+    // As if each had had its turn while the worker was busy: they are read together.
+    let partition = shop.queue.keys().first();
+    let mut redis = shop.queue.redis().shared();
+    let waiting: Vec<String> = redis
+        .zrange(shop.queue.keys().confirms(partition), 0, -1)
+        .await?;
+    for confirm in &waiting {
+        let mut fields: BTreeMap<String, String> = serde_json::from_str(confirm)?;
+        fields.insert("turn".to_owned(), "1".to_owned());
+        let fields: Vec<_> = fields.into_iter().collect();
+        let stream = shop.queue.keys().notify(partition);
+        let _: String = redis.xadd(stream, "*", &fields).await?;
+    }
+    let () = redis.del(shop.queue.keys().confirms(partition)).await?;
+    let _worker = shop.world.worker().await?;
+    shop.quiet().await?;
+    let ledger = shop.world.sandbox.ledger();
+    assert_eq!(ledger.checks.len(), 4);
+    assert_eq!(ledger.polled_too_fast, 0);
+    shop.close().await
+}
+
+#[tokio::test]
+async fn a_confirm_that_ends_as_a_dead_letter_is_on_its_way_no_more() -> Result<()> {
+    let shop = Shop::new().await?;
+    let order = shop.order("小店").await?;
+    let payjs_order_id = shop.world.sandbox.order(&order.params)?;
+    shop.confirm(&order, &payjs_order_id).await?;
+    // MongoDB's answer about it cannot be read.
+    let mongo = mongodb::Client::with_uri_str(shop.world.setting("HEYI_MONGO__URL")).await?;
+    let database = mongo.database(shop.world.setting("HEYI_MONGO__DATABASE"));
+    let orders = database.collection::<Document>("orders");
+    let broken = doc! { "_id": order.out_trade_no.as_str(), "code_id": 7 };
+    orders.insert_one(broken).await?;
+    let _worker = shop.world.worker().await?;
+    let letter = shop.the_dead_letter().await?;
+    assert_eq!(letter.field("reason"), "poison");
+    let asker = format!("person:{}", order.openid);
+    let keys = shop.queue.keys();
+    let on_its_way: u64 = (shop.queue.redis().shared())
+        .scard(keys.confirms_of(keys.first(), &asker))
+        .await?;
+    assert_eq!(on_its_way, 0);
+    // Put back, it may end as a letter again.
+    assert!(shop.queue.replay(&letter).await?);
+    let letter = shop.the_dead_letter().await?;
+    assert!(shop.queue.drop_letter(&letter).await?);
     shop.close().await
 }
 

@@ -43,7 +43,12 @@ async fn an_honest_question_waits_for_one_turn_of_each_who_keeps_asking() -> Res
     shop.orders.remove(&lost.out_trade_no).await?;
     let network = Asker::Network(IpAddr::V4(Ipv4Addr::LOCALHOST));
     shop.queue
-        .enqueue_confirm(&lost.out_trade_no, &asked[1], &network)
+        .enqueue_confirm(
+            &lost.out_trade_no,
+            &asked[1],
+            &network,
+            shop.config.orders.ttl,
+        )
         .await?;
     let _worker = shop.world.worker().await?;
     let mut round = 0;

@@ -27,7 +27,7 @@ pub(crate) struct Shop {
     pub(crate) queue: Queue,
     pub(crate) orders: Orders,
     pub(crate) store: Store,
-    config: heyi_common::config::Config,
+    pub(crate) config: heyi_common::config::Config,
 }
 
 impl Shop {
@@ -135,9 +135,12 @@ impl Shop {
     /// Lets a confirm wait for its turn, as the owner of the order asks for it.
     pub(crate) async fn confirm(&self, order: &Order, payjs_order_id: &str) -> Result<Confirming> {
         let asker = Asker::Person(order.openid.clone());
-        let queued = self
-            .queue
-            .enqueue_confirm(&order.out_trade_no, payjs_order_id, &asker);
+        let queued = self.queue.enqueue_confirm(
+            &order.out_trade_no,
+            payjs_order_id,
+            &asker,
+            self.config.orders.ttl,
+        );
         Ok(queued.await?)
     }
 

@@ -1,5 +1,5 @@
 -- Moves an event that this group still holds to the dead or rejected stream. Repeating it changes nothing. A payment that
--- has a dead letter gets no second one.
+-- has a dead letter gets no second one. Returns 1 when it made one.
 -- KEYS: the stream, the target stream, and where the payment is known the mark of its order's failure and the payment's letter.
 -- ARGV: group, id, longest target (0: any), reason, how long the mark lives in s, then fields and values.
 if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[2], ARGV[2], 1) == 0 then
@@ -9,7 +9,7 @@ end
 redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
 redis.call('XDEL', KEYS[1], ARGV[2])
 if KEYS[4] and redis.call('EXISTS', KEYS[4]) == 1 then
-  return 1
+  return 0
 end
 local letter
 if ARGV[3] == '0' then
