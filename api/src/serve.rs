@@ -71,11 +71,16 @@ async fn check_installation(state: AppState, stop: CancellationToken) -> anyhow:
     let (redis, store) = (state.redis.clone(), state.store.clone());
     let installation = Installation::new(&state.config, redis, state.queue.keys(), store);
     let differs = async {
-        if let Err(error) = installation.until_checked(|_| {}).await {
-            return error;
+        // Redis's record is enough for orders and notifies, which need nothing of MongoDB.
+        let agreed = async {
+            installation.until_redis_agrees().await?;
+            state.set_installed();
+            Ok(())
+        };
+        match tokio::try_join!(agreed, installation.until_checked(|_| {})) {
+            Ok(_) => installation.keep_checking().await,
+            Err(error) => error,
         }
-        state.set_installed();
-        installation.keep_checking().await
     };
     let Some(error) = stop.run_until_cancelled(differs).await else {
         return Ok(());

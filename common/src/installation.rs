@@ -4,6 +4,9 @@
 //! ever, or end in a database where nobody looks. So the record is kept in Redis and in MongoDB, and a process that differs
 //! from either does not run. Both carry the same random id, which tells when the two do not belong together, e.g. a staging
 //! database beside the Redis in use.
+//!
+//! A Redis without a record has lost its data, or is another one than that in use. Running processes tell: they renew the
+//! time in MongoDB's record for as long as their Redis holds it too.
 
 use std::{fmt, time::Duration};
 
@@ -16,14 +19,16 @@ use crate::{
     outage,
     queue::Keys,
     redis::{Redis, Script},
-    store::{Store, StoreError},
+    store::{Store, StoreError, StoredRecord},
 };
 
 const AGAIN: Duration = Duration::from_millis(500);
 /// How long one look may take.
 const CHECK_WITHIN: Duration = Duration::from_secs(10);
 /// How often a running process looks again.
-const EVERY: Duration = Duration::from_secs(10);
+const EVERY: Duration = Duration::from_secs(3);
+/// An installation that nobody has renewed for this long is not in use.
+const UNUSED_AFTER: Duration = Duration::from_secs(10);
 const LAG: Duration = Duration::from_secs(2);
 const WAITING: &str =
     "waiting for Redis and MongoDB, to compare the settings with those of the installation";
@@ -99,6 +104,17 @@ pub enum InstallationError {
          its data gets the record back when the api or a worker starts"
     )]
     NotInRedis,
+    /// Redis holds no record, but somebody has used the installation a moment ago.
+    #[error(
+        "Redis holds no record of this installation, but other processes have used it with theirs {} s ago: does redis.url \
+         name another Redis? One that lost its data gets the record back by itself. To use a second Redis on purpose, run \
+         `heyi-worker installation accept`",
+        .used.age.as_secs()
+    )]
+    InUse {
+        /// When.
+        used: Used,
+    },
     /// Redis did not answer.
     #[error("Redis did not answer")]
     Redis(#[from] redis::RedisError),
@@ -108,6 +124,15 @@ pub enum InstallationError {
     /// MongoDB did not answer.
     #[error("MongoDB did not answer")]
     Store(#[from] StoreError),
+}
+
+/// The last time that a running process has renewed its record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Used {
+    /// By MongoDB's clock, in ms.
+    pub at: i64,
+    /// How long ago that was, by the same clock.
+    pub age: Duration,
 }
 
 impl InstallationError {
@@ -129,6 +154,8 @@ pub struct Installation {
     redis: Redis,
     store: Store,
     key: String,
+    /// A stream of events.
+    queue: String,
     own: Record,
 }
 
@@ -147,52 +174,89 @@ impl Installation {
             redis,
             store,
             key: keys.installation(),
+            queue: keys.notify(keys.first()),
             own,
         }
     }
 
     /// Compares this process's settings with both records. Where there is none yet, this makes them, MongoDB's first: a
     /// Redis that lost its disk gets its record back from there.
-    pub async fn check(&self) -> Result<(), InstallationError> {
+    async fn check(&self) -> Result<(), InstallationError> {
         let in_mongo = self.store.installation().await?;
         match self.in_redis().await? {
             Some(in_redis) => self.compare_with(&in_redis, in_mongo).await,
             None if in_mongo.is_empty() => {
-                self.store.create_installation(&self.own).await?;
-                Box::pin(self.check()).await
+                if self.has_queue().await? {
+                    // Running processes that have lost their record put it back. It counts, not ours.
+                    sleep(EVERY + LAG).await;
+                    if self.in_redis().await?.is_some() {
+                        return Box::pin(self.check()).await;
+                    }
+                }
+                self.create().await
             }
             None => {
-                let is_ours = |record: &&Record| settings(record) == settings(&self.own);
-                if let Some(record) = in_mongo.iter().find(is_ours) {
-                    self.create_in_redis(record).await?;
-                    return Box::pin(self.check()).await;
+                let mut used = in_mongo.iter().filter(|found| self.is_ours(&found.record));
+                match used.find_map(|found| found.used.filter(|used| used.age < UNUSED_AFTER)) {
+                    Some(used) => Err(InstallationError::InUse { used }),
+                    None => self.restore(in_mongo).await,
                 }
-                in_mongo
-                    .iter()
-                    .try_for_each(|record| self.compare(record, Place::MongoDb))
             }
         }
+    }
+
+    /// Makes the first record, unless another process is faster.
+    async fn create(&self) -> Result<(), InstallationError> {
+        self.store.create_installation(&self.own).await?;
+        self.restore(self.store.installation().await?).await
+    }
+
+    /// Checks, and notes that the installation is in use.
+    async fn join(&self) -> Result<(), InstallationError> {
+        self.check().await?;
+        self.renew().await
+    }
+
+    /// Gives Redis the record that MongoDB holds, and compares with both.
+    async fn restore(&self, in_mongo: Vec<StoredRecord>) -> Result<(), InstallationError> {
+        self.compare_any(&in_mongo)?;
+        if let Some(found) = in_mongo.iter().find(|found| self.is_ours(&found.record)) {
+            self.create_in_redis(&found.record).await?;
+        }
+        match self.in_redis().await? {
+            Some(in_redis) => self.compare_with(&in_redis, in_mongo).await,
+            None => Err(InstallationError::NotInRedis),
+        }
+    }
+
+    fn is_ours(&self, record: &Record) -> bool {
+        settings(record) == settings(&self.own)
+    }
+
+    /// Whether somebody has used a queue in this Redis.
+    async fn has_queue(&self) -> Result<bool, InstallationError> {
+        Ok(self.redis.shared().exists(&self.queue).await?)
     }
 
     async fn compare_with(
         &self,
         in_redis: &Record,
-        mut in_mongo: Vec<Record>,
+        mut in_mongo: Vec<StoredRecord>,
     ) -> Result<(), InstallationError> {
         self.compare(in_redis, Place::Redis)?;
-        let is_same = |record: &Record| record.id == in_redis.id;
+        let is_same = |found: &StoredRecord| found.record.id == in_redis.id;
         if !in_mongo.iter().any(is_same) {
             // Right after a failover a majority read may lag behind what another process was told is written.
             sleep(LAG).await;
             in_mongo = self.store.installation().await?;
         }
-        match in_mongo.iter().find(|record| is_same(record)) {
-            Some(record) => self.compare(record, Place::MongoDb),
+        match in_mongo.iter().find(|found| is_same(found)) {
+            Some(found) => self.compare(&found.record, Place::MongoDb),
             None => Err(InstallationError::TwoInstallations {
                 redis: in_redis.id.clone(),
                 mongo: in_mongo
                     .first()
-                    .map_or_else(|| "none".to_owned(), |record| record.id.clone()),
+                    .map_or_else(|| "none".to_owned(), |found| found.record.id.clone()),
             }),
         }
     }
@@ -200,9 +264,19 @@ impl Installation {
     /// Checks again until both stores have answered, and tells `waits` why that takes so long. An error is final: this
     /// process must not run.
     pub async fn until_checked(&self, waits: impl Fn(&str)) -> Result<(), InstallationError> {
+        let mut last_used = None;
         loop {
-            match timeout(CHECK_WITHIN, self.check()).await {
+            match timeout(CHECK_WITHIN, self.join()).await {
                 Ok(Err(error)) if !error.is_final() => {
+                    if let InstallationError::InUse { used } = &error {
+                        // Who used it may have died together with Redis's data. Who still does has another Redis.
+                        if last_used
+                            .replace(used.at)
+                            .is_some_and(|last| last != used.at)
+                        {
+                            return Err(error);
+                        }
+                    }
                     let why = self.explain(&error).await;
                     waits(&why);
                     outage::report_explained(WAITING, &error, &why);
@@ -223,16 +297,49 @@ impl Installation {
         }
     }
 
+    /// Waits until Redis holds a record with the settings of this process. That is enough to write into its queue, also
+    /// while MongoDB is away. An error is final, as in [`until_checked`](Self::until_checked).
+    pub async fn until_redis_agrees(&self) -> Result<(), InstallationError> {
+        loop {
+            match timeout(CHECK_WITHIN, self.in_redis()).await {
+                Ok(Ok(Some(in_redis))) => return self.compare(&in_redis, Place::Redis),
+                Ok(Err(error)) if error.is_final() => return Err(error),
+                // That Redis is away is told by `until_checked`.
+                Ok(Ok(None) | Err(_)) | Err(_) => sleep(AGAIN).await,
+            }
+        }
+    }
+
     /// Checks every now and then. Ends when this process must not go on.
     pub async fn keep_checking(&self) -> InstallationError {
         loop {
             sleep(EVERY).await;
-            match timeout(CHECK_WITHIN, self.check()).await {
+            match timeout(CHECK_WITHIN, self.check_again()).await {
                 Ok(Err(error)) if error.is_final() => return error,
                 // Who needs the stores tells that they are away.
                 _ => {}
             }
         }
+    }
+
+    /// What a running process does: its Redis is that of the installation, so it gets a lost record back, and the record in
+    /// MongoDB is renewed.
+    async fn check_again(&self) -> Result<(), InstallationError> {
+        let in_mongo = self.store.installation().await?;
+        match self.in_redis().await? {
+            Some(in_redis) => self.compare_with(&in_redis, in_mongo).await?,
+            None if in_mongo.is_empty() => self.create().await?,
+            None => self.restore(in_mongo).await?,
+        }
+        self.renew().await
+    }
+
+    /// Notes in MongoDB's record that the installation is in use.
+    async fn renew(&self) -> Result<(), InstallationError> {
+        if let Some(in_redis) = self.in_redis().await? {
+            self.store.renew_installation(&in_redis.id).await?;
+        }
+        Ok(())
     }
 
     /// Compares this process's settings with both records and makes none.
@@ -248,19 +355,27 @@ impl Installation {
         }
     }
 
-    /// Compares this process's settings with the record in Redis, where there is one.
-    pub async fn compare_with_redis(&self) -> Result<(), InstallationError> {
+    /// Compares this process's settings with the record in Redis. False when there is none.
+    pub async fn compare_with_redis(&self) -> Result<bool, InstallationError> {
         match self.in_redis().await? {
-            Some(in_redis) => self.compare(&in_redis, Place::Redis),
-            None => Ok(()),
+            Some(in_redis) => self.compare(&in_redis, Place::Redis).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Compares this process's settings with both records, or with that in MongoDB when Redis does not answer.
+    pub async fn compare_with_mongo(&self) -> Result<(), InstallationError> {
+        match self.compare_all().await {
+            Err(InstallationError::Redis(_)) => self.compare_any(&self.store.installation().await?),
+            other => other,
         }
     }
 
     /// Finds no difference to one of these records.
-    fn compare_any(&self, records: &[Record]) -> Result<(), InstallationError> {
-        let mut compared = records
+    fn compare_any(&self, found: &[StoredRecord]) -> Result<(), InstallationError> {
+        let mut compared = found
             .iter()
-            .map(|record| self.compare(record, Place::MongoDb));
+            .map(|found| self.compare(&found.record, Place::MongoDb));
         let first = compared.next().unwrap_or(Ok(()));
         if compared.any(|other| other.is_ok()) {
             Ok(())
@@ -271,7 +386,9 @@ impl Installation {
 
     /// The record in Redis and those in MongoDB, as they are.
     pub async fn records(&self) -> Result<(Option<Record>, Vec<Record>), InstallationError> {
-        Ok((self.in_redis().await?, self.store.installation().await?))
+        let in_mongo = self.store.installation().await?;
+        let in_mongo = in_mongo.into_iter().map(|found| found.record);
+        Ok((self.in_redis().await?, in_mongo.collect()))
     }
 
     /// Makes an installation of this process's settings, in both stores. MongoDB keeps the records that it has: while an

@@ -40,6 +40,7 @@ pub use changes::CodeChanges;
 pub use code::{Change, Code, Mapping, Payment, Scanned};
 pub use error::StoreError;
 pub use indexes::UniqueIndex;
+pub use installation::StoredRecord;
 pub use list::{
     CHANGES_OF_A_PAGE, CODES_OF_A_PAGE, ChangeNumber, CodeCursor, CursorError, ListedCode, Page,
 };

@@ -1,31 +1,71 @@
 //! The records of installations in MongoDB.
 
+use std::time::Duration;
+
 use futures::TryStreamExt;
 use mongodb::{
     Collection,
-    bson::{Document, RawDocumentBuf, doc, serialize_to_document},
+    bson::{DateTime, Document, RawDocumentBuf, doc, serialize_to_document},
     error::Error,
     options::ReadConcern,
 };
+use serde::Deserialize;
 
 use super::{Result, Store, decode::decode, is_duplicate, read};
-use crate::installation::Record;
+use crate::installation::{Record, Used};
 
 /// The id of the first record, so that of processes that start at the same moment one makes it.
 const FIRST: &str = "installation";
 
+/// A record in MongoDB.
+#[derive(Debug, Clone)]
+pub struct StoredRecord {
+    pub(crate) record: Record,
+    /// When a running process has renewed it.
+    pub(crate) used: Option<Used>,
+}
+
+/// MongoDB's clock alone tells how old a sign of life is.
+#[derive(Deserialize)]
+struct Times {
+    used_at: Option<DateTime>,
+    now: DateTime,
+}
+
+impl Times {
+    fn used(self) -> Option<Used> {
+        let at = self.used_at?.timestamp_millis();
+        // The clock may have been set back since.
+        let age = Duration::from_millis(self.now.timestamp_millis().abs_diff(at));
+        Some(Used { at, age })
+    }
+}
+
 impl Store {
     /// The records that a majority has. More than one only where an operator runs several queues on one database.
-    pub async fn installation(&self) -> Result<Vec<Record>> {
+    pub async fn installation(&self) -> Result<Vec<StoredRecord>> {
         let collection = self.installations().clone_with_type::<RawDocumentBuf>();
         let found = collection
-            .find(doc! {})
-            .read_concern(ReadConcern::majority());
+            .aggregate([doc! { "$set": { "now": "$$NOW" } }])
+            .read_concern(ReadConcern::majority())
+            .with_type::<RawDocumentBuf>();
         let found: Vec<RawDocumentBuf> = read(async { found.await?.try_collect().await }).await?;
-        let records = found.iter();
-        records
-            .map(|record| decode(collection.name(), record))
-            .collect()
+        let records = found.iter().map(|found| {
+            let record = decode(collection.name(), found)?;
+            let times: Times = decode(collection.name(), found)?;
+            let used = times.used();
+            Ok(StoredRecord { record, used })
+        });
+        records.collect()
+    }
+
+    /// Notes that a running process uses the installation.
+    pub async fn renew_installation(&self, id: &str) -> Result<()> {
+        let used = doc! { "$currentDate": { "used_at": true } };
+        self.installations()
+            .update_one(doc! { "id": id }, used)
+            .await?;
+        Ok(())
     }
 
     /// Writes the first record unless there is one.

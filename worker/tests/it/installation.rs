@@ -1,7 +1,10 @@
 //! Processes whose settings differ from the installation's do not run.
 
 use anyhow::Result;
-use heyi_sandbox::world::{Heyi, World, eventually};
+use heyi_sandbox::{
+    servers::process::free_port,
+    world::{Heyi, World, eventually},
+};
 
 use crate::support::Shop;
 
@@ -137,6 +140,58 @@ async fn a_database_of_another_installation_is_not_taken_for_ours() -> Result<()
     assert!(staging.worker().await?.stop().await?.success());
     let said = refusal(shop.world.start_worker()?).await?;
     assert!(said.contains("a store of another installation"), "{said}");
+    drop((staging, elsewhere));
+    shop.close().await
+}
+
+#[tokio::test]
+async fn another_redis_without_data_is_not_taken_for_ours_while_ours_is_in_use() -> Result<()> {
+    let mut shop = Shop::new().await?;
+    let running = shop.world.api().await?;
+    let elsewhere = World::with_own_stores().await?;
+    let own = shop.world.setting("HEYI_REDIS__URL").to_owned();
+    shop.world
+        .set("HEYI_REDIS__URL", elsewhere.setting("HEYI_REDIS__URL"));
+    let api = shop.world.start_with("heyi-api", free_port()?, &[])?;
+    for process in [shop.world.start_worker()?, api] {
+        let said = refusal(process).await?;
+        assert!(
+            said.contains("does redis.url name another Redis?"),
+            "{said}"
+        );
+    }
+    let doctor = shop.world.operate(&["doctor"]).await?;
+    let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert!(
+        said.contains("does redis.url name another Redis?"),
+        "{said}"
+    );
+    shop.world.set("HEYI_REDIS__URL", own);
+    assert!(running.stop().await?.success());
+    drop(elsewhere);
+    shop.close().await
+}
+
+#[tokio::test]
+async fn a_lost_record_is_put_back_by_those_who_run_and_not_by_a_newcomer() -> Result<()> {
+    let shop = Shop::new().await?;
+    let before = is_recorded(&shop).await?;
+    let (worker, api) = tokio::try_join!(shop.world.worker(), shop.world.api())?;
+    let mut staging = World::new().await?;
+    for name in ["HEYI_REDIS__PREFIX", "HEYI_MONGO__DATABASE"] {
+        staging.set(name, shop.world.setting(name));
+    }
+    let elsewhere = World::with_own_stores().await?;
+    staging.set("HEYI_MONGO__URL", elsewhere.setting("HEYI_MONGO__URL"));
+    let key = shop.queue.keys().installation();
+    let mut redis = shop.queue.redis().shared();
+    redis::Cmd::del(&key).exec_async(&mut redis).await?;
+    let said = refusal(staging.start_worker()?).await?;
+    assert!(said.contains("MongoDB holds none"), "{said}");
+    let record: String = redis::Cmd::get(&key).query_async(&mut redis).await?;
+    assert_eq!(record, before);
+    assert!(worker.stop().await?.success());
+    assert!(api.stop().await?.success());
     drop((staging, elsewhere));
     shop.close().await
 }

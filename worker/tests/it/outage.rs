@@ -55,6 +55,36 @@ async fn mongodb_away_for_30_seconds_under_load_loses_and_kills_nothing() -> Res
 }
 
 #[tokio::test]
+async fn an_api_that_starts_while_mongodb_is_away_takes_notifies() -> Result<()> {
+    let mut shop = Shop::open(World::with_own_stores().await?).await?;
+    assert!(shop.world.api().await?.stop().await?.success());
+    let order = shop.order("小店").await?;
+    shop.world.mongo.as_mut().unwrap().stop().await?;
+    let api = shop.world.start_api()?;
+    let notify = async || -> Result<String> {
+        let sent = heyi_common::http::client()?
+            .post(format!("{}/notify", api.url()))
+            .header("Content-Type", "application/x-www-form-urlencoded")
+            .body(shop.notify(&order, 1))
+            .send()
+            .await?;
+        Ok(sent.text().await?)
+    };
+    eventually("a notify is taken", async || {
+        Ok(notify().await? == "success")
+    })
+    .await?;
+    shop.world.mongo.as_mut().unwrap().restart().await?;
+    let worker = shop.world.worker().await?;
+    shop.quiet().await?;
+    shop.the_code(&order).await?;
+    for process in [api, worker] {
+        assert!(process.stop().await?.success());
+    }
+    shop.close().await
+}
+
+#[tokio::test]
 async fn a_worker_survives_redis_and_goes_on_by_itself() -> Result<()> {
     let mut shop = Shop::open(World::with_own_stores().await?).await?;
     let worker = shop.world.worker().await?;
