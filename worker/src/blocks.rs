@@ -72,11 +72,15 @@ async fn keep_applying(context: &Context) {
 }
 
 async fn apply(context: &Context) -> anyhow::Result<u64> {
-    let blocked = context.store.blocked_owners().await?.into_iter();
-    let blocked: Vec<OpenId> = blocked.map(|owner| owner.openid).collect();
+    let blocked = context.store.blocked_openids().await?;
     // Each store is brought in line even while the other is away.
     let marked = context.orders.block(&blocked, MARK_TTL).await;
     let codes = context.store.apply_blocks(&blocked).await?;
+    // Who was unblocked meanwhile may just have been marked again.
+    let still = context.store.blocked_openids().await?;
+    for openid in blocked.iter().filter(|openid| !still.contains(openid)) {
+        context.orders.unblock(openid).await?;
+    }
     marked?;
     Ok(codes)
 }

@@ -100,7 +100,12 @@ pub(super) async fn report(
     let reporter = Reporter::new(secret, id, today(), network(client));
     let report = Report::new(reporter, id, reason, &request.text, &request.contact)
         .map_err(|error| Error::Invalid(error.to_string()))?;
-    let recorded = state.store.record_report(&report).await?;
+    // In a task: a client that hangs up must not end this between its steps.
+    let store = state.store.clone();
+    let recorded = tokio::spawn(async move { store.record_report(&report).await });
+    let recorded = recorded
+        .await
+        .map_err(|error| Error::Internal(error.into()))??;
     metrics::counter!(meters::REPORTS, "outcome" => recorded.name()).increment(1);
     if recorded != Recorded::Repeated {
         tracing::warn!(

@@ -8,7 +8,7 @@ use mongodb::{
     options::IndexOptions,
 };
 
-use super::{Result, Store, StoreError, read};
+use super::{DUPLICATE_KEY, Result, Store, StoreError, read};
 
 /// The name of the unique index.
 const UNIQUE: &str = "out_trade_no_1";
@@ -16,7 +16,6 @@ const UNIQUE: &str = "out_trade_no_1";
 const NO_COLLECTION: i32 = 26;
 /// MongoDB's codes for an index of the same name or keys with other options.
 const CONFLICTS: [i32; 2] = [85, 86];
-const DUPLICATE_KEY: i32 = 11000;
 
 /// The index that keeps two codes of one order apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +30,7 @@ pub enum UniqueIndex {
 
 impl Store {
     /// Makes the indexes where they are missing. An error about the unique one says what is in its way. The others only
-    /// make lists fast, so one that cannot be made is logged.
+    /// make lists fast, so one that is there with other options is logged.
     pub async fn ensure_indexes(&self) -> Result<()> {
         match self.unique_index().await? {
             UniqueIndex::Present => {}

@@ -9,7 +9,11 @@ use futures::TryStreamExt;
 use mongodb::bson::{Bson, DateTime, RawDocumentBuf, doc};
 use serde::{Deserialize, Serialize};
 
-use super::{Result, Store, decode::decode_all, is_duplicate, read};
+use super::{
+    Result, Store,
+    decode::{decode, decode_all},
+    is_duplicate, read,
+};
 use crate::order::OpenId;
 
 /// A code is put back only when its mark is older than this: a worker may still have the list of before a block.
@@ -23,6 +27,12 @@ pub struct BlockedOwner {
     pub openid: OpenId,
     /// Since when.
     pub blocked_at: DateTime,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    #[serde(rename = "_id")]
+    openid: OpenId,
 }
 
 impl Store {
@@ -61,6 +71,18 @@ impl Store {
         let all = owners.find(doc! {}).sort(doc! { "blocked_at": -1 });
         let all: Vec<RawDocumentBuf> = read(async { all.await?.try_collect().await }).await?;
         Ok(decode_all(owners.name(), &all))
+    }
+
+    /// The same people, for those who act on it: one that cannot be read is an error, not a person who is not blocked.
+    pub async fn blocked_openids(&self) -> Result<Vec<OpenId>> {
+        let owners = self.blocked_owners.clone_with_type::<RawDocumentBuf>();
+        let all = owners.find(doc! {}).projection(doc! { "_id": 1 });
+        let all: Vec<RawDocumentBuf> = read(async { all.await?.try_collect().await }).await?;
+        let openids = all.iter().map(|owner| {
+            let Named { openid } = decode(owners.name(), owner)?;
+            Ok(openid)
+        });
+        openids.collect()
     }
 
     /// Brings codes in line with the list of blocked people. Returns how many were taken down.

@@ -51,9 +51,12 @@ pub enum RefundClaim {
 
 /// The fields of a claim, which no code has.
 const BEGUN: &str = "refund_begun_at";
+/// How often the gateway may have been asked for the refund. Of several attempts, one may be on its way, or may have been
+/// granted with its answer lost, whatever the gateway says to another.
+const ATTEMPTS: &str = "attempts";
 
 impl Store {
-    /// Makes sure that a payment does not become a code any more. A repeat changes nothing.
+    /// Makes sure that a payment does not become a code any more, and counts the attempt.
     pub async fn claim_refund(
         &self,
         out_trade_no: &OutTradeNo,
@@ -64,11 +67,23 @@ impl Store {
             "out_trade_no": out_trade_no.as_str(),
             "payjs_order_id": payjs_order_id,
             BEGUN: DateTime::now(),
+            ATTEMPTS: 1,
         };
         match self.claims().insert_one(claim).await {
             Ok(_) => return Ok(RefundClaim::Granted),
             Err(error) if is_duplicate(&error) => {}
             Err(error) => return Err(error.into()),
+        }
+        let again = doc! { "$inc": { ATTEMPTS: 1 } };
+        let earlier = claim_of(out_trade_no, payjs_order_id);
+        if self
+            .claims()
+            .update_one(earlier, again)
+            .await?
+            .matched_count
+            > 0
+        {
+            return Ok(RefundClaim::Granted);
         }
         let existing = self.existing(out_trade_no).await?;
         let existing = existing.ok_or_else(|| StoreError::NotYetSafe(out_trade_no.clone()))?;
@@ -76,22 +91,26 @@ impl Store {
             Existing::Code(code) if code.payjs_order_id == payjs_order_id => {
                 RefundClaim::HasCode(code.id)
             }
+            // Withdrawn, and made again, in this moment.
+            Existing::Refund {
+                payjs_order_id: same,
+            } if same == payjs_order_id => {
+                return Err(StoreError::NotYetSafe(out_trade_no.clone()));
+            }
             // The order's one place is taken by another payment, so this one can never become its code.
             Existing::Code(_) | Existing::Refund { .. } => RefundClaim::Granted,
         })
     }
 
-    /// Withdraws a claim after the gateway refused the refund, so that the payment may become a code after all.
+    /// Withdraws a claim after the gateway refused the refund, so that the payment may become a code after all. Only the
+    /// claim of a first attempt: see [`ATTEMPTS`].
     pub async fn withdraw_refund(
         &self,
         out_trade_no: &OutTradeNo,
         payjs_order_id: &str,
     ) -> Result<()> {
-        let claim = doc! {
-            "out_trade_no": out_trade_no.as_str(),
-            "payjs_order_id": payjs_order_id,
-            BEGUN: { "$exists": true },
-        };
+        let mut claim = claim_of(out_trade_no, payjs_order_id);
+        claim.insert(ATTEMPTS, 1);
         self.claims().delete_one(claim).await?;
         Ok(())
     }
@@ -134,5 +153,13 @@ impl Store {
 
     fn claims(&self) -> Collection<Document> {
         self.codes.clone_with_type()
+    }
+}
+
+fn claim_of(out_trade_no: &OutTradeNo, payjs_order_id: &str) -> Document {
+    doc! {
+        "out_trade_no": out_trade_no.as_str(),
+        "payjs_order_id": payjs_order_id,
+        BEGUN: { "$exists": true },
     }
 }

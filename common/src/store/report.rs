@@ -168,7 +168,11 @@ impl Store {
                 self.count_repeat(report).await?;
                 Ok(Recorded::Repeated)
             }
-            Err(error) => Err(error.into()),
+            Err(error) => {
+                let given_back = doc! { "kept": -1_i64 };
+                self.count_report(report.code_id, given_back).await?;
+                Err(error.into())
+            }
         }
     }
 

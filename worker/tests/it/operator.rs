@@ -1,10 +1,11 @@
 //! The commands of the operator.
 
 use anyhow::{Result, ensure};
+use heyi_common::store::{Existing, RefundClaim};
 use heyi_sandbox::{Knobs, OrderStatus, world::eventually};
 use serde_json::Value;
 
-use crate::support::Shop;
+use crate::support::{Shop, payment_id};
 
 pub(crate) async fn json(shop: &Shop, arguments: &[&str]) -> Result<Value> {
     let mut all = arguments.to_vec();
@@ -146,6 +147,37 @@ async fn a_refund_goes_through_payjs_once_and_is_recorded() -> Result<()> {
         order.payjs_order_id == payjs_order_id && order.status == OrderStatus::Refunded
     }));
     assert_eq!(shop.queue.status().await?.dead, 0);
+    shop.close().await
+}
+
+#[tokio::test]
+async fn a_refused_refund_leaves_what_an_earlier_attempt_has_claimed() -> Result<()> {
+    let shop = Shop::new().await?;
+    let order = shop.order("小店").await?;
+    let (number, payment) = (&order.out_trade_no, payment_id(1));
+    let claim = async || shop.store.claim_refund(number, &payment).await;
+    // The only attempt: the payment may become a code after all.
+    assert_eq!(claim().await?, RefundClaim::Granted);
+    shop.store.withdraw_refund(number, &payment).await?;
+    assert_eq!(shop.store.existing(number).await?, None);
+    // The first attempt's answer was lost, so it may have been granted.
+    assert_eq!(claim().await?, RefundClaim::Granted);
+    assert_eq!(claim().await?, RefundClaim::Granted);
+    shop.store.withdraw_refund(number, &payment).await?;
+    let claimed = Existing::Refund {
+        payjs_order_id: payment.clone(),
+    };
+    assert_eq!(shop.store.existing(number).await?, Some(claimed));
+    let _worker = shop.world.worker().await?;
+    shop.enqueue(&order, shop.notify(&order, 1)).await?;
+    let letter = shop.the_dead_letter().await?;
+    assert!(
+        letter
+            .field("error")
+            .contains("a refund of this payment was begun")
+    );
+    assert!(shop.store.code(order.code_id).await?.is_none());
+    assert!(shop.queue.drop_letter(&letter).await?);
     shop.close().await
 }
 

@@ -92,6 +92,8 @@ async fn a_table_names_times_amounts_and_how_many_there_are() -> Result<()> {
 #[tokio::test]
 async fn a_reader_that_has_seen_enough_ends_a_command_in_peace() -> Result<()> {
     let shop = Shop::new().await?;
+    // It makes the record of the installation, without which the command would remark something.
+    assert!(shop.world.worker().await?.stop().await?.success());
     let mut command = Command::new(binary("heyi-worker")?);
     for name in [
         "REDIS__URL",
