@@ -52,6 +52,10 @@ impl Config {
             ],
             std::env::vars_os(),
         );
+        if files[0].as_ref().is_some_and(|path| path.is_empty()) {
+            let empty = "HEYI_CONFIG: is empty: name a file, or unset it".to_owned();
+            return Err(Mistakes(vec![empty]));
+        }
         let [file, directory] = files.map(|path| path.map(PathBuf::from));
         let (settings, mut mistakes) = layers::environment(variables);
         let (credentials, others) = credentials::read(directory.as_deref());

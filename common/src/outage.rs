@@ -36,15 +36,18 @@ static ADDRESSES: [OnceLock<String>; 2] = [OnceLock::new(), OnceLock::new()];
 impl StoreName {
     /// The store that an error is about, if any.
     pub fn of(error: &(dyn Error + 'static)) -> Option<Self> {
-        chain(error).find_map(|error| {
-            if error.is::<RedisError>() || error.is::<WriteError>() {
-                Some(Self::Redis)
-            } else if error.is::<StoreError>() || error.is::<mongodb::error::Error>() {
-                Some(Self::MongoDb)
-            } else {
-                None
-            }
-        })
+        chain(error).find_map(Self::of_one)
+    }
+
+    /// The same without the causes of the error.
+    pub fn of_one(error: &(dyn Error + 'static)) -> Option<Self> {
+        if error.is::<RedisError>() || error.is::<WriteError>() {
+            Some(Self::Redis)
+        } else if error.is::<StoreError>() || error.is::<mongodb::error::Error>() {
+            Some(Self::MongoDb)
+        } else {
+            None
+        }
     }
 
     /// Its name in metrics.
@@ -61,7 +64,8 @@ impl StoreName {
         let _ = ADDRESSES[self as usize].set(address);
     }
 
-    fn address(self) -> &'static str {
+    /// Where it is, without user and password. Empty before this process has a handle to it.
+    pub fn address(self) -> &'static str {
         ADDRESSES[self as usize].get().map_or("", String::as_str)
     }
 }
@@ -110,7 +114,11 @@ fn report_of(store: StoreName, message: &str, error: &str) {
 pub async fn watch(redis: Redis, store: Store) {
     let mut watched = [StoreName::Redis, StoreName::MongoDb].map(Watched::new);
     loop {
-        let (redis, mongo) = tokio::join!(failure(redis.ping()), failure(store.ping()));
+        let of_mongo = async |error| store.explain(&error).await;
+        let (redis, mongo) = tokio::join!(
+            failure(redis.ping(), async |error| causes(&error)),
+            failure(store.ping(), of_mongo)
+        );
         for (store, failure) in watched.iter_mut().zip([redis, mongo]) {
             store.note(failure.as_deref());
         }
@@ -118,12 +126,13 @@ pub async fn watch(redis: Redis, store: Store) {
     }
 }
 
-async fn failure<E: Error + 'static>(
+async fn failure<E>(
     answer: impl Future<Output = Result<(), E>>,
+    explain: impl AsyncFnOnce(E) -> String,
 ) -> Option<String> {
     match timeout(ANSWER_WITHIN, answer).await {
         Ok(Ok(())) => None,
-        Ok(Err(error)) => Some(causes(&error)),
+        Ok(Err(error)) => Some(explain(error).await),
         Err(_) => Some(format!("no answer within {ANSWER_WITHIN:?}")),
     }
 }
@@ -159,6 +168,20 @@ impl Watched {
             );
         }
     }
+}
+
+/// What is behind an error of a store, with the store's address. None when the error is about no store.
+pub async fn explain(error: &(dyn Error + 'static), store: &Store) -> Option<String> {
+    for cause in chain(error) {
+        if let Some(of_mongo) = cause.downcast_ref::<StoreError>() {
+            return Some(store.explain(of_mongo).await);
+        }
+        if StoreName::of_one(cause) == Some(StoreName::Redis) {
+            let address = StoreName::Redis.address();
+            return Some(format!("Redis at {address}: {}", causes(cause)));
+        }
+    }
+    None
 }
 
 /// An error and its causes as one text. A text that the one before it contains already is left away.

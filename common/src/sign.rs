@@ -20,7 +20,7 @@ use md5::{Digest, Md5};
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
-pub use person::{accepted_keys, epoch, person_key};
+pub use person::{CLOCKS_APART, accepted_keys, epoch, person_key};
 pub use request::{ROUTE, Routed, TS, second_reading};
 
 /// Parameters by name, in the order in which they are signed.

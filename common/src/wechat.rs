@@ -60,13 +60,19 @@ impl Client {
     }
 
     /// The openid behind a code of `wx.login`. A code works once and for five minutes. A busy WeChat has not used it up,
-    /// so it is asked again, up to three times in all.
-    pub async fn openid(&self, code: &str) -> Result<OpenId, WeChatError> {
+    /// so it is asked again, up to three times in all, where `may_repeat` allows it.
+    pub async fn openid(
+        &self,
+        code: &str,
+        may_repeat: impl Fn() -> bool,
+    ) -> Result<OpenId, WeChatError> {
         for pause in PAUSES {
-            match self.ask(code).await {
-                Err(WeChatError::Refused { errcode: BUSY, .. }) => sleep(pause).await,
-                answer => return answer,
+            let answer = self.ask(code).await;
+            let is_busy = matches!(answer, Err(WeChatError::Refused { errcode: BUSY, .. }));
+            if !is_busy || !may_repeat() {
+                return answer;
             }
+            sleep(pause).await;
         }
         self.ask(code).await
     }

@@ -1,10 +1,10 @@
 //! The binary `heyi-worker`: the worker, and the commands of its operator.
 
-use std::process::ExitCode;
+use std::{io::Write as _, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use heyi_common::{
-    config::{Config, Process},
+    config::{Config, Log, LogFormat, Process},
     healthcheck, shutdown, telemetry,
 };
 use heyi_worker::operator;
@@ -50,11 +50,21 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             healthcheck::check(config.worker.listen, "/readyz").await?;
         }
         Command::Operate(command) => {
-            let fine = operator::run(command, arguments.json).await?;
-            return Ok(if fine {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::FAILURE
+            // Documents that a list leaves out.
+            let log = Log {
+                filter: "off,heyi_common::store::decode=error".to_owned(),
+                format: LogFormat::Text,
+            };
+            let _log = telemetry::start(&log)?;
+            let done = operator::run(command, arguments.json).await;
+            return Ok(match done {
+                Ok(true) => ExitCode::SUCCESS,
+                Ok(false) => ExitCode::FAILURE,
+                Err(error) => {
+                    // There may be nobody to read it.
+                    let _ = writeln!(std::io::stderr(), "Error: {error:#}");
+                    ExitCode::FAILURE
+                }
             });
         }
     }

@@ -8,7 +8,13 @@ mod output;
 mod queue;
 
 use clap::Subcommand;
-use heyi_common::config::{Config, Process};
+use heyi_common::{
+    cache::CacheError,
+    config::{Config, Process},
+    installation::InstallationError,
+    outage::{self, StoreName},
+    store::Store,
+};
 
 use self::output::Out;
 use crate::Context;
@@ -40,7 +46,8 @@ impl Command {
             Self::Installation(_) | Self::Doctor => Needs::Nothing,
             Self::Queue | Self::Rejected(dead::Rejected::List(_)) => Needs::Redis,
             Self::Dead(dead) if dead.only_reads() => Needs::Redis,
-            Self::Dead(_) | Self::Rejected(_) | Self::Code(_) => Needs::Both,
+            Self::Code(_) => Needs::MongoDb,
+            Self::Dead(_) | Self::Rejected(_) => Needs::Both,
         }
     }
 
@@ -60,6 +67,8 @@ enum Needs {
     Nothing,
     /// It only reads the queue, also while MongoDB is away.
     Redis,
+    /// It is about codes, also while Redis is away.
+    MongoDb,
     Both,
 }
 
@@ -72,21 +81,52 @@ pub async fn run(command: Command, json: bool) -> anyhow::Result<bool> {
     }
     let config = Config::load(command.process())?;
     let context = Context::new(&config).await?;
-    let installation = installation::of(&config, &context);
+    match carry_out(command, &config, &context, &out).await {
+        Ok(()) => Ok(true),
+        Err(error) => Err(explained(error, &context.store).await),
+    }
+}
+
+async fn carry_out(
+    command: Command,
+    config: &Config,
+    context: &Context,
+    out: &Out,
+) -> anyhow::Result<()> {
+    let installation = installation::of(config, context);
     match command.needs() {
         Needs::Nothing => {}
-        Needs::Redis => installation.compare_with_redis().await?,
+        Needs::Redis => {
+            if !installation.compare_with_redis().await? {
+                let redis = StoreName::Redis.address();
+                out.remark(&format!(
+                    "Redis at {redis} holds no installation: no api or worker has run with these settings"
+                ));
+            }
+        }
+        Needs::MongoDb => installation.compare_with_mongo().await?,
         Needs::Both => installation.compare_all().await?,
     }
     match command {
-        Command::Queue => queue::run(&context, &out).await?,
-        Command::Dead(command) => dead::run(command, &context, &out).await?,
-        Command::Rejected(command) => dead::run_rejected(command, &context, &out).await?,
-        Command::Code(command) => code::run(&command, &context, &out).await?,
-        Command::Installation(command) => {
-            installation::run(&command, &config, &context, &out).await?;
-        }
-        Command::Doctor => {}
+        Command::Queue => queue::run(context, out).await,
+        Command::Dead(command) => dead::run(command, context, out).await,
+        Command::Rejected(command) => dead::run_rejected(command, context, out).await,
+        Command::Code(command) => code::run(&command, context, out).await,
+        Command::Installation(command) => installation::run(&command, config, context, out).await,
+        Command::Doctor => Ok(()),
     }
-    Ok(true)
+}
+
+/// An error of a store, with the store's address and what is behind it.
+async fn explained(error: anyhow::Error, store: &Store) -> anyhow::Error {
+    let Some(why) = outage::explain(error.as_ref(), store).await else {
+        return error;
+    };
+    let said = error
+        .chain()
+        .take_while(|cause| StoreName::of_one(*cause).is_none())
+        // These only say which store it was.
+        .filter(|cause| !cause.is::<InstallationError>() && !cause.is::<CacheError>());
+    let parts = said.map(ToString::to_string).chain([why]);
+    anyhow::Error::msg(parts.collect::<Vec<_>>().join(": "))
 }

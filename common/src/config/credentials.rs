@@ -2,7 +2,7 @@
 //!
 //! A file is named like its setting, e.g. `payjs.key` or `redis.url`. Others in the directory are not ours.
 
-use std::{fs, io::ErrorKind, path::Path};
+use std::{fs, path::Path};
 
 /// The variable that names the directory. systemd sets it for a service with credentials.
 pub(super) const DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
@@ -15,7 +15,6 @@ pub(super) fn read(directory: Option<&Path>) -> (Vec<(String, String)>, Vec<Stri
     };
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return (settings, mistakes),
         Err(error) => {
             mistakes.push(format!("{DIRECTORY}: cannot be read: {error}"));
             return (settings, mistakes);

@@ -45,9 +45,11 @@ pub(super) fn merge(
     let mut variables: Vec<_> = environment.into_iter().collect();
     variables.sort();
     for (name, value) in variables {
-        if let Some(path) = path_of(&name)
-            && let Err(mistake) = set(&mut merged, path, &value)
-        {
+        let Some(path) = path_of(&name) else {
+            mistakes.extend(with_two(&name, &defaults));
+            continue;
+        };
+        if let Err(mistake) = set(&mut merged, path, &value) {
             mistakes.push(format!("{name}: {mistake}"));
         }
     }
@@ -64,7 +66,7 @@ pub(super) fn environment(
         let Some(name) = name
             .into_string()
             .ok()
-            .filter(|name| path_of(name).is_some())
+            .filter(|name| name.starts_with(PREFIX))
         else {
             continue;
         };
@@ -80,6 +82,14 @@ pub(super) fn environment(
 fn path_of(name: &str) -> Option<&str> {
     let path = name.strip_prefix(PREFIX)?;
     path.contains("__").then_some(path)
+}
+
+/// What to write instead of `HEYI_REDIS_URL`. Other variables may begin like ours.
+fn with_two(name: &str, defaults: &Table) -> Option<String> {
+    let (section, key) = name.strip_prefix(PREFIX)?.split_once('_')?;
+    defaults
+        .contains_key(&section.to_ascii_lowercase())
+        .then(|| format!("{name}: is no setting; write {PREFIX}{section}__{key}"))
 }
 
 /// An empty text is no URL; anything else must be one.

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{
-    data::{DataError, each_once},
+    data::{DataError, each_once, from_object},
     name,
 };
 use crate::payload::{AllowList, Payloads, check_total, normalized};
@@ -30,7 +30,7 @@ struct Upload {
 impl Content {
     /// Reads the JSON text of `data` and checks it as that of an order.
     pub fn parse(json: &str, known: &AllowList) -> Result<Self, DataError> {
-        let upload: Upload = serde_json::from_str(json)?;
+        let upload: Upload = from_object(json)?;
         Self::check(&upload.name, upload.payloads, known, upload.confirmed)
     }
 

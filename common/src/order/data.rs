@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{
     Deserialize, Deserializer,
-    de::{Error as _, MapAccess, Visitor},
+    de::{DeserializeOwned, Error as _, MapAccess, Visitor},
 };
 
 use super::{
@@ -28,6 +28,9 @@ pub struct OrderData {
 /// Why `data` is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
+    /// Not an object. An array would be read by the order of the fields.
+    #[error("data must be a JSON object, or a string that holds one")]
+    NotAnObject,
     /// Not JSON of the expected shape.
     #[error("data is not the JSON object it should be: {0}")]
     Json(#[from] serde_json::Error),
@@ -58,6 +61,14 @@ struct Upload {
     confirmed: bool,
 }
 
+/// Reads the JSON text of an object.
+pub(super) fn from_object<T: DeserializeOwned>(json: &str) -> Result<T, DataError> {
+    if json.trim_start().starts_with('[') {
+        return Err(DataError::NotAnObject);
+    }
+    Ok(serde_json::from_str(json)?)
+}
+
 /// Payloads, no platform of which stands twice: readers could disagree on which one counts.
 pub(super) fn each_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Payloads, D::Error> {
     struct Each;
@@ -86,7 +97,7 @@ pub(super) fn each_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Pa
 impl OrderData {
     /// Reads the JSON text of `data` and checks every part of it.
     pub fn parse(json: &str, known: &AllowList) -> Result<Self, DataError> {
-        let upload: Upload = serde_json::from_str(json)?;
+        let upload: Upload = from_object(json)?;
         let openid = upload.openid.parse()?;
         let Content { name, payloads } =
             Content::check(&upload.name, upload.payloads, known, upload.confirmed)?;
@@ -135,6 +146,22 @@ mod tests {
     }
 
     #[test]
+    fn an_array_is_no_object_though_its_parts_would_fit() {
+        let array = format!(r#" ["oAlice", "小店", {ALIPAY}, false]"#);
+        let refused = OrderData::parse(&array, known());
+        assert!(
+            matches!(refused, Err(DataError::NotAnObject)),
+            "{refused:?}"
+        );
+        let array = format!(r#"["小店", {ALIPAY}, false]"#);
+        let refused = Content::parse(&array, known());
+        assert!(
+            matches!(refused, Err(DataError::NotAnObject)),
+            "{refused:?}"
+        );
+    }
+
+    #[test]
     fn every_mistake_says_what_to_do() {
         let long = "长".repeat(33);
         let start = "https://i.qianbao.qq.com/wallet/sqrcode.htm?";
@@ -142,7 +169,7 @@ mod tests {
         let long_qq = serde_json::json!({ "qq": qq }).to_string();
         for (json, expected) in [
             ("", "not the JSON object"),
-            ("[]", "not the JSON object"),
+            ("[]", "must be a JSON object"),
             (r#"{"openId":"o"}"#, "missing field `name`"),
             (
                 r#"{"openId":"o","name":"n","payloads":{},"admin":true}"#,

@@ -27,18 +27,24 @@ pub fn person_key(session_secret: &SecretString, openid: &str, epoch: u64) -> Se
     SecretString::from(digits)
 }
 
-/// The keys of a person that are accepted in `epoch`: those of this epoch and of the one before, of the session
-/// secret and of the previous one where it is set. The likeliest comes first; each is only made when it is asked for.
+/// How far the clocks of processes may be apart.
+pub const CLOCKS_APART: Duration = Duration::from_secs(10);
+
+/// The keys of a person that are accepted at `second` (Unix time): those of this epoch and of the one before, of the session
+/// secret and of the previous one where it is set. At its end also that of the next, since the clock of who made it may be
+/// ahead. The likeliest comes first; each is only made when it is asked for.
 pub fn accepted_keys<'a>(
     config: &'a config::Sign,
     openid: &'a str,
-    epoch: u64,
+    second: i64,
 ) -> impl Iterator<Item = SecretString> + 'a {
+    let soon = second.saturating_add(CLOCKS_APART.as_secs().cast_signed());
+    let (now, soon) = (epoch(second, config.epoch), epoch(soon, config.epoch));
     let secrets = [&config.session_secret, &config.previous_session_secret];
     let secrets = secrets
         .into_iter()
         .filter(|secret| !secret.expose_secret().is_empty());
-    let epochs = [Some(epoch), epoch.checked_sub(1)];
+    let epochs = [Some(now), now.checked_sub(1), (soon != now).then_some(soon)];
     secrets
         .flat_map(move |secret| epochs.map(|epoch| (secret, epoch)))
         .filter_map(move |(secret, epoch)| Some(person_key(secret, openid, epoch?)))

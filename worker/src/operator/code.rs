@@ -3,7 +3,7 @@
 mod owner;
 mod reports;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, anyhow, ensure};
 use clap::{Args, Subcommand};
 use heyi_common::order::OpenId;
 use mongodb::bson::oid::ObjectId;
@@ -86,5 +86,6 @@ async fn set_disabled(
 }
 
 fn parse(id: &str) -> anyhow::Result<ObjectId> {
-    ObjectId::parse_str(id).context("an id has 24 hex digits")
+    // The cause would be BSON's own words.
+    ObjectId::parse_str(id.trim()).map_err(|_| anyhow!("an id has 24 hex digits"))
 }

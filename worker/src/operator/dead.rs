@@ -19,7 +19,7 @@ use heyi_common::{
 use mongodb::bson::DateTime;
 use serde_json::json;
 
-use super::output::Out;
+use super::output::{Out, time};
 use crate::Context;
 
 #[derive(Debug, Subcommand)]
@@ -66,8 +66,8 @@ pub enum Rejected {
 #[derive(Debug, Args)]
 pub struct Shown {
     /// The most to list
-    #[arg(long, default_value_t = 50)]
-    most: usize,
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    most: u32,
     /// Only those that are older than this one, e.g. the last of the list before
     #[arg(long, value_name = "ID")]
     before: Option<LetterId>,
@@ -75,7 +75,10 @@ pub struct Shown {
 
 impl From<Shown> for Page {
     fn from(Shown { most, before }: Shown) -> Self {
-        Self { most, before }
+        Self {
+            most: most as usize,
+            before,
+        }
     }
 }
 
@@ -92,9 +95,12 @@ impl Dead {
 pub(super) async fn run(command: Dead, context: &Context, out: &Out) -> anyhow::Result<()> {
     match command {
         Dead::List(shown) => {
+            let most = shown.most as usize;
             let letters = context.queue.dead_letters(shown.into()).await?;
             let total = context.queue.status().await?.dead;
-            out.show(&letters, || list::table(&letters, total, "dead letters"))
+            out.show(&letters, || {
+                list::table(&letters, most, total, "dead letters")
+            })
         }
         Dead::Show { id } => {
             let letter = find(context, id).await?;
@@ -117,9 +123,12 @@ pub(super) async fn run_rejected(
 ) -> anyhow::Result<()> {
     match command {
         Rejected::List(shown) => {
+            let most = shown.most as usize;
             let letters = context.queue.rejected(shown.into()).await?;
             let total = context.queue.status().await?.rejected;
-            out.show(&letters, || list::table(&letters, total, "rejected events"))
+            out.show(&letters, || {
+                list::table(&letters, most, total, "rejected events")
+            })
         }
         Rejected::Retry { id } => {
             let found = context.queue.rejected_event(id).await?;
@@ -257,6 +266,15 @@ async fn refund(context: &Context, letter: &Letter, out: &Out) -> anyhow::Result
 
 fn whole(letter: &Letter) -> String {
     let mut text = format!("{:<16}{}\n", "id", letter.id);
+    for (name, value) in [
+        ("received", time(letter.field("received_at"))),
+        ("yuan", list::amount(letter)),
+    ] {
+        if !value.is_empty() {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{name:<16}{value}");
+        }
+    }
     for (name, value) in &letter.fields {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{name:<16}{value}");

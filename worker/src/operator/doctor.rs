@@ -6,7 +6,8 @@ mod redis;
 
 use heyi_common::{
     config::{Config, Mistakes},
-    proxies,
+    installation::InstallationError,
+    outage, proxies,
 };
 use serde::Serialize;
 
@@ -81,7 +82,11 @@ fn examples(config: &Config) -> Vec<Finding> {
         let host = url
             .as_ref()
             .and_then(|url| url.host_str().map(str::to_owned));
-        if host.is_some_and(|host| host.ends_with(EXAMPLE_HOST)) {
+        let is_example = |host: String| {
+            let name = host.strip_suffix(EXAMPLE_HOST);
+            name.is_some_and(|name| name.is_empty() || name.ends_with('.'))
+        };
+        if host.is_some_and(is_example) {
             found.push(bad(
                 "settings",
                 format!("{key} is that of the example: set your own"),
@@ -117,15 +122,19 @@ async fn proxy(config: &Config, context: &Context) -> Option<Finding> {
 async fn installation(config: &Config, context: &Context) -> Finding {
     const CHECK: &str = "installation";
     let installation = installation::of(config, context);
+    let unanswered = async |error: InstallationError| {
+        let why = outage::explain(&error, &context.store).await;
+        bad(CHECK, why.unwrap_or_else(|| error.to_string()))
+    };
     match installation.records().await {
         Ok((None, mongo)) if mongo.is_empty() => {
             good(CHECK, "none yet; starting the api or the worker makes it")
         }
-        Ok(_) => match installation.check().await {
+        Ok(_) => match installation.compare_all().await {
             Ok(()) => good(CHECK, "these settings are those of all processes"),
-            Err(error) => bad(CHECK, error.to_string()),
+            Err(error) => unanswered(error).await,
         },
-        Err(error) => bad(CHECK, error.to_string()),
+        Err(error) => unanswered(error).await,
     }
 }
 

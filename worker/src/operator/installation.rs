@@ -38,6 +38,9 @@ pub(super) async fn run(
             out.show(&json!({ "redis": redis, "mongodb": mongo }), || {
                 let redis = redis.as_ref().map_or_else(|| "none".to_owned(), line);
                 let mut text = format!("Redis    {redis}\n");
+                if mongo.is_empty() {
+                    text.push_str("MongoDB  none\n");
+                }
                 for record in &mongo {
                     // Writing to a String cannot fail.
                     let _ = writeln!(text, "MongoDB  {}", line(record));

@@ -12,6 +12,14 @@ pub(super) struct Out {
 }
 
 impl Out {
+    /// Tells people something beside what is asked for.
+    pub(super) fn remark(self, text: &str) {
+        if !self.json {
+            // There may be nobody to read it.
+            let _ = writeln!(io::stderr(), "{text}");
+        }
+    }
+
     /// Prints `value` as JSON, or the text for people.
     pub(super) fn show(
         self,

@@ -7,9 +7,12 @@ use heyi_common::{form::Form, order::Fee, queue::dead::Letter};
 use crate::operator::output::{count, time, yuan};
 
 /// The letters that are listed, newest first, and how many there are in all.
-pub(super) fn table(letters: &[Letter], total: u64, what: &str) -> String {
+pub(super) fn table(letters: &[Letter], most: usize, total: u64, what: &str) -> String {
     let Some(last) = letters.last() else {
-        return format!("no {what}");
+        return match total {
+            0 => format!("no {what}"),
+            total => format!("none of the {} {what} is older than that", count(total)),
+        };
     };
     let mut text = format!(
         "{:<24}{:<22}{:<34}{:>9}  {:<15}error\n",
@@ -30,7 +33,8 @@ pub(super) fn table(letters: &[Letter], total: u64, what: &str) -> String {
     }
     let shown = letters.len() as u64;
     let _ = write!(text, "{} of {} {what}", count(shown), count(total));
-    if shown < total {
+    // Fewer than were asked for are the last ones.
+    if letters.len() >= most && shown < total {
         let _ = write!(text, "; --before {} shows older ones", last.id);
     }
     text
@@ -45,7 +49,7 @@ fn or_dash(text: String) -> String {
 }
 
 /// What was paid, as PayJS reported it; empty where it reported nothing.
-fn amount(letter: &Letter) -> String {
+pub(super) fn amount(letter: &Letter) -> String {
     let form = [letter.field("form"), letter.field("answer")].concat();
     let fee = Form::parse(form.as_bytes())
         .ok()

@@ -1,6 +1,9 @@
 //! What the doctor sees of Redis.
 
-use heyi_common::redis::{FORBIDDEN, is_forbidden};
+use heyi_common::{
+    outage::{StoreName, causes},
+    redis::{FORBIDDEN, is_forbidden},
+};
 
 use super::{Finding, bad, good};
 use crate::Context;
@@ -16,7 +19,8 @@ pub(super) async fn servers(context: &Context, findings: &mut Vec<Finding>) {
             return findings.push(bad("redis", FORBIDDEN));
         }
         Err(error) => {
-            let detail = format!("does not answer at redis.url: {error}");
+            let (redis, error) = (StoreName::Redis.address(), causes(&error));
+            let detail = format!("does not answer at {redis}: {error}");
             return findings.push(bad("redis", detail));
         }
     };
