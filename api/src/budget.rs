@@ -74,6 +74,12 @@ impl Budgets {
             })
     }
 
+    /// Takes another call of WeChat for a login under way, if there is one left.
+    pub(crate) fn login_again(&self) -> bool {
+        let login = self.login.as_ref();
+        login.is_none_or(|budget| budget.all.check().is_ok())
+    }
+
     /// Forgets the clients and persons whose part is unused, so that memory stays bounded.
     pub(crate) fn sweep(&self) {
         for budget in [&self.native, &self.login].into_iter().flatten() {

@@ -69,6 +69,9 @@ pub(crate) enum Error {
     /// 410: no page of this id, or none any more.
     #[error("this code does not exist, or no longer: ask its owner for a new one")]
     Gone,
+    /// 410: a code of the signer that is deleted, or was taken down.
+    #[error("this code of yours is deleted or was taken down: make a new one with /newOrder")]
+    OwnGone,
     /// 413: the body is too long.
     #[error("the body is longer than 16 KiB: send less")]
     TooLarge,
@@ -248,7 +251,7 @@ impl Error {
             Self::TimedOut => StatusCode::REQUEST_TIMEOUT,
             Self::Outdated => StatusCode::CONFLICT,
             Self::Blocked => StatusCode::FORBIDDEN,
-            Self::Gone => StatusCode::GONE,
+            Self::Gone | Self::OwnGone => StatusCode::GONE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedEncoding | Self::EncodedPicture => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Unread(unread) => unread.status(),

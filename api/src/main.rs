@@ -41,15 +41,18 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let config = Config::load(Process::Api)?;
     match arguments.command.unwrap_or(Command::Run) {
         Command::Run => {
+            let config = Config::load(Process::Api)?;
             let _log = telemetry::start(&config.log)?;
             heyi_api::serve(config, shutdown::on_signal()?).await
         }
-        Command::Healthcheck => match config.http.monitor {
-            Some(monitor) => healthcheck::check(monitor, "/readyz").await,
-            None => healthcheck::check(config.http.listen, "/healthz").await,
-        },
+        Command::Healthcheck => {
+            let http = Config::load(Process::Operator)?.http;
+            match http.monitor {
+                Some(monitor) => healthcheck::check(monitor, "/readyz").await,
+                None => healthcheck::check(http.listen, "/healthz").await,
+            }
+        }
     }
 }

@@ -15,6 +15,7 @@ use axum::{
 use heyi_common::{
     config,
     form::{self, FormError, MOST_FIELDS},
+    order::DataError,
     sign,
 };
 use http_body_util::LengthLimitError;
@@ -105,6 +106,14 @@ async fn text(request: Request) -> Result<Text, Error> {
     let body = read_body(&head.headers, body).await?;
     match kind.as_str() {
         "application/json" => Ok(Text::Json(body)),
+        "application/x-www-form-urlencoded" if body.trim_ascii_start().starts_with(b"{") => {
+            Err(Error::Invalid(
+                "the body is JSON: send it with Content-Type: application/json".to_owned(),
+            ))
+        }
+        _ if body.is_empty() && head.uri.query().is_some() => Err(Error::Invalid(
+            "a POST has its parameters in the body, not in the address".to_owned(),
+        )),
         "application/x-www-form-urlencoded" => Ok(Text::Form(body)),
         "" if body.is_empty() => Ok(Text::Form(body)),
         _ => Err(Error::Invalid(
@@ -173,6 +182,9 @@ impl<'de> Visitor<'de> for FlatVisitor {
                 Value::Object(_) if name == DATA => compact(value),
                 // Like an empty one, it counts as missing and is not signed.
                 Value::Null => String::new(),
+                _ if name == DATA => {
+                    return Err(A::Error::custom(DataError::NotAnObject));
+                }
                 _ => {
                     return Err(A::Error::custom(format_args!(
                         "{name:?} must be a string or an integer"
@@ -230,7 +242,7 @@ mod tests {
     fn anything_else_is_refused_with_its_name() {
         for (body, expected) in [
             (r#"{"id": {"$ne": 1}}"#, "\"id\" must be a string"),
-            (r#"{"data": [1]}"#, "\"data\" must be a string"),
+            (r#"{"data": [1]}"#, "data must be a JSON object"),
             (r#"{"totalFee": 9.9}"#, "\"totalFee\" must be a string"),
             (r#"{"totalFee": 1e3}"#, "\"totalFee\" must be a string"),
             (r#"{"sign": true}"#, "\"sign\" must be a string"),

@@ -104,6 +104,7 @@ class Heyi {
   // `baseUrl` is http.public_url of the api, `appKey` its sign.app_key. `language` is "zh" or "en"; else it is WeChat's. `wx`
   // stands in for WeChat's own, in tests.
   constructor({ baseUrl, appKey, storageKey = "heyi", timeout = REQUEST_TIMEOUT_MS, language, wx: given }) {
+    if (!baseUrl || !appKey) throw new TypeError("Heyi needs baseUrl, http.public_url of the api, and appKey, its sign.app_key");
     this._base = baseUrl.replace(/\/+$/, "");
     this._appKey = appKey;
     this._storageKey = storageKey;
@@ -308,7 +309,12 @@ class Heyi {
     const session = earlier || this._recall("session");
     const answer = await this._callWith(session.signKey, route, makeParams(session.openid));
     if (answer.errcode !== 400 || !earlier) return checked(answer);
-    await this.login();
+    try {
+      await this.login();
+    } catch (_) {
+      // What was refused says more than that nobody can log in just now.
+      return checked(answer);
+    }
     const now = this._recall("session");
     if (now.signKey === earlier.signKey) return checked(answer);
     return checked(await this._callWith(now.signKey, route, makeParams(now.openid)));
@@ -418,7 +424,14 @@ function isWeChats(errcode) {
 function checked(answer) {
   if (answer.errcode === 200) return answer;
   const { errmsg, errcode, state, reason, payloads, unconfirmed } = answer;
-  throw new HeyiError(errmsg, errcode, { state, reason, payloads, unconfirmed });
+  const message = unconfirmed ? withoutParameters(errmsg) : errmsg;
+  throw new HeyiError(message, errcode, { state, reason, payloads, unconfirmed });
+}
+
+// What the api says of a code that must be confirmed, without the words for those who call it.
+function withoutParameters(errmsg) {
+  const said = errmsg.replace(/[；;][^；;]*data\.confirmed = true$/, "");
+  return said.replace(/^payloads\.\w+ is /, "This is ").replace(/^payloads\.\w+ 是\s*/, "这是 ");
 }
 
 module.exports = { Heyi, HeyiError, md5, sign };

@@ -21,9 +21,6 @@ pub(crate) const SIGNED: [&str; 10] = [
     "before", "channel", "code", "data", "days", "id", "openId", ROUTE, "totalFee", TS,
 ];
 
-/// How far the clocks of two apis may be apart.
-const CLOCKS_APART: Duration = Duration::from_secs(10);
-
 /// The latest time that is taken for one, in seconds: that of the year 5138.
 const LONGEST_TS: usize = 11;
 
@@ -107,7 +104,7 @@ impl<'a> Signed<'a> {
         } else {
             2 * window
         };
-        Some((signature, accepted_for + CLOCKS_APART))
+        Some((signature, accepted_for + sign::CLOCKS_APART))
     }
 
     /// Checks that the mini-program signed.
@@ -121,8 +118,7 @@ impl<'a> Signed<'a> {
 
     /// Checks that the person signed.
     pub(crate) fn by_person(&self, openid: &str, config: &Config) -> Result<(), Error> {
-        let epoch = sign::epoch(self.now, config.sign.epoch);
-        let mut keys = sign::accepted_keys(&config.sign, openid, epoch);
+        let mut keys = sign::accepted_keys(&config.sign, openid, self.now);
         if self.is_there() && keys.any(|key| self.fits(&key)) {
             Ok(())
         } else {

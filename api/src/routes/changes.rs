@@ -46,7 +46,7 @@ pub(super) async fn changes(
     let before = before.as_deref().map(number).transpose()?;
     let code = signers_code(&state, &signed, &id).await?;
     if code.deleted_at.is_some() {
-        return Err(Error::Gone);
+        return Err(Error::OwnGone);
     }
     let page = state.store.changes(code.id, before).await?;
     Ok(Json(ChangePage {

@@ -80,7 +80,11 @@ pub(super) async fn login(
         return Err(Error::Invalid(advice));
     }
     state.budgets.login(client)?;
-    let openid = match state.wechat.openid(&code).await {
+    let openid = match state
+        .wechat
+        .openid(&code, || state.budgets.login_again())
+        .await
+    {
         Ok(openid) => openid,
         Err(WeChatError::Refused { errcode, errmsg }) => {
             tracing::warn!(wechat.errcode = errcode, "WeChat refused a login");

@@ -61,7 +61,7 @@ pub(super) async fn stats(
     let days = number_of_days(days.as_deref())?;
     let code = signers_code(&state, &signed, &id).await?;
     if code.deleted_at.is_some() {
-        return Err(Error::Gone);
+        return Err(Error::OwnGone);
     }
     let scans = state.scans.of(&state.store, code.id, days).await?;
     let days: Vec<StatsOfDay> = scans.into_iter().map(day).collect();

@@ -53,7 +53,7 @@ pub(super) async fn update(
     match state.store.update(code.id, &content, signed.ts()).await? {
         Update::Done => {}
         Update::Outdated => return Err(Error::Outdated),
-        Update::Gone => return Err(Error::Gone),
+        Update::Gone => return Err(Error::OwnGone),
     }
     state.codes.forget(code.id);
     crash::point(Point::Updated);

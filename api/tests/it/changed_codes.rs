@@ -53,10 +53,19 @@ async fn a_page_says_for_30_days_that_receive_codes_changed() -> Result<()> {
     change(&app, &code, "小店", false).await?;
     let days = [before, today()].map(|day| day.to_string());
     for (language, [start, end]) in [
-        ("zh", ["收款码在 ", " 更换过，付款前请仔细核对收款人。"]),
+        (
+            "zh",
+            [
+                "收款码在 <span class=\"date\">",
+                "</span> 更换过，付款前请仔细核对收款人。",
+            ],
+        ),
         (
             "en",
-            ["Receive codes changed on ", ". Check the payee carefully"],
+            [
+                "Receive codes changed on <span class=\"date\">",
+                "</span>. Check the payee carefully",
+            ],
         ),
     ] {
         let page = page(&app, &code, language).await?;

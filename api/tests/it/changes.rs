@@ -82,6 +82,6 @@ async fn only_the_owner_sees_the_changes() -> Result<()> {
     assert_eq!(answer.body, r#"{"changes":[],"errcode":200}"#);
     app.store.delete(code.id).await?;
     let answer = app.client.changes(&alice, &id).await?;
-    assert_fails(&answer, 410, "does not exist");
+    assert_fails(&answer, 410, "of yours is deleted");
     app.finish().await
 }

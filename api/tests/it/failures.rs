@@ -169,7 +169,11 @@ async fn a_post_does_not_read_the_query() -> Result<()> {
         .client
         .signed_by_app("/login", &[("code", "code-alice")]);
     let path = format!("/login?{}", heyi_common::form::write(&params));
-    assert_fails(&app.post(&path, FORM, "").await?, 400, "`code`");
+    assert_fails(
+        &app.post(&path, FORM, "").await?,
+        400,
+        "in the body, not in the address",
+    );
     app.finish().await
 }
 

@@ -177,7 +177,7 @@ async fn only_the_owner_sees_the_scans() -> Result<()> {
     assert_fails(
         &app.client.get("/stats", &request).await?,
         410,
-        "does not exist",
+        "of yours is deleted",
     );
     app.finish().await
 }

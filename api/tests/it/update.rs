@@ -186,7 +186,7 @@ async fn a_code_that_is_not_shown_cannot_be_changed() -> Result<()> {
         assert_fails(
             &app.client.post_form("/update", &request).await?,
             410,
-            "does not exist",
+            "of yours is deleted",
         );
         let kept = app.store.code(code.id).await?;
         assert!(kept.is_some_and(|kept| kept.name == code.name && kept.updated_at.is_none()));
