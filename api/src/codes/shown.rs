@@ -150,7 +150,7 @@ impl Shown {
 
 #[cfg(test)]
 mod tests {
-    use heyi_sandbox::world::payloads;
+    use heyi_testkit::world::payloads;
 
     use super::*;
 

@@ -20,7 +20,7 @@ const NAMES: [&str; 8] = [
 ];
 
 fn subject(name: &str, language: Language, platforms: &[Platform]) -> Subject {
-    let all = heyi_sandbox::world::payloads();
+    let all = heyi_testkit::world::payloads();
     let payload = |platform: &Platform| all[platform.name()].as_str().unwrap().to_owned();
     let payloads = platforms
         .iter()

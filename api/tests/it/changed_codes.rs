@@ -6,7 +6,7 @@ use heyi_common::{
     order::Content,
     store::{Code, Update},
 };
-use heyi_sandbox::world::browser::{Browser, PHONE};
+use heyi_testkit::world::browser::{Browser, PHONE};
 use jiff::ToSpan as _;
 use mongodb::{
     Client,

@@ -1,5 +1,5 @@
 use anyhow::Result;
-use heyi_sandbox::world::{params, payloads, signed};
+use heyi_testkit::world::{params, payloads, signed};
 use serde_json::{Value, json};
 
 use crate::support::{TestApp, assert_fails};

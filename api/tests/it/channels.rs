@@ -4,10 +4,8 @@ use heyi_common::{
     order::OutTradeNo,
     sign::{self, SIGN},
 };
-use heyi_sandbox::{
-    Knobs, Order, Refuse,
-    world::{Person, World, params, signed},
-};
+use heyi_sandbox::{Knobs, Order, Refuse};
+use heyi_testkit::world::{Person, World, params, signed};
 use secrecy::SecretString;
 use url::Url;
 
@@ -151,7 +149,7 @@ async fn the_mini_program_is_the_default_and_answers_as_ever() -> Result<()> {
         assert_fails(&answer, 400, "miniapp, cashier or native");
     }
     // A channel is signed like all else.
-    let upload = heyi_sandbox::world::data(&alice.openid, SLY).to_string();
+    let upload = heyi_testkit::world::data(&alice.openid, SLY).to_string();
     let mut other = signed(
         "/newOrder",
         &[("data", &upload), ("totalFee", "990")],

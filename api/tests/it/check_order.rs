@@ -1,7 +1,7 @@
 use anyhow::{Context, Result};
 use heyi_common::queue::{PaymentRef, dead::Page};
-use heyi_sandbox::{
-    Knobs,
+use heyi_sandbox::Knobs;
+use heyi_testkit::{
     servers::Server,
     world::{World, eventually, params},
 };

@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf, process::Stdio, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use heyi_sandbox::servers::process::{find, tethered};
+use heyi_testkit::servers::process::{find, tethered};
 use tokio::time::timeout;
 
 use crate::support::TestApp;

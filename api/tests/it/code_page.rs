@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use heyi_common::store::Code;
-use heyi_sandbox::world::{
+use heyi_testkit::world::{
     Person,
     browser::{Browser, DESKTOP, PHONE, SMALL_PHONE},
     payloads,

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context, Result};
-use heyi_sandbox::world::{
+use heyi_testkit::world::{
     browser::{Browser, DESKTOP, PHONE, Screen},
     data, payloads,
 };

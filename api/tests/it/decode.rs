@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use heyi_sandbox::world::{Answer, payloads};
+use heyi_testkit::world::{Answer, payloads};
 use image::ImageFormat;
 use serde_json::json;
 

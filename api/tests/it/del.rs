@@ -1,5 +1,5 @@
 use anyhow::Result;
-use heyi_sandbox::world::{params, signed};
+use heyi_testkit::world::{params, signed};
 
 use crate::support::{TestApp, assert_fails};
 

@@ -1,7 +1,7 @@
 //! The sandbox's demo page in a real browser, at the size of a phone.
 
 use anyhow::{Context, Result};
-use heyi_sandbox::world::{
+use heyi_testkit::world::{
     browser::{Browser, PHONE, SMALL_PHONE},
     eventually, payloads,
 };

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use heyi_common::{config::Process, redis::Redis};
-use heyi_sandbox::{
+use heyi_testkit::{
     servers::Server,
     world::{World, eventually},
 };

@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::Result;
 use flate2::{Compression, write::GzEncoder};
 use heyi_common::form;
-use heyi_sandbox::world::{Answer, data, params, signed};
+use heyi_testkit::world::{Answer, data, params, signed};
 use serde_json::json;
 
 use crate::support::{TestApp, assert_fails, header};

@@ -1,8 +1,6 @@
 use anyhow::Result;
-use heyi_sandbox::{
-    Knobs,
-    world::{eventually, params, payloads},
-};
+use heyi_sandbox::Knobs;
+use heyi_testkit::world::{eventually, params, payloads};
 
 use crate::support::{TestApp, header};
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use heyi_common::{http, store::Code};
-use heyi_sandbox::{
+use heyi_testkit::{
     servers::process::free_port,
     world::{Heyi, World, data, eventually},
 };

@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use heyi_sandbox::world::{Answer, eventually};
+use heyi_testkit::world::{Answer, eventually};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,

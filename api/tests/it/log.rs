@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Result;
-use heyi_sandbox::world::{Heyi, World, data, eventually};
+use heyi_testkit::world::{Heyi, World, data, eventually};
 use tokio::time::Instant;
 
 use crate::support::{TestApp, assert_fails};

@@ -1,9 +1,7 @@
 use anyhow::Result;
 use heyi_common::sign;
-use heyi_sandbox::{
-    Knobs, Wechat,
-    world::{params, signed},
-};
+use heyi_sandbox::{Knobs, Wechat};
+use heyi_testkit::world::{params, signed};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::support::{TestApp, assert_fails};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-use heyi_sandbox::world::{Answer, Client, Heyi, World, eventually};
+use heyi_testkit::world::{Answer, Client, Heyi, World, eventually};
 
 use crate::support::{TestApp, header};
 

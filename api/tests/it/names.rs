@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use heyi_common::store::Code;
-use heyi_sandbox::world::{Answer, Person, payloads, signed};
+use heyi_testkit::world::{Answer, Person, payloads, signed};
 use serde_json::{Value, json};
 
 use crate::{

@@ -3,7 +3,7 @@ use heyi_common::{
     order::OutTradeNo,
     sign::{self, SIGN, TS},
 };
-use heyi_sandbox::world::{Answer, Person, data, params, payloads, signed};
+use heyi_testkit::world::{Answer, Person, data, params, payloads, signed};
 use redis::AsyncCommands;
 use secrecy::SecretString;
 use serde_json::{Value, json};

@@ -6,7 +6,7 @@ use heyi_common::{
     order::OutTradeNo,
     sign::{self, SIGN},
 };
-use heyi_sandbox::world::{World, eventually, params};
+use heyi_testkit::world::{World, eventually, params};
 use redis::AsyncCommands;
 use secrecy::SecretString;
 
@@ -238,7 +238,7 @@ async fn while_redis_is_away_or_frozen_payjs_is_told_to_come_again_in_time() -> 
     if let Some(redis) = &mut app.world.redis {
         redis.restart().await?;
     }
-    heyi_sandbox::world::eventually("a notify is taken again", async || {
+    heyi_testkit::world::eventually("a notify is taken again", async || {
         Ok(app.post("/notify", FORM, body.clone()).await?.status == 200)
     })
     .await?;

@@ -10,7 +10,7 @@ use heyi_common::{
     queue::Keys,
     sign::Params,
 };
-use heyi_sandbox::{
+use heyi_testkit::{
     servers::process::free_port,
     world::{Answer, Client, Person, data, eventually, signed},
 };

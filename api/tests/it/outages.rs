@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use futures::future::try_join_all;
-use heyi_sandbox::{
+use heyi_testkit::{
     link::{Damage, Link},
     world::{World, data, eventually, params},
 };

@@ -1,5 +1,5 @@
 use anyhow::{Context, Result};
-use heyi_sandbox::{
+use heyi_testkit::{
     servers::process::free_port,
     world::{World, binary, eventually, params},
 };

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use heyi_sandbox::{
+use heyi_testkit::{
     servers::process::{find, free_port, tethered},
     world::eventually,
 };

@@ -3,7 +3,7 @@ use std::io::Read as _;
 use anyhow::Result;
 use flate2::read::GzDecoder;
 use heyi_common::store::Code;
-use heyi_sandbox::world::{Answer, params, payloads};
+use heyi_testkit::world::{Answer, params, payloads};
 use serde_json::json;
 
 use crate::{

@@ -1,7 +1,7 @@
 use std::io::Cursor;
 
 use anyhow::{Context, Result};
-use heyi_sandbox::world::payloads;
+use heyi_testkit::world::payloads;
 
 use crate::support::{TestApp, assert_fails, header};
 

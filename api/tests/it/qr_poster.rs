@@ -2,7 +2,7 @@ use std::{fs, io::Cursor, time::Duration};
 
 use anyhow::{Context, Result};
 use futures::future::try_join_all;
-use heyi_sandbox::world::{
+use heyi_testkit::world::{
     browser::{Browser, Screen},
     data, payloads,
 };

@@ -1,7 +1,7 @@
 //! What strangers try with the page of a code: to run something on it, or to be sent elsewhere.
 
 use anyhow::Result;
-use heyi_sandbox::world::{data, params, payloads};
+use heyi_testkit::world::{data, params, payloads};
 use serde_json::json;
 
 use crate::{

@@ -8,8 +8,8 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use heyi_sandbox::{
-    Knobs,
+use heyi_sandbox::Knobs;
+use heyi_testkit::{
     servers::process::{find, tethered},
     world::payloads,
 };

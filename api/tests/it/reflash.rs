@@ -4,7 +4,7 @@ use heyi_common::{
     config::Process,
     sign::{epoch, person_key},
 };
-use heyi_sandbox::world::{Person, now, signed};
+use heyi_testkit::world::{Person, now, signed};
 use serde_json::Value;
 
 use crate::support::{TestApp, assert_fails};

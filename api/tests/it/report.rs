@@ -1,6 +1,6 @@
 use anyhow::Result;
 use heyi_common::store::{Reason, Report};
-use heyi_sandbox::world::{eventually, params};
+use heyi_testkit::world::{eventually, params};
 
 use crate::support::{TestApp, assert_fails, header};
 

@@ -6,7 +6,7 @@ use heyi_common::{
     form,
     store::{MAX_REPORTS_OF_A_CODE, ReportSummary},
 };
-use heyi_sandbox::{
+use heyi_testkit::{
     servers::process::free_port,
     world::{Client, Heyi, eventually, params},
 };

@@ -2,10 +2,8 @@
 
 use anyhow::{Context as _, Result};
 use heyi_common::sign::Params;
-use heyi_sandbox::{
-    Knobs,
-    world::{Answer, Client, Person, World, data, eventually, params, signed},
-};
+use heyi_sandbox::Knobs;
+use heyi_testkit::world::{Answer, Client, Person, World, data, eventually, params, signed};
 use redis::{AsyncCommands as _, InfoDict, aio::MultiplexedConnection};
 
 use crate::support::{TestApp, assert_fails, header};

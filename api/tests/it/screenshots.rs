@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use heyi_sandbox::world::{
+use heyi_testkit::world::{
     browser::{Browser, DESKTOP, PHONE, Screen},
     data,
 };

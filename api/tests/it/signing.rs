@@ -5,7 +5,7 @@ use heyi_common::{
     config::Process,
     sign::{Params, SIGN, TS, epoch, person_key},
 };
-use heyi_sandbox::world::{
+use heyi_testkit::world::{
     Answer, Person, data, now, params, payloads, signed, signed_at, signed_plainly,
 };
 use secrecy::SecretString;

@@ -6,7 +6,7 @@ use heyi_common::{
     order::OpenId,
     sign::{Params, SIGN},
 };
-use heyi_sandbox::world::{Person, data, now, signed, signed_at, signed_plainly};
+use heyi_testkit::world::{Person, data, now, signed, signed_at, signed_plainly};
 use redis::AsyncCommands;
 use serde_json::json;
 

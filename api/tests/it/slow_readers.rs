@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use heyi_sandbox::world::eventually;
+use heyi_testkit::world::eventually;
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

@@ -1,6 +1,6 @@
 use anyhow::Result;
 use heyi_common::{scans::today, store::Code};
-use heyi_sandbox::world::{Person, World, eventually, params, signed};
+use heyi_testkit::world::{Person, World, eventually, params, signed};
 use redis::AsyncCommands;
 use serde_json::{Value, json};
 

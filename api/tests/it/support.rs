@@ -9,7 +9,7 @@ use heyi_common::{
     sign::Params,
     store::{Code, Payment, Store},
 };
-use heyi_sandbox::world::{Answer, Client, Heyi, Person, World, data, eventually};
+use heyi_testkit::world::{Answer, Client, Heyi, Person, World, data, eventually};
 use redis::{AsyncCommands, streams::StreamRangeReply};
 use serde_json::{Value, json};
 

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use futures::future::try_join_all;
 use heyi_common::queue::dead::Page;
-use heyi_sandbox::{
+use heyi_testkit::{
     servers::{PASSWORD, SECRET, Server},
     topology::{MongoSet, RedisCluster, RedisPair},
     world::{Answer, Client, Heyi, World, eventually, params},

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use heyi_common::store::{CODES_OF_A_PAGE, Code};
-use heyi_sandbox::world::params;
+use heyi_testkit::world::params;
 use mongodb::{
     Client, Collection,
     bson::{Document, doc},

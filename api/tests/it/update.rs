@@ -4,7 +4,7 @@ use heyi_common::{
     sign,
     store::{CHANGES_KEPT, Code},
 };
-use heyi_sandbox::world::{Person, now, params, payloads, signed, signed_at};
+use heyi_testkit::world::{Person, now, params, payloads, signed, signed_at};
 use serde_json::{Value, json};
 
 use crate::support::{TestApp, assert_fails, header};

@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::{Result, bail};
-use heyi_sandbox::{
+use heyi_testkit::{
     servers::process::free_port,
     world::{Heyi, World, eventually},
 };

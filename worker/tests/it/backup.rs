@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 use futures::TryStreamExt as _;
-use heyi_sandbox::{
+use heyi_testkit::{
     servers::{Server, process::find},
     world::{Heyi, World, eventually},
 };

@@ -6,7 +6,7 @@ use heyi_common::{
     sign::Params,
     store::{Code, Payment},
 };
-use heyi_sandbox::world::{Answer, Client, Person, World, eventually, params};
+use heyi_testkit::world::{Answer, Client, Person, World, eventually, params};
 
 use crate::{
     operator::{json, text},
@@ -17,7 +17,7 @@ use crate::{
 struct Case {
     shop: Shop,
     client: Client,
-    api: heyi_sandbox::world::Heyi,
+    api: heyi_testkit::world::Heyi,
     cheat: Person,
     codes: [Code; 2],
 }

@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 use heyi_common::queue::Confirming;
-use heyi_sandbox::{Knobs, world::World};
+use heyi_sandbox::Knobs;
+use heyi_testkit::world::World;
 
 use crate::{confirm::paid_in_silence, support::Shop};
 

@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::Result;
 use heyi_common::{order::Order, queue::Confirming};
-use heyi_sandbox::{Knobs, OrderStatus, Refuse, world::eventually};
+use heyi_sandbox::{Knobs, OrderStatus, Refuse};
+use heyi_testkit::world::eventually;
 use mongodb::bson::{Document, doc};
 use redis::AsyncCommands as _;
 use serde_json::{Value, json};

@@ -4,10 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use anyhow::{Context as _, Result};
 use heyi_common::{config::Process, order::Order, queue::Asker, sign};
-use heyi_sandbox::{
-    Knobs,
-    world::{World, eventually},
-};
+use heyi_sandbox::Knobs;
+use heyi_testkit::world::{World, eventually};
 
 use crate::{
     confirm::{paid_in_silence, pay_in_silence},

@@ -1,7 +1,7 @@
 //! Workers come and go.
 
 use anyhow::Result;
-use heyi_sandbox::world::eventually;
+use heyi_testkit::world::eventually;
 
 use crate::support::Shop;
 

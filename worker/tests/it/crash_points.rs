@@ -12,10 +12,8 @@ use heyi_common::{
     order::Order,
     queue::{GROUP, Outcome, dead::Page, settle::Settler},
 };
-use heyi_sandbox::{
-    Knobs,
-    world::{Heyi, eventually},
-};
+use heyi_sandbox::Knobs;
+use heyi_testkit::world::{Heyi, eventually};
 use tokio::time::timeout;
 
 use crate::{

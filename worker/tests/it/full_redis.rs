@@ -6,7 +6,7 @@ use heyi_common::{
     redis::Redis,
     scans::{Scans, Tally, today},
 };
-use heyi_sandbox::world::{World, eventually};
+use heyi_testkit::world::{World, eventually};
 use redis::Script;
 
 use crate::support::Shop;

@@ -1,7 +1,7 @@
 //! Processes whose settings differ from the installation's do not run.
 
 use anyhow::Result;
-use heyi_sandbox::{
+use heyi_testkit::{
     servers::process::free_port,
     world::{Heyi, World, eventually},
 };

@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use anyhow::Result;
-use heyi_sandbox::{
+use heyi_testkit::{
     servers::Server,
     world::{Heyi, World, eventually},
 };

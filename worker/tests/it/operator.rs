@@ -2,7 +2,8 @@
 
 use anyhow::{Result, ensure};
 use heyi_common::store::{Existing, RefundClaim};
-use heyi_sandbox::{Knobs, OrderStatus, world::eventually};
+use heyi_sandbox::{Knobs, OrderStatus};
+use heyi_testkit::world::eventually;
 use serde_json::Value;
 
 use crate::support::{Shop, payment_id};

@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use anyhow::{Context as _, Result};
 use futures::TryStreamExt as _;
-use heyi_sandbox::world::binary;
+use heyi_testkit::world::binary;
 use mongodb::bson::{Document, doc};
 use tokio::process::Command;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use heyi_sandbox::{
+use heyi_testkit::{
     link::{Damage, Link},
     world::{World, eventually},
 };

@@ -1,7 +1,7 @@
 //! Stores with certificates of an authority that only the operator knows.
 
 use anyhow::Result;
-use heyi_sandbox::{
+use heyi_testkit::{
     servers::{Server, certificates, process::free_port},
     world::{World, eventually},
 };

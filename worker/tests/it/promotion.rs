@@ -1,7 +1,7 @@
 //! The promotion table of the design, row by row.
 
 use anyhow::Result;
-use heyi_sandbox::world::eventually;
+use heyi_testkit::world::eventually;
 
 use crate::support::{Shop, payment_id};
 

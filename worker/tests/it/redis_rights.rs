@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use heyi_common::redis::FORBIDDEN;
-use heyi_sandbox::world::World;
+use heyi_testkit::world::World;
 
 use crate::{operator::text, support::Shop};
 

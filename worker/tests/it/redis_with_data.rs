@@ -1,7 +1,7 @@
 //! A Redis that has data before it is set up as Heyi needs it.
 
 use anyhow::Result;
-use heyi_sandbox::{
+use heyi_testkit::{
     servers::Server,
     world::{World, eventually},
 };

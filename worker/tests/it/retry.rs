@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use heyi_common::queue::{Outcome, settle::Settler};
-use heyi_sandbox::world::eventually;
+use heyi_testkit::world::eventually;
 use serde_json::json;
 
 use crate::support::Shop;

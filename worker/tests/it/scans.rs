@@ -6,7 +6,7 @@ use heyi_common::{
     scans::{Scans, Tally, today},
     store::ScanCount,
 };
-use heyi_sandbox::world::{World, eventually};
+use heyi_testkit::world::{World, eventually};
 use mongodb::bson::{Document, doc, oid::ObjectId};
 use redis::{AsyncCommands, Script};
 

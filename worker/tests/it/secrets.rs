@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Result;
-use heyi_sandbox::world::binary;
+use heyi_testkit::world::binary;
 
 /// Starts a program with nothing but these settings, which it must refuse.
 fn refused(program: &str, settings: &[(&str, &OsStr)]) -> Result<String> {

@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf};
 
 use anyhow::Result;
-use heyi_sandbox::world::World;
+use heyi_testkit::world::World;
 
 use crate::support::Shop;
 

@@ -14,7 +14,7 @@ use heyi_common::{
     sign::{self, Params},
     store::{Code, Payment, Store},
 };
-use heyi_sandbox::world::{World, data, eventually};
+use heyi_testkit::world::{World, data, eventually};
 use jiff::{Timestamp, ToSpan};
 use redis::streams::{StreamReadOptions, StreamReadReply};
 use serde_json::Value;

@@ -6,7 +6,7 @@ use heyi_common::{
     payload::Payloads,
     store::{Code, Payment, Scanned},
 };
-use heyi_sandbox::world::eventually;
+use heyi_testkit::world::eventually;
 use mongodb::{
     Client, Database,
     bson::{Document, doc},

@@ -2,10 +2,8 @@
 
 use anyhow::Result;
 use heyi_common::crash::Point;
-use heyi_sandbox::{
-    Knobs,
-    world::{Answer, Client, Person, data, params, signed},
-};
+use heyi_sandbox::Knobs;
+use heyi_testkit::world::{Answer, Client, Person, data, params, signed};
 use reqwest::Method;
 
 use super::{die_at, die_no_more, dies, ends_well};

@@ -1,0 +1,49 @@
+//! The demo page, which plays the mini-program.
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::header,
+    response::{Html, IntoResponse, Response},
+    routing::get,
+};
+use secrecy::ExposeSecret;
+
+use crate::context::Shared;
+
+/// The mini-program's own client. A page has no modules of that kind, so this stands for one.
+const CLIENT: &str = concat!(
+    "const { Heyi } = ((module) => {\n",
+    include_str!("../../../client/miniprogram/heyi.js"),
+    "\nreturn module.exports;\n})({ exports: {} });\n",
+);
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+
+pub(crate) fn routes() -> Router<Shared> {
+    Router::new()
+        .route("/", get(async || Html(include_str!("../demo/index.html"))))
+        .route(
+            "/demo/demo.css",
+            get(async || file("text/css; charset=utf-8", include_str!("../demo/demo.css"))),
+        )
+        .route(
+            "/demo/demo.js",
+            get(async || file(JAVASCRIPT, include_str!("../demo/demo.js"))),
+        )
+        .route(
+            "/demo/wx.js",
+            get(async || file(JAVASCRIPT, include_str!("../demo/wx.js"))),
+        )
+        .route("/demo/heyi.js", get(async || file(JAVASCRIPT, CLIENT)))
+        .route("/demo/settings.json", get(settings))
+}
+
+fn file(kind: &'static str, text: &'static str) -> Response {
+    ([(header::CONTENT_TYPE, kind)], text).into_response()
+}
+
+/// What a mini-program has built in.
+async fn settings(State(ctx): State<Shared>) -> Response {
+    let settings = serde_json::json!({"app_key": ctx.options.app_key.expose_secret()});
+    Json(settings).into_response()
+}

@@ -1,0 +1,97 @@
+//! The checkout this runs in, and what it keeps there.
+
+use std::{
+    env,
+    ffi::OsStr,
+    fs,
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+use anyhow::{Context as _, Result};
+
+/// The root of the repository. All that the commands write is below its `.heyi`.
+pub(crate) struct Checkout {
+    root: PathBuf,
+    programs: PathBuf,
+}
+
+impl Checkout {
+    /// `path` below the root.
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
+        self.root.join(path)
+    }
+
+    /// A directory below `.heyi`, created if need be.
+    pub(crate) fn dir(&self, name: &str) -> Result<PathBuf> {
+        let dir = self.root.join(".heyi").join(name);
+        fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        Ok(dir)
+    }
+
+    /// A path as it is typed in the root.
+    pub(crate) fn relative(&self, path: &Path) -> String {
+        path.strip_prefix(&self.root)
+            .unwrap_or(path)
+            .display()
+            .to_string()
+    }
+
+    /// Where installed programs go.
+    pub(crate) fn programs(&self) -> &Path {
+        &self.programs
+    }
+
+    /// A command that runs in the root.
+    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(&self.root);
+        // What cargo says about this package. A build script (ring's) that takes it for its own
+        // would run again, and all that depends on it be compiled again, in every run.
+        for (name, _) in env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+                command.env_remove(name);
+            }
+        }
+        command
+    }
+}
+
+/// Finds the checkout and makes sure that installed programs are on PATH, for this process and all
+/// it starts. A running process cannot change its environment safely, so it starts itself again.
+pub(crate) fn enter() -> Result<Checkout> {
+    let manifest = env::var_os("CARGO_MANIFEST_DIR").context("run this as `cargo xtask`")?;
+    let root = Path::new(&manifest).ancestors().nth(2);
+    let root = root.context("no checkout")?;
+    let checkout = Checkout {
+        root: root.to_owned(),
+        programs: root.join(".heyi/tools/bin"),
+    };
+    let path = env::var_os("PATH").unwrap_or_default();
+    if env::split_paths(&path).any(|dir| dir == checkout.programs) {
+        return Ok(checkout);
+    }
+    fs::create_dir_all(&checkout.programs)?;
+    // Last, so that what the machine has goes first.
+    let dirs = env::split_paths(&path).chain([checkout.programs]);
+    let error = Command::new(env::current_exe()?)
+        .args(env::args_os().skip(1))
+        .env("PATH", env::join_paths(dirs)?)
+        .exec();
+    Err(error).context("cannot start again with the installed programs on PATH")
+}
+
+/// Runs a command that says itself what went wrong, and passes on whether it succeeded.
+pub(crate) fn run_through(command: &mut Command) -> Result<ExitCode> {
+    let program = command.get_program().display().to_string();
+    let status = command
+        .status()
+        .with_context(|| format!("cannot run {program}"))?;
+    Ok(if status.success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,63 @@
+//! Packages of Debian and Ubuntu.
+
+use std::{fs, path::Path, process::Command, sync::OnceLock};
+
+use anyhow::{Context as _, Result, ensure};
+use heyi_testkit::servers::process::find;
+
+use super::works;
+
+/// Old lists name packages that are gone, so they are updated first, once in a run.
+static UPDATED: OnceLock<()> = OnceLock::new();
+
+/// Installs packages, where this may and can be done.
+pub(super) fn install(packages: &[&str]) -> Result<()> {
+    update()?;
+    println!("installing {} with apt", packages.join(", "));
+    works(
+        Command::new("apt-get")
+            .args(["-q", "-y", "--no-install-recommends", "install"])
+            .args(packages)
+            .env("DEBIAN_FRONTEND", "noninteractive"),
+    )
+}
+
+/// Takes one file out of a package that is not installed: installing it would start a daemon.
+pub(super) fn take(package: &str, file: &str, target: &Path) -> Result<()> {
+    update()?;
+    println!("downloading {file} ({package})");
+    let parent = target.parent().context("no directory")?;
+    // Beside its destination, so that the last step is one rename.
+    let dir = tempfile::tempdir_in(parent)?;
+    works(
+        Command::new("apt-get")
+            .args(["-q", "download", package])
+            .current_dir(dir.path()),
+    )?;
+    let mut archives = fs::read_dir(dir.path())?;
+    let archive = archives.next().context("apt-get left no package")??.path();
+    let unpacked = dir.path().join("unpacked");
+    works(
+        Command::new("dpkg-deb")
+            .arg("-x")
+            .arg(archive)
+            .arg(&unpacked),
+    )?;
+    fs::rename(unpacked.join(file), target).with_context(|| format!("{package} has no {file}"))
+}
+
+fn update() -> Result<()> {
+    ensure!(find("apt-get").is_some(), "this system has no apt-get");
+    ensure!(is_root()?, "only root can install packages");
+    if UPDATED.set(()).is_ok() {
+        println!("updating the lists of apt");
+        works(Command::new("apt-get").args(["-q", "update"]))?;
+    }
+    Ok(())
+}
+
+fn is_root() -> Result<bool> {
+    let status = fs::read_to_string("/proc/self/status").context("this is not Linux")?;
+    let uids = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+    Ok(uids.and_then(|uids| uids.split_whitespace().nth(1)) == Some("0"))
+}
