@@ -25,7 +25,7 @@ use quick_cache::{
 use shown::Read;
 pub(crate) use shown::Shown;
 
-use crate::error::Error;
+use crate::http::error::Error;
 
 /// Of codes that were dropped, so many are remembered for each that is kept: one that is scanned again stays longer. The
 /// cache's tables grow by doubling; with the default size of the cache, a few more would double them.

@@ -22,7 +22,7 @@ pub(crate) const REPORTS: &str = "heyi_reports_total";
 const NOTIFIES: &str = "heyi_notify_total";
 const LAST_NOTIFY: &str = "heyi_last_notify_timestamp_seconds";
 
-/// The statuses of [`Error`](crate::error::Error), any of which any route may answer.
+/// The statuses of [`Error`](crate::http::error::Error), any of which any route may answer.
 const FAILURES: [&str; 14] = [
     "400", "403", "404", "405", "408", "409", "410", "413", "415", "422", "429", "500", "502",
     "503",

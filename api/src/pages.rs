@@ -6,6 +6,9 @@ mod gzip;
 mod report;
 mod skeleton;
 
+pub(crate) mod scanner;
+pub(crate) mod visit;
+
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -22,7 +25,7 @@ pub(crate) use code::{App, CodePage, Kind, View};
 pub(crate) use report::ReportPage;
 
 use self::{code::Skeletons, gzip::Gzip, skeleton::Same};
-use crate::language::Language;
+use crate::http::language::Language;
 
 const STYLE: &str = include_str!("../../templates/style.css");
 

@@ -8,7 +8,7 @@ use heyi_common::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{error::Error, state::AppState};
+use crate::{state::AppState, http::error::Error};
 
 /// The channels by name.
 #[derive(ToSchema)]

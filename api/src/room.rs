@@ -8,7 +8,7 @@ use std::{
 use heyi_common::redis::{Memory, MemoryGauges, Redis, Room, is_forbidden, room};
 use tokio::time::sleep;
 
-use crate::error::Error;
+use crate::http::error::Error;
 
 /// How often the masters are asked. In this time orders take a few MiB at most, far less than what the share leaves.
 const EVERY: Duration = Duration::from_millis(500);

@@ -31,9 +31,7 @@ use futures::FutureExt;
 use tokio::time::timeout;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{
-    address, error::Error, meters, monitor, openapi, present, state::AppState, track::Track,
-};
+use crate::{meters, state::AppState, http::{client_ip, error::Error, monitor, openapi, respond, request_metrics::Track}};
 
 /// Codes belong to people who hand them out, not into search engines.
 const ROBOTS: &str = "User-agent: *\nDisallow: /\n";
@@ -87,11 +85,11 @@ async fn attend(
     next: Next,
 ) -> Response {
     let track = Track::start(&request);
-    let wish = present::Wish::of(&request);
+    let wish = respond::Wish::of(&request);
     let trusted = &state.config.http.trusted_proxies;
     let peer = peer.ip().to_canonical();
-    let client = address::network(address::client(peer, request.headers(), trusted));
-    if !address::is_in(peer, trusted) {
+    let client = client_ip::network(client_ip::client(peer, request.headers(), trusted));
+    if !client_ip::is_in(peer, trusted) {
         state.untrusted.look(peer, request.headers());
     }
     let answer = async {
@@ -109,7 +107,7 @@ async fn attend(
             tracing::error!("a handler panicked");
             Err(Error::Panicked)
         });
-    let response = present::present(&state, answer.into_response(), wish);
+    let response = respond::present(&state, answer.into_response(), wish);
     track.end(&response);
     response
 }

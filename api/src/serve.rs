@@ -25,7 +25,7 @@ use self::{
     connections::Connections,
     thread::{Thread, end},
 };
-use crate::{monitor::Monitor, state::AppState, turns::processors, untrusted};
+use crate::{state::AppState, http::{monitor::Monitor, untrusted_proxy}, pictures::cpu_permits::processors};
 
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 /// What the scans of the last moment may take to be counted.
@@ -182,7 +182,7 @@ fn start_side_tasks(state: &AppState, stop: &CancellationToken) {
         ),
         tokio::spawn(
             stop.clone()
-                .run_until_cancelled_owned(untrusted::keep_noting(state.clone())),
+                .run_until_cancelled_owned(untrusted_proxy::keep_noting(state.clone())),
         ),
         tokio::spawn(
             stop.clone()

@@ -23,21 +23,7 @@ use metrics::{Counter, counter};
 use mongodb::bson::oid::ObjectId;
 use url::Url;
 
-use crate::{
-    budget::Budgets,
-    codes::Codes,
-    desk::Desk,
-    error::Error,
-    limit::RateLimit,
-    meters::{self, Notifies},
-    outbound::Outbound,
-    pages::Pages,
-    picture::Picture,
-    poster::{self, Posters},
-    room::OrderRoom,
-    turns::Turns,
-    untrusted::UntrustedProxies,
-};
+use crate::{codes::Codes, meters::{self, Notifies}, room::OrderRoom, http::{budget::Budgets, error::Error, rate_limit::RateLimit, outbound::Outbound, untrusted_proxy::UntrustedProxies}, pages::Pages, pictures::{upload_slots::Desk, qr::Picture, poster::{self, Posters}, cpu_permits::Turns}};
 
 /// Handles to everything. Every layer clones it for every request, so it is one pointer.
 #[derive(Clone)]

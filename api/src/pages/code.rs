@@ -14,7 +14,7 @@ use super::{
     Page, Pages,
     skeleton::{Blank, Skeleton},
 };
-use crate::language::Language;
+use crate::http::language::Language;
 
 /// The pages that were asked for so far, but for what is different on each: at most one for each choice of apps and
 /// reader, so some hundred.

@@ -4,10 +4,7 @@ use axum::http::StatusCode;
 use tera::Context;
 
 use super::{Page, Pages};
-use crate::{
-    error::{Failure, OrderState},
-    language::Language,
-};
+use crate::http::{error::{Failure, OrderState}, language::Language};
 
 impl Pages {
     /// The page of a failure: what happened, and what to do.

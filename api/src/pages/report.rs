@@ -6,7 +6,7 @@ use serde::Serialize;
 use tera::Context;
 
 use super::{Page, Pages};
-use crate::language::Language;
+use crate::http::language::Language;
 
 /// What the page of a report shows.
 #[derive(Debug, Serialize)]

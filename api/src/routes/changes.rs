@@ -5,12 +5,7 @@ use heyi_common::store;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{
-    error::Error,
-    params::{Params, Signature},
-    state::AppState,
-    user::{ChangeItem, signers_code},
-};
+use crate::{state::AppState, owner::{ChangeItem, signers_code}, http::{error::Error, params::{Params, Signature}}};
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]

@@ -17,12 +17,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{
-    address,
-    error::{Error, OrderState, redis_away},
-    params::Params,
-    state::AppState,
-};
+use crate::{state::AppState, http::{client_ip, error::{Error, OrderState, redis_away}, params::Params}};
 
 /// What a client's JavaScript makes of a number that it does not have.
 const NOTHING: [&str; 3] = ["undefined", "null", "NaN"];
@@ -93,8 +88,8 @@ pub(super) async fn check_order(
         return Err(unknown());
     };
     // Redis may have lost the order, or it expired before its payment was seen. Only PayJS knows.
-    let client = address::client(peer.ip(), &headers, &state.config.http.trusted_proxies);
-    let asker = Asker::Network(address::site(client));
+    let client = client_ip::client(peer.ip(), &headers, &state.config.http.trusted_proxies);
+    let asker = Asker::Network(client_ip::site(client));
     Err(
         match confirm(&state, number, made_at, &payment, &asker).await? {
             Confirming::Queued | Confirming::Waiting => pending(),

@@ -4,7 +4,7 @@ use axum::{Json, extract::State};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{address::Client, error::Error, reading, state::AppState, upload};
+use crate::{state::AppState, http::{client_ip::Client, error::Error}, pictures::{decode, upload}};
 
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "for the document: `upload` reads it")]
@@ -44,7 +44,7 @@ pub(super) async fn decode(
     };
     let picture = upload::picture(request, &mut permit).await?;
     let forms = state.clone();
-    let read = move || reading::read(&picture, &forms.config.orders.payloads);
+    let read = move || decode::read(&picture, &forms.config.orders.payloads);
     let received = state.desk.read(permit, read).await??;
     Ok(Json(Decoded {
         payload: received.payload,

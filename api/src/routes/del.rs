@@ -5,12 +5,7 @@ use heyi_common::crash::{self, Point};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{
-    error::Error,
-    params::{Params, Signature},
-    state::AppState,
-    user::signers_code,
-};
+use crate::{state::AppState, owner::signers_code, http::{error::Error, params::{Params, Signature}}};
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]

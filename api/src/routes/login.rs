@@ -10,13 +10,7 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{
-    address::Client,
-    error::Error,
-    params::{Params, Signature},
-    state::AppState,
-    user::{CodeItem, codes_of},
-};
+use crate::{state::AppState, owner::{CodeItem, codes_of}, http::{client_ip::Client, error::Error, params::{Params, Signature}}};
 
 /// The longest code that WeChat is asked about, in bytes.
 const LONGEST_CODE: usize = 256;

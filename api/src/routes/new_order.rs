@@ -10,14 +10,7 @@ use heyi_common::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{
-    address::Client,
-    error::Error,
-    params::{OptionalSignature, Params, Signed},
-    payment::{ChannelName, Payment},
-    picture,
-    state::AppState,
-};
+use crate::{payment::{ChannelName, Payment}, state::AppState, http::{client_ip::Client, error::Error, params::{OptionalSignature, Params, Signed}}, pictures::qr};
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -56,7 +49,7 @@ pub(super) async fn new_order(
     let config = &state.config;
     let (request, signed): (Request, _) = params.read_signed(&config.sign)?;
     let data = OrderData::parse(&request.data, &config.orders.payloads)?;
-    picture::check(&data.payloads)?;
+    qr::check(&data.payloads)?;
     if config.orders.require_sign || signed.is_there() {
         signed.by_person(data.openid.as_str(), config)?;
     }

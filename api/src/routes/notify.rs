@@ -16,7 +16,7 @@ use heyi_common::{
 };
 use tokio::time::{Instant, timeout_at};
 
-use crate::{error::Error, meters::Notifies, params::read_body, state::AppState};
+use crate::{meters::Notifies, state::AppState, http::{error::Error, params::read_body}};
 
 /// PayJS gives up after 3 s.
 const LIMIT: Duration = Duration::from_millis(2500);

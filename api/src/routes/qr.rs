@@ -11,17 +11,7 @@ use mongodb::bson::oid::ObjectId;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::{
-    accept,
-    codes::Shown,
-    error::Error,
-    language::Language,
-    pages::{CodePage, Kind, Page, View},
-    params::PageParams,
-    scanner::Scanner,
-    state::AppState,
-    visit,
-};
+use crate::{codes::Shown, state::AppState, http::{negotiate, error::Error, language::Language, params::PageParams}, pages::{{CodePage, Kind, Page, View}, scanner::Scanner, visit}};
 
 /// For so many days the page says that receive codes were changed.
 const CHANGE_SHOWN: i64 = 30;
@@ -131,7 +121,7 @@ fn page(
             apps: others.collect(),
         },
     };
-    let page = state.pages.code(&page, accept::gzip(headers));
+    let page = state.pages.code(&page, negotiate::gzip(headers));
     page.map_err(Error::Internal)
 }
 

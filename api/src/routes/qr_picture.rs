@@ -9,13 +9,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::qr::platform_named;
-use crate::{
-    codes::Shown,
-    error::Error,
-    params::PageParams,
-    picture::{Picture, PngError},
-    state::AppState,
-};
+use crate::{codes::Shown, state::AppState, http::{error::Error, params::PageParams}, pictures::qr::{Picture, PngError}};
 
 const SIZES: std::ops::RangeInclusive<u32> = 64..=2048;
 const DEFAULT_SIZE: u32 = 512;

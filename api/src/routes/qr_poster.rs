@@ -9,14 +9,7 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::qr_picture::CACHE;
-use crate::{
-    address::Client,
-    error::Error,
-    language::Language,
-    params::PageParams,
-    poster::{PosterError, Style, Subject},
-    state::AppState,
-};
+use crate::{state::AppState, http::{client_ip::Client, error::Error, language::Language, params::PageParams}, pictures::poster::{PosterError, Style, Subject}};
 
 const SIZES: std::ops::RangeInclusive<u16> = 400..=2048;
 const DEFAULT_SIZE: u16 = 1080;

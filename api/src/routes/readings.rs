@@ -15,7 +15,7 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 use super::{router, tests};
-use crate::params::SIGNED;
+use crate::http::params::SIGNED;
 
 /// What each signed route knows besides the signature, as the document has it.
 type Table = BTreeMap<String, BTreeSet<String>>;

@@ -8,12 +8,7 @@ use heyi_common::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{
-    error::Error,
-    params::{Params, Signature},
-    state::AppState,
-    user::{CodeItem, codes_of},
-};
+use crate::{state::AppState, owner::{CodeItem, codes_of}, http::{error::Error, params::{Params, Signature}}};
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]

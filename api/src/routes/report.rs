@@ -14,15 +14,7 @@ use heyi_common::{
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::{
-    address::{self, network},
-    error::Error,
-    language::Language,
-    meters,
-    pages::{Page, ReportPage},
-    params::{PageParams, Params},
-    state::AppState,
-};
+use crate::{meters, state::AppState, http::{client_ip::{self, network}, error::Error, language::Language, params::{PageParams, Params}}, pages::{{Page, ReportPage}}};
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -95,7 +87,7 @@ pub(super) async fn report(
     let request: Request = params.read()?;
     let (id, _) = state.codes.shown(&state.store, given(&request.id)?).await?;
     let reason = reason(&request.reason)?;
-    let client = address::client(peer.ip(), &headers, &state.config.http.trusted_proxies);
+    let client = client_ip::client(peer.ip(), &headers, &state.config.http.trusted_proxies);
     let secret = &state.config.sign.session_secret;
     let reporter = Reporter::new(secret, id, today(), network(client));
     let report = Report::new(reporter, id, reason, &request.text, &request.contact)

@@ -7,12 +7,7 @@ use heyi_common::scans::DayScans;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{
-    error::Error,
-    params::{Params, Signature},
-    state::AppState,
-    user::signers_code,
-};
+use crate::{state::AppState, owner::signers_code, http::{error::Error, params::{Params, Signature}}};
 
 const DAYS: std::ops::RangeInclusive<u16> = 1..=90;
 const DEFAULT_DAYS: u16 = 30;

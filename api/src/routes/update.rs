@@ -9,13 +9,7 @@ use heyi_common::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{
-    error::Error,
-    params::{Params, Signature},
-    picture,
-    state::AppState,
-    user::signers_code,
-};
+use crate::{state::AppState, owner::signers_code, http::{error::Error, params::{Params, Signature}}, pictures::qr};
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -49,7 +43,7 @@ pub(super) async fn update(
     let (Request { id, data }, signed) = params.read_signed(&state.config.sign)?;
     let code = signers_code(&state, &signed, &id).await?;
     let content = Content::parse(&data, &state.config.orders.payloads)?;
-    picture::check(&content.payloads)?;
+    qr::check(&content.payloads)?;
     match state.store.update(code.id, &content, signed.ts()).await? {
         Update::Done => {}
         Update::Outdated => return Err(Error::Outdated),

@@ -7,10 +7,7 @@ use ipnet::IpNet;
 use metrics::{Counter, counter};
 use rustix::process::{Resource, getrlimit};
 
-use crate::{
-    address, meters,
-    pool::{Bounds, Full, Held, Pool},
-};
+use crate::{meters, http::{client_ip, pool::{Bounds, Full, Held, Pool}}};
 
 /// Of the files that the process may open, a quarter is left for stores and others.
 const RESERVED_PART: u64 = 4;
@@ -52,10 +49,10 @@ impl Connections {
         if self.most == 0 {
             return Some(Open { _held: None });
         }
-        let client = address::network(peer);
+        let client = client_ip::network(peer);
         let files = files.unwrap_or(u64::MAX);
         let total = files - files / RESERVED_PART;
-        let bounds = if address::is_in(peer, &self.trusted) {
+        let bounds = if client_ip::is_in(peer, &self.trusted) {
             Bounds::only(total)
         } else {
             Bounds::new(total, self.most.into())

@@ -17,7 +17,7 @@ use std::{
 use axum::body::{Body, Bytes, HttpBody};
 use hyper::body::{Frame, SizeHint};
 
-use crate::deadline::Deadline;
+use crate::http::deadline::Deadline;
 
 /// Limits of the wait for a request.
 #[derive(Debug, Clone, Copy)]

@@ -1,0 +1,193 @@
+//! A bounded amount of something, of which each client and each site may hold a part.
+//!
+//! One person can have an IPv6 /48: 65,536 clients of a /64 each. A bound for each client alone leaves nothing to others.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use crate::http::client_ip::{SITE_PART, site};
+
+/// What is held of it.
+#[derive(Default)]
+pub(crate) struct Pool(Mutex<Holders>);
+
+/// Nothing is kept of those that hold nothing.
+#[derive(Default)]
+struct Holders {
+    total: u64,
+    clients: HashMap<IpAddr, u64>,
+    sites: HashMap<IpAddr, u64>,
+}
+
+/// The most that may be held.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    pub(crate) total: u64,
+    pub(crate) site: u64,
+    pub(crate) client: u64,
+}
+
+/// Which bound is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Full {
+    Client,
+    Site,
+    Total,
+}
+
+/// What a client holds; dropping it gives it back.
+pub(crate) struct Held {
+    pool: Arc<Pool>,
+    client: IpAddr,
+    amount: u64,
+}
+
+impl Bounds {
+    /// A site may hold its part of `total`.
+    pub(crate) const fn new(total: u64, client: u64) -> Self {
+        Self {
+            total,
+            site: total / SITE_PART,
+            client,
+        }
+    }
+
+    /// Only `total` is a bound.
+    pub(crate) const fn only(total: u64) -> Self {
+        Self {
+            total,
+            site: u64::MAX,
+            client: u64::MAX,
+        }
+    }
+}
+
+impl Pool {
+    /// Gives `amount` to `client`.
+    pub(crate) fn hold(
+        self: &Arc<Self>,
+        client: IpAddr,
+        amount: u64,
+        bounds: Bounds,
+    ) -> Result<Held, Full> {
+        let mut held = Held {
+            pool: self.clone(),
+            client,
+            amount: 0,
+        };
+        held.grow(amount, bounds)?;
+        Ok(held)
+    }
+
+    fn holders(&self) -> MutexGuard<'_, Holders> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn total(&self) -> u64 {
+        self.holders().total
+    }
+}
+
+impl Held {
+    /// Adds `amount`. Who holds nothing may hold any amount.
+    pub(crate) fn grow(&mut self, amount: u64, bounds: Bounds) -> Result<(), Full> {
+        let mut holders = self.pool.holders();
+        let held = |holders: &HashMap<_, u64>, key| holders.get(key).copied().unwrap_or_default();
+        let site = site(self.client);
+        for (held, most, full) in [
+            (
+                held(&holders.clients, &self.client),
+                bounds.client,
+                Full::Client,
+            ),
+            (held(&holders.sites, &site), bounds.site, Full::Site),
+            (holders.total, bounds.total, Full::Total),
+        ] {
+            if held > 0 && held.saturating_add(amount) > most {
+                return Err(full);
+            }
+        }
+        holders.total += amount;
+        *holders.clients.entry(self.client).or_default() += amount;
+        *holders.sites.entry(site).or_default() += amount;
+        self.amount += amount;
+        Ok(())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut holders = self.pool.holders();
+        holders.total -= self.amount;
+        lessen(holders.clients.entry(self.client), self.amount);
+        lessen(holders.sites.entry(site(self.client)), self.amount);
+    }
+}
+
+fn lessen(held: Entry<'_, IpAddr, u64>, amount: u64) {
+    if let Entry::Occupied(mut held) = held {
+        *held.get_mut() -= amount;
+        if *held.get() == 0 {
+            held.remove();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOUNDS: Bounds = Bounds::new(16, 2);
+
+    fn hold(pool: &Arc<Pool>, client: &str, amount: u64) -> Result<Held, Full> {
+        pool.hold(client.parse().unwrap(), amount, BOUNDS)
+    }
+
+    #[test]
+    fn the_clients_of_a_site_have_a_part_together() {
+        let pool = Arc::default();
+        for site in ["2001:db8:1", "2001:db8:2"] {
+            let client = |number: u32| format!("{site}:{number:x}::");
+            let held: Vec<_> = (0..2)
+                .map(|number| hold(&pool, &client(number), 2).unwrap())
+                .collect();
+            assert_eq!(hold(&pool, &client(0), 1).err(), Some(Full::Client));
+            assert_eq!(hold(&pool, &client(2), 1).err(), Some(Full::Site));
+            assert!(hold(&pool, "198.51.100.1", 2).is_ok());
+            drop(held);
+            assert!(hold(&pool, &client(2), 1).is_ok());
+        }
+    }
+
+    #[test]
+    fn all_sites_have_a_bound_together() {
+        let pool = Arc::default();
+        let _held: Vec<_> = (0..8)
+            .map(|number| hold(&pool, &format!("198.51.{number}.1"), 2).unwrap())
+            .collect();
+        assert_eq!(hold(&pool, "203.0.113.1", 1).err(), Some(Full::Total));
+    }
+
+    #[test]
+    fn who_holds_nothing_may_hold_more_than_a_part() {
+        let pool = Arc::default();
+        let mut alone = hold(&pool, "198.51.100.1", 9).unwrap();
+        assert_eq!(alone.grow(1, BOUNDS), Err(Full::Client));
+        assert_eq!(hold(&pool, "198.51.100.2", 1).err(), Some(Full::Site));
+        assert!(hold(&pool, "203.0.113.1", 1).is_ok());
+    }
+
+    #[test]
+    fn nothing_is_kept_of_those_who_hold_nothing() {
+        let pool = Arc::default();
+        drop(hold(&pool, "198.51.100.1", 2).unwrap());
+        assert!(hold(&pool, "198.51.100.1", 0).is_ok());
+        let holders = pool.holders();
+        let kept = (holders.total, holders.clients.len(), holders.sites.len());
+        assert_eq!(kept, (0, 0, 0));
+    }
+}

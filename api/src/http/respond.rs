@@ -1,0 +1,98 @@
+//! The outside of every answer: the format of failures, and headers.
+
+use std::cmp::Ordering;
+
+use axum::{
+    Json,
+    extract::Request,
+    http::{HeaderName, HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+
+use crate::{state::AppState, http::{negotiate, error::Failure, language::{Language, chinese}}};
+
+/// What every answer says unless its handler knows better.
+const HEADERS: [(HeaderName, HeaderValue); 4] = [
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    ),
+    (
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    ),
+    // For what is not HTML, such as redirects and pictures; pages say so themselves too.
+    (
+        HeaderName::from_static("x-robots-tag"),
+        HeaderValue::from_static("noindex, nofollow"),
+    ),
+];
+
+/// Routes that answer pages.
+const PAGES: [&str; 2] = ["/qr", "/report"];
+
+/// What a client wants a failure to be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wish {
+    is_page: bool,
+    language: Language,
+}
+
+impl Wish {
+    /// By the headers of a request.
+    pub(crate) fn of(request: &Request) -> Self {
+        let headers = request.headers();
+        let is_page = match negotiate::html_over_json(headers) {
+            Ordering::Greater => true,
+            // The success of these is a page.
+            Ordering::Equal => PAGES.contains(&request.uri().path()),
+            Ordering::Less => false,
+        };
+        let language = if is_page {
+            Language::of(headers)
+        } else {
+            Language::of_errmsg(headers)
+        };
+        Self { is_page, language }
+    }
+}
+
+/// Shows failures in the format and the language that the client wants, and adds headers.
+pub(crate) fn present(state: &AppState, mut response: Response, wish: Wish) -> Response {
+    if let Some(mut failure) = response.extensions_mut().remove::<Failure>() {
+        if wish.language == Language::Chinese {
+            failure.errmsg = chinese(&failure.errmsg);
+        }
+        if wish.is_page {
+            response = as_page(state, response, &failure, wish.language);
+        } else if wish.language == Language::Chinese {
+            *response.body_mut() = Json(&failure).into_response().into_body();
+        }
+        let vary = HeaderValue::from_static("accept, accept-language");
+        response.headers_mut().append(header::VARY, vary);
+    }
+    for (name, value) in HEADERS {
+        response.headers_mut().entry(name).or_insert(value);
+    }
+    response
+}
+
+/// The same answer with the page of its status as body.
+fn as_page(state: &AppState, json: Response, failure: &Failure, language: Language) -> Response {
+    let status = json.status();
+    let page = match state.pages.failure(status, failure, language) {
+        Ok(page) => page,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "a page cannot be rendered");
+            return json;
+        }
+    };
+    let mut page = (status, page).into_response();
+    for (name, value) in json.headers() {
+        if !matches!(*name, header::CONTENT_TYPE | header::CONTENT_LENGTH) {
+            page.headers_mut().append(name, value.clone());
+        }
+    }
+    page
+}

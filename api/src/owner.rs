@@ -1,0 +1,110 @@
+//! What people see of their codes.
+
+use std::collections::BTreeMap;
+
+use heyi_common::{
+    payload::Platform,
+    store::{Change, Code, CodeCursor, ListedCode},
+};
+use jiff::Timestamp;
+use mongodb::bson::{DateTime, oid::ObjectId};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{state::AppState, http::{error::Error, params::Signed}};
+
+/// A code as its owner sees it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CodeItem {
+    /// Its id.
+    id: String,
+    /// What the owner calls it.
+    name: String,
+    /// Platform to payload.
+    #[schema(value_type = BTreeMap<String, String>)]
+    payloads: BTreeMap<Platform, String>,
+    /// The address of its page, which the composite code holds.
+    url: String,
+    /// When it was made (RFC 3339).
+    created_at: String,
+    /// When its owner last changed it (RFC 3339), if ever.
+    #[serde(rename = "updatedAt", skip_serializing_if = "Option::is_none")]
+    updated_at: Option<String>,
+}
+
+/// A page of a person's codes.
+pub(crate) struct Codes {
+    /// At most 50 codes, newest first.
+    pub(crate) items: Vec<CodeItem>,
+    /// `before` of the next page; there is none on the last one.
+    pub(crate) next: Option<String>,
+}
+
+/// A change of a code, with what it held before.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ChangeItem {
+    /// When it was changed (RFC 3339).
+    changed_at: String,
+    /// What it was called until then.
+    name: String,
+    /// Its payloads until then.
+    #[schema(value_type = BTreeMap<String, String>)]
+    payloads: BTreeMap<Platform, String>,
+}
+
+impl From<Change> for ChangeItem {
+    fn from(change: Change) -> Self {
+        Self {
+            changed_at: readable(change.changed_at),
+            name: change.name,
+            payloads: change.payloads,
+        }
+    }
+}
+
+/// A page of a person's codes.
+pub(crate) async fn codes_of(
+    state: &AppState,
+    openid: &str,
+    before: Option<CodeCursor>,
+) -> Result<Codes, Error> {
+    let page = state.store.codes_of(openid, before).await?;
+    let items = page.items.into_iter();
+    Ok(Codes {
+        items: items.map(|code| item(state, code)).collect(),
+        next: page.next.map(|cursor| cursor.to_string()),
+    })
+}
+
+/// The code that the signer owns. Whatever is wrong, there is one answer, so that it tells nobody which codes there are.
+pub(crate) async fn signers_code(
+    state: &AppState,
+    signed: &Signed<'_>,
+    id: &str,
+) -> Result<Code, Error> {
+    let id = ObjectId::parse_str(id).map_err(|_| Error::NotYours)?;
+    let code = state.store.code(id).await?.ok_or(Error::NotYours)?;
+    signed
+        .by_person(code.openid.as_str(), &state.config)
+        .map_err(|_| Error::NotYours)?;
+    Ok(code)
+}
+
+fn item(state: &AppState, code: ListedCode) -> CodeItem {
+    let id = code.id.to_hex();
+    CodeItem {
+        url: state.page_url(&id),
+        id,
+        name: code.name,
+        payloads: code.payloads,
+        created_at: readable(code.created_at),
+        updated_at: code.updated_at.map(readable),
+    }
+}
+
+fn readable(time: DateTime) -> String {
+    Timestamp::from_millisecond(time.timestamp_millis())
+        .unwrap_or_default()
+        .to_string()
+}

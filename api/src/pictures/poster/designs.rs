@@ -1,0 +1,45 @@
+//! What posters look like: a file per design.
+
+pub(super) mod classic;
+pub(super) mod dark;
+pub(super) mod pair;
+pub(super) mod stand;
+pub(super) mod sticker;
+
+use heyi_common::payload::Platform;
+use qrcode::types::QrError;
+
+use super::{Subject, words::Words};
+use crate::{pages::App, pictures::qr::Picture};
+
+/// What is printed.
+pub(super) struct Content<'a> {
+    pub(super) name: &'a str,
+    pub(super) words: &'static Words,
+    /// The apps that have a receive code here.
+    pub(super) apps: Vec<App>,
+    subject: &'a Subject,
+}
+
+impl<'a> Content<'a> {
+    pub(super) fn of(subject: &'a Subject) -> Self {
+        let platforms = subject.payloads.keys();
+        Self {
+            name: &subject.name,
+            words: Words::of(subject.language),
+            apps: platforms
+                .map(|platform| App::new(*platform, subject.language))
+                .collect(),
+            subject,
+        }
+    }
+
+    fn composite(&self) -> Result<Picture, QrError> {
+        Picture::new(&self.subject.url)
+    }
+
+    fn receive(&self, platform: Platform) -> Result<Picture, QrError> {
+        let payload = self.subject.payloads.get(&platform);
+        Picture::new(payload.map_or("", String::as_str))
+    }
+}

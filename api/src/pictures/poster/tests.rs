@@ -1,0 +1,256 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+use rustix::time::{ClockId, clock_gettime};
+
+use super::{canvas::Shape, *};
+use crate::pictures::qr::PngError;
+
+const URL: &str = "https://heyi.example.com/qr?id=0123456789abcdef01234567";
+const LANGUAGES: [Language; 2] = Language::ALL;
+const NAMES: [&str; 8] = [
+    "店",
+    "A",
+    "巷口小店",
+    "Grandmother's Kitchen & Bakery",
+    "老街坊（南京东路店）手工水饺馄饨铺子🥟🍜，24 小时营业！",
+    "WWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWW",
+    "👨‍👩‍👧‍👦🇨🇳👍🏽",
+    "<script>alert('1')</script>&\"",
+];
+
+fn subject(name: &str, language: Language, platforms: &[Platform]) -> Subject {
+    let all = heyi_testkit::world::payloads();
+    let payload = |platform: &Platform| all[platform.name()].as_str().unwrap().to_owned();
+    let payloads = platforms
+        .iter()
+        .map(|platform| (*platform, payload(platform)));
+    Subject {
+        name: name.to_owned(),
+        url: URL.to_owned(),
+        payloads: payloads.collect(),
+        language,
+    }
+}
+
+fn full(name: &str) -> Subject {
+    subject(name, Language::Chinese, &Platform::ALL)
+}
+
+/// A PNG as a scanner sees it.
+struct Seen {
+    width: usize,
+    height: usize,
+    grey: Vec<u8>,
+}
+
+/// Left, upper, right and lower edge, in hundredths of a poster's width.
+type Window = [usize; 4];
+
+impl Seen {
+    fn new(file: &[u8]) -> Self {
+        let mut reader = ::png::Decoder::new(std::io::Cursor::new(file))
+            .read_info()
+            .unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        let info = reader.next_frame(&mut pixels).unwrap();
+        let grey = |pixel: &[u8]| {
+            let [red, green, blue] = [pixel[0], pixel[1], pixel[2]].map(u32::from);
+            u8::try_from((299 * red + 587 * green + 114 * blue) / 1000).unwrap()
+        };
+        Self {
+            width: info.width as usize,
+            height: info.height as usize,
+            grey: pixels.chunks(3).map(grey).collect(),
+        }
+    }
+
+    /// What the codes in a window hold.
+    fn codes_in(&self, window: Window) -> Vec<String> {
+        let [left, top, right, bottom] = window.map(|edge| edge * self.width / 100);
+        let bottom = bottom.min(self.height);
+        let grey = |x: usize, y: usize| self.grey[(top + y) * self.width + left + x];
+        let (width, height) = (right - left, bottom - top);
+        let mut image = rqrr::PreparedImage::prepare_from_greyscale(width, height, grey);
+        let grids = image.detect_grids().into_iter();
+        grids.map(|grid| grid.decode().unwrap().1).collect()
+    }
+}
+
+const ALL: Window = [0, 0, 100, 150];
+const COMPOSITE_OF_PAIR: Window = [6, 87, 42, 122];
+
+#[test]
+fn every_code_of_every_poster_is_read_back_where_it_should_be() {
+    let posters = Posters::new().unwrap();
+    let subject = full(NAMES[4]);
+    let own = |platform| subject.payloads[&platform].clone();
+    for width in [400, 401, 555, 1080, 2048] {
+        for style in Style::ALL {
+            let seen = Seen::new(&posters.png(&subject, style, width).unwrap());
+            assert_eq!(seen.width, usize::from(width));
+            // No row at the end is half empty.
+            let edge: Vec<_> = seen.grey.chunks(seen.width).map(|row| row[0]).collect();
+            assert_eq!(
+                edge[seen.height - 1],
+                edge[seen.height - 4],
+                "{style:?} {width}"
+            );
+            let expected: Vec<(Window, String)> = match style {
+                // Pointed at one of the three, as a phone is.
+                Style::Pair => vec![
+                    ([4, 29, 49, 85], own(Platform::Wechat)),
+                    ([51, 29, 96, 85], own(Platform::Alipay)),
+                    (COMPOSITE_OF_PAIR, URL.to_owned()),
+                ],
+                _ => vec![(ALL, URL.to_owned())],
+            };
+            for (window, text) in expected {
+                assert_eq!(seen.codes_in(window), [text], "{style:?} {width}");
+            }
+        }
+    }
+}
+
+#[test]
+fn whatever_the_name_its_code_is_read_back_and_all_of_it_is_on_the_paper() {
+    let posters = Posters::new().unwrap();
+    let sets = [&Platform::ALL[..], &Platform::ALL[..2]];
+    for (name, platforms) in NAMES.into_iter().zip(sets.into_iter().cycle()) {
+        for (style, language) in Style::ALL.into_iter().zip(LANGUAGES.into_iter().cycle()) {
+            let subject = subject(name, language, platforms);
+            let canvas = posters.draw(&subject, style).unwrap();
+            for shape in &canvas.shapes {
+                let Shape::Fill(path, _) = shape else {
+                    continue;
+                };
+                let bounds = path.bounds();
+                assert!(
+                    bounds.left() >= 0.0 && bounds.top() >= 0.0,
+                    "{style:?} {name}"
+                );
+                assert!(bounds.right() <= canvas.width, "{style:?} {name}");
+                assert!(bounds.bottom() <= canvas.height, "{style:?} {name}");
+            }
+            let seen = Seen::new(&posters.png(&subject, style, 600).unwrap());
+            let window = if style == Style::Pair {
+                COMPOSITE_OF_PAIR
+            } else {
+                ALL
+            };
+            assert_eq!(seen.codes_in(window), [URL], "{style:?} {name}");
+        }
+    }
+}
+
+#[test]
+fn a_poster_too_small_for_one_of_its_codes_is_refused_and_says_what_is_enough() {
+    let posters = Posters::new().unwrap();
+    let mut subject = full("店");
+    subject.url = format!("https://{}.example.com/qr?id=0123", "heyi.".repeat(40));
+    let refused = posters.png(&subject, Style::Pair, 400);
+    let Err(PosterError::Png(PngError::TooSmall(least))) = refused else {
+        panic!("it was drawn");
+    };
+    let least = u16::try_from(least).unwrap();
+    assert!(posters.png(&subject, Style::Pair, least - 1).is_err());
+    let seen = Seen::new(&posters.png(&subject, Style::Pair, least).unwrap());
+    assert_eq!(seen.codes_in(COMPOSITE_OF_PAIR), [subject.url]);
+}
+
+#[test]
+fn what_cannot_be_a_code_is_an_error() {
+    let posters = Posters::new().unwrap();
+    let mut subject = full("店");
+    subject.url = "a".repeat(3000);
+    for style in Style::ALL {
+        assert!(matches!(
+            posters.svg(&subject, style),
+            Err(PosterError::Code(_))
+        ));
+    }
+}
+
+/// What this thread has had of a processor: others may keep it waiting.
+fn spent() -> Duration {
+    clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap()
+}
+
+#[test]
+fn the_largest_posters_are_painted_soon_and_are_not_large() {
+    let posters = Posters::new().unwrap();
+    let subject = full(NAMES[4]);
+    for style in Style::ALL {
+        let start = spent();
+        let file = posters.png(&subject, style, 2048).unwrap();
+        let spent = spent().saturating_sub(start);
+        assert!(spent.as_secs() < 2, "{style:?}: {spent:?}");
+        assert!(file.len() < 600_000, "{style:?}: {}", file.len());
+        let svg = posters.svg(&subject, style).unwrap();
+        assert!(svg.len() < 160_000, "{style:?}: {}", svg.len());
+        // An image in memory is four bytes a pixel.
+        let canvas = posters.draw(&subject, style).unwrap();
+        let bytes = 4.0 * 2048.0 * 2048.0 * canvas.height / canvas.width;
+        assert!(bytes < 24.0 * 1024.0 * 1024.0, "{style:?}: {bytes}");
+    }
+}
+
+/// Asserts that it has outlines, groups and a title, and neither scripts nor addresses.
+fn assert_harmless(svg: &str) {
+    for tag in svg.split('<').skip(1) {
+        let name: String = tag
+            .chars()
+            .take_while(char::is_ascii_alphanumeric)
+            .collect();
+        let known = ["svg", "title", "path", "g"].contains(&name.as_str());
+        assert!(known || tag.starts_with('/'), "<{tag}");
+    }
+    let rest = svg.replacen("http://www.w3.org/2000/svg", "", 1);
+    let (_, drawing) = rest.split_once("</title>").unwrap();
+    for word in ["://", "href", "url(", "style", "on", "data:", "&"] {
+        // The one word that may stand there.
+        let drawing = drawing.replace("translate", "");
+        assert!(!drawing.contains(word), "{word}");
+    }
+}
+
+#[test]
+fn an_svg_has_a_title_and_no_scripts_whatever_the_name() {
+    let posters = Posters::new().unwrap();
+    for style in Style::ALL {
+        let svg = posters
+            .svg(&full("</title><script>'1'&\"\u{7}\u{FFFF}"), style)
+            .unwrap();
+        assert_harmless(&svg);
+        let title = "<title>&lt;/title&gt;&lt;script&gt;&#39;1&#39;&amp;&quot;</title>";
+        assert!(svg.contains(title), "{svg:.300}");
+    }
+}
+
+#[test]
+fn languages_change_the_labels_only() {
+    let posters = Posters::new().unwrap();
+    for style in Style::ALL {
+        let [chinese, english] = LANGUAGES.map(|language| {
+            let subject = subject("店", language, &Platform::ALL);
+            posters.draw(&subject, style).unwrap().shapes.len()
+        });
+        assert_eq!(chinese, english, "{style:?}");
+        let [chinese, english] = LANGUAGES.map(|language| {
+            posters
+                .svg(&subject("店", language, &Platform::ALL), style)
+                .unwrap()
+        });
+        assert_ne!(chinese, english, "{style:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_name_breaks_a_poster(name in "\\PC{1,32}|.{1,32}|[<>&'\"/a-z ]{1,32}", index in 0..Style::ALL.len()) {
+        let posters = Posters::new().unwrap();
+        assert_harmless(&posters.svg(&full(&name), Style::ALL[index]).unwrap());
+    }
+}

@@ -1,0 +1,183 @@
+//! A picture that arrives as `multipart/form-data`.
+
+use std::{
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::{
+    body::{Body, BodyDataStream, Bytes},
+    extract::{
+        DefaultBodyLimit, FromRequest, Multipart, Request,
+        multipart::{Field, MultipartError},
+    },
+};
+use futures::{Stream, StreamExt};
+use http_body_util::Limited;
+
+use crate::{http::{deadline::Deadline, error::Error, params::{encoding::Encoding, is_too_long}}, pictures::{upload_slots::UploadPermit, decode::{PICTURE_LIMIT, Unread}}};
+
+/// The field that holds the picture.
+const FIELD: &str = "picture";
+/// How much of what is too large is received all the same: most clients hear nothing before they have sent all.
+const HEARD_OUT: usize = 12 * 1024 * 1024;
+
+/// How slowly a body may arrive, in bytes a second, after a while in which it may not arrive at all.
+const SLOWEST: u64 = 16 * 1024;
+const GRACE: Duration = Duration::from_secs(2);
+
+/// The picture of a request, for which `permit` makes room as it arrives. Other fields are left aside.
+pub(crate) async fn picture(request: Request, permit: &mut UploadPermit) -> Result<Vec<u8>, Error> {
+    let (head, body) = request.into_parts();
+    let body = Arriving::new(body);
+    let request = Request::from_parts(head, Body::from_stream(body.clone()));
+    let picture = read(request, permit).await;
+    // A connection on which something is left unread is closed, also after a picture.
+    body.clone().hear_out().await;
+    if body.state().is_slow {
+        return Err(Error::TimedOut);
+    }
+    picture
+}
+
+/// Receives a request for nothing: a client whose connection is closed while it sends may not hear our answer.
+pub(crate) async fn hear_out(request: Request) {
+    Arriving::new(request.into_body()).hear_out().await;
+}
+
+async fn read(mut request: Request, permit: &mut UploadPermit) -> Result<Vec<u8>, Error> {
+    if Encoding::of(request.headers())? != Encoding::None {
+        return Err(Error::EncodedPicture);
+    }
+    // `Arriving` has the limit.
+    DefaultBodyLimit::disable().apply(&mut request);
+    let mut form = Multipart::from_request(request, &()).await.map_err(|_| {
+        let advice = "send the picture as multipart/form-data, and say so in Content-Type";
+        Error::Invalid(advice.to_owned())
+    })?;
+    let mut upload = Upload::default();
+    while let Some(field) = form.next_field().await.map_err(|error| broken(&error))? {
+        upload.take(field, permit).await?;
+    }
+    upload.finish()
+}
+
+/// A body of at most [`HEARD_OUT`], of which somebody else may read the rest. It ends when it arrives more slowly than
+/// [`SLOWEST`].
+#[derive(Clone)]
+struct Arriving(Arc<Mutex<Arrival>>);
+
+struct Arrival {
+    body: BodyDataStream,
+    /// When more must have arrived.
+    deadline: Deadline,
+    is_slow: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the body arrives too slowly")]
+struct Slow;
+
+impl Arriving {
+    fn new(body: Body) -> Self {
+        let body = Body::new(Limited::new(body, HEARD_OUT));
+        Self(Arc::new(Mutex::new(Arrival {
+            body: body.into_data_stream(),
+            deadline: Deadline::after(GRACE),
+            is_slow: false,
+        })))
+    }
+
+    fn state(&self) -> MutexGuard<'_, Arrival> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn hear_out(mut self) {
+        while let Some(Ok(_)) = self.next().await {}
+    }
+}
+
+impl Stream for Arriving {
+    type Item = Result<Bytes, axum::Error>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.state().poll(context)
+    }
+}
+
+impl Arrival {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, axum::Error>>> {
+        if self.is_slow {
+            return Poll::Ready(None);
+        }
+        let arrived = self.body.poll_next_unpin(context);
+        match &arrived {
+            Poll::Ready(Some(Ok(chunk))) => {
+                let earned = chunk.len() as u64 * 1_000_000 / SLOWEST;
+                self.deadline.extend(Duration::from_micros(earned));
+            }
+            Poll::Pending if self.deadline.poll(context).is_ready() => {
+                self.is_slow = true;
+                return Poll::Ready(Some(Err(axum::Error::new(Slow))));
+            }
+            _ => {}
+        }
+        arrived
+    }
+}
+
+/// What has arrived.
+#[derive(Default)]
+struct Upload {
+    picture: Option<Vec<u8>>,
+    length: usize,
+}
+
+impl Upload {
+    async fn take(&mut self, mut field: Field<'_>, permit: &mut UploadPermit) -> Result<(), Error> {
+        let is_picture = field.name() == Some(FIELD);
+        if is_picture && self.picture.replace(Vec::new()).is_some() {
+            return Err(Error::Invalid(
+                "there are two pictures: send one".to_owned(),
+            ));
+        }
+        while let Some(chunk) = field.chunk().await.map_err(|error| broken(&error))? {
+            self.length += chunk.len();
+            if self.is_too_large() {
+                // What is too large needs not be kept.
+                self.picture = self.picture.take().map(|_| Vec::new());
+            } else if let Some(picture) = self.picture.as_mut().filter(|_| is_picture) {
+                permit.grow(chunk.len())?;
+                picture.extend_from_slice(&chunk);
+            }
+        }
+        Ok(())
+    }
+
+    fn is_too_large(&self) -> bool {
+        self.length > PICTURE_LIMIT
+    }
+
+    fn finish(self) -> Result<Vec<u8>, Error> {
+        if self.is_too_large() {
+            return Err(Unread::TooLarge.into());
+        }
+        self.picture.ok_or_else(|| {
+            let advice = "there is no picture: send a file in the field `picture`";
+            Error::Invalid(advice.to_owned())
+        })
+    }
+}
+
+fn broken(error: &MultipartError) -> Error {
+    if is_too_long(error) {
+        Unread::TooLarge.into()
+    } else {
+        Error::Invalid("the form did not arrive whole: send it again".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,224 @@
+//! Where pictures are taken in and read: so many bytes at once, and so many pictures of each client.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use tokio::time::timeout;
+
+use crate::{http::{error::Error, pool::{Bounds, Held, Pool}, shares::{Share, Shares}}, pictures::cpu_permits::{BUSY, Turns, processors}};
+
+/// Pictures of one client that arrive, wait or are read.
+const OF_CLIENT: usize = 2;
+/// Bytes of all pictures that arrive, wait or are read.
+const BYTES: u64 = 80 * 1024 * 1024;
+/// A client is bounded by the number of its pictures.
+const BOUNDS: Bounds = Bounds::new(BYTES, u64::MAX);
+/// How long a client may wait until one of its pictures is read, and how long a picture that is here may wait to be read.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What a process has for pictures.
+pub(crate) struct Desk {
+    shares: Arc<Shares>,
+    bytes: Arc<Pool>,
+    readers: Turns,
+    patience: Duration,
+}
+
+/// A picture that arrives, and what it takes of the desk until it is read.
+pub(crate) struct UploadPermit {
+    client: IpAddr,
+    _share: Share,
+    bytes: Held,
+}
+
+impl Desk {
+    /// One with readers for half of the cores.
+    pub(crate) fn new() -> Self {
+        Self {
+            shares: Shares::new(OF_CLIENT),
+            bytes: Arc::default(),
+            readers: Turns::new(processors().div_ceil(2), PATIENCE),
+            patience: PATIENCE,
+        }
+    }
+
+    /// Waits until `client` may send a picture.
+    pub(crate) async fn upload(&self, client: IpAddr) -> Result<UploadPermit, Error> {
+        let share = timeout(self.patience, self.shares.wait(client)).await;
+        let Ok(Some(share)) = share else {
+            return Err(BUSY);
+        };
+        let bytes = self.bytes.hold(client, 0, BOUNDS).map_err(|_| BUSY)?;
+        Ok(UploadPermit {
+            client,
+            _share: share,
+            bytes,
+        })
+    }
+
+    /// Does `work` on a picture that is here, as soon as a reader is free. Goes on with it also when the client has
+    /// left.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        upload: UploadPermit,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let client = upload.client;
+        let read = move || {
+            let _held = upload;
+            work()
+        };
+        self.readers.take(client, read).await
+    }
+}
+
+impl UploadPermit {
+    /// Makes room for so many bytes more.
+    pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), Error> {
+        self.bytes.grow(bytes as u64, BOUNDS).map_err(|_| BUSY)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use tokio::task::{JoinSet, yield_now};
+
+    use super::*;
+
+    const MIB: usize = 1024 * 1024;
+
+    /// A client of another site for each number.
+    fn client(number: u8) -> IpAddr {
+        IpAddr::from([198, 51, number, 1])
+    }
+
+    /// One of the clients of one person's /48.
+    fn client_of_site(number: u16) -> IpAddr {
+        IpAddr::from([0x2001, 0xdb8, 0, number, 0, 0, 0, 0])
+    }
+
+    /// A desk with little patience.
+    fn desk() -> Desk {
+        Desk {
+            readers: Turns::new(processors().div_ceil(2), Duration::from_millis(50)),
+            patience: Duration::from_millis(50),
+            ..Desk::new()
+        }
+    }
+
+    #[tokio::test]
+    async fn pictures_that_arrive_take_bytes() {
+        let desk = desk();
+        let mut uploads = Vec::new();
+        for number in 0..40 {
+            let mut upload = desk.upload(client(number)).await.unwrap();
+            upload.grow(MIB).unwrap();
+            upload.grow(MIB).unwrap();
+            uploads.push(upload);
+        }
+        let mut late = desk.upload(client(50)).await.unwrap();
+        assert!(matches!(late.grow(1), Err(Error::Busy { .. })));
+        uploads.pop();
+        late.grow(2 * MIB).unwrap();
+        drop((uploads, late));
+        assert_eq!(desk.bytes.total(), 0);
+    }
+
+    #[tokio::test]
+    async fn the_clients_of_one_site_leave_bytes_to_others() {
+        let desk = desk();
+        let mut uploads = Vec::new();
+        for number in 0..100 {
+            let mut upload = desk.upload(client_of_site(number)).await.unwrap();
+            if upload.grow(MIB).is_ok() {
+                uploads.push(upload);
+            }
+        }
+        assert_eq!(uploads.len(), 20);
+        let mut other = desk.upload(client(1)).await.unwrap();
+        other.grow(5 * MIB).unwrap();
+    }
+
+    #[tokio::test]
+    async fn another_site_is_next_however_many_clients_wait_of_one() {
+        let desk = Arc::new(Desk::new());
+        let readers = desk.readers.free();
+        let (done, order) = channel();
+        let mut release = Vec::new();
+        let mut reading = JoinSet::new();
+        let mut read = |client: IpAddr, work: Box<dyn FnOnce() + Send>| {
+            let desk = desk.clone();
+            reading.spawn(async move {
+                let upload = desk.upload(client).await?;
+                desk.read(upload, work).await
+            });
+        };
+        // Each reader is busy with a site of its own.
+        for number in 0..readers {
+            let (sender, receiver) = channel::<()>();
+            release.push(sender);
+            let busy = Box::new(move || receiver.recv().unwrap_or_default());
+            read(client(u8::try_from(number).unwrap()), busy);
+        }
+        while desk.readers.free() > 0 {
+            yield_now().await;
+        }
+        let other = client(100);
+        for client in (0..40).map(client_of_site).chain([other]) {
+            let done = done.clone();
+            read(client, Box::new(move || done.send(client).unwrap()));
+            // Each asks before the next one.
+            yield_now().await;
+        }
+        drop(release);
+        let read = reading.join_all().await;
+        assert!(read.iter().all(Result::is_ok));
+        let place = order.try_iter().position(|client| client == other).unwrap();
+        // The other site waits for at most one picture at each reader and what they had read when it got one.
+        assert!(place <= 2 * readers, "{place}");
+    }
+
+    #[tokio::test]
+    async fn a_client_sends_two_pictures_at_a_time() {
+        let desk = desk();
+        let _first = desk.upload(client(1)).await.unwrap();
+        let second = desk.upload(client(1)).await.unwrap();
+        let third = desk.upload(client(1)).await;
+        assert!(matches!(third, Err(Error::Busy { .. })));
+        assert!(desk.upload(client(2)).await.is_ok());
+        drop(second);
+        assert!(desk.upload(client(1)).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn who_waits_too_long_for_a_reader_is_told_so_and_gives_the_bytes_back() {
+        let desk = Arc::new(desk());
+        let readers = desk.readers.free();
+        let mut held = JoinSet::new();
+        let mut release = Vec::new();
+        for number in 0..readers {
+            let (sender, receiver) = channel::<()>();
+            release.push(sender);
+            let desk = desk.clone();
+            let client = client(u8::try_from(number).unwrap());
+            held.spawn(async move {
+                let upload = desk.upload(client).await?;
+                desk.read(upload, move || receiver.recv()).await
+            });
+        }
+        while desk.readers.free() > 0 {
+            yield_now().await;
+        }
+        let mut upload = desk.upload(client(100)).await.unwrap();
+        upload.grow(MIB).unwrap();
+        assert!(matches!(
+            desk.read(upload, || ()).await,
+            Err(Error::Busy { .. })
+        ));
+        assert_eq!(desk.bytes.total(), 0);
+        drop(release);
+        let done = held.join_all().await;
+        assert!(done.into_iter().all(|done| done.is_ok()));
+    }
+}
