@@ -11,7 +11,10 @@ use mongodb::bson::{DateTime, oid::ObjectId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{state::AppState, http::{error::Error, params::Signed}};
+use crate::{
+    http::{error::Error, params::Signed},
+    state::AppState,
+};
 
 /// A code as its owner sees it.
 #[derive(Debug, Serialize, ToSchema)]

@@ -3,8 +3,8 @@
 mod code;
 mod failure;
 mod gzip;
+mod prerendered;
 mod report;
-mod skeleton;
 
 pub(crate) mod scanner;
 pub(crate) mod visit;
@@ -24,7 +24,7 @@ use tera::{Context, Tera};
 pub(crate) use code::{App, CodePage, Kind, View};
 pub(crate) use report::ReportPage;
 
-use self::{code::Skeletons, gzip::Gzip, skeleton::Same};
+use self::{code::PrerenderedPages, gzip::Gzip, prerendered::FixedPart};
 use crate::http::language::Language;
 
 const STYLE: &str = include_str!("../../templates/style.css");
@@ -38,8 +38,8 @@ macro_rules! templates {
 /// The templates, ready to render.
 pub(crate) struct Pages {
     tera: Tera,
-    skeletons: Skeletons,
-    style: Arc<Same>,
+    prerendered: PrerenderedPages,
+    style: Arc<FixedPart>,
     policy: HeaderValue,
 }
 
@@ -63,8 +63,8 @@ impl Pages {
         .context("read the templates")?;
         let pages = Self {
             tera,
-            skeletons: Skeletons::default(),
-            style: Arc::new(Same::new(STYLE)?),
+            prerendered: PrerenderedPages::default(),
+            style: Arc::new(FixedPart::new(STYLE)?),
             policy: policy()?,
         };
         for language in Language::ALL {

@@ -8,7 +8,7 @@ use heyi_common::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{state::AppState, http::error::Error};
+use crate::{http::error::Error, state::AppState};
 
 /// The channels by name.
 #[derive(ToSchema)]

@@ -31,7 +31,11 @@ use futures::FutureExt;
 use tokio::time::timeout;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{meters, state::AppState, http::{client_ip, error::Error, monitor, openapi, respond, request_metrics::Track}};
+use crate::{
+    http::{client_ip, error::Error, monitor, openapi, request_metrics::RequestMetrics, respond},
+    meters,
+    state::AppState,
+};
 
 /// Codes belong to people who hand them out, not into search engines.
 const ROBOTS: &str = "User-agent: *\nDisallow: /\n";
@@ -84,7 +88,7 @@ async fn attend(
     request: Request,
     next: Next,
 ) -> Response {
-    let track = Track::start(&request);
+    let track = RequestMetrics::start(&request);
     let wish = respond::Wish::of(&request);
     let trusted = &state.config.http.trusted_proxies;
     let peer = peer.ip().to_canonical();

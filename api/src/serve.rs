@@ -25,7 +25,11 @@ use self::{
     connections::Connections,
     thread::{Thread, end},
 };
-use crate::{state::AppState, http::{monitor::Monitor, untrusted_proxy}, pictures::cpu_permits::processors};
+use crate::{
+    http::{monitor::Monitor, untrusted_proxy},
+    pictures::cpu_permits::processors,
+    state::AppState,
+};
 
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 /// What the scans of the last moment may take to be counted.
@@ -133,7 +137,7 @@ async fn accept(
 
 /// The scans of the last moment.
 async fn flush_scans(state: &AppState) {
-    let flushed = timeout(LAST_FLUSH, state.tally.flush()).await;
+    let flushed = timeout(LAST_FLUSH, state.counter.flush()).await;
     let flushed = flushed.map_err(anyhow::Error::from);
     if let Err(error) = flushed.and_then(|flushed| Ok(flushed?)) {
         outage::report("the last scans are not counted", error.as_ref());
@@ -141,7 +145,7 @@ async fn flush_scans(state: &AppState) {
 }
 
 async fn keep_flushing_scans(state: AppState) {
-    state.tally.keep_flushing().await;
+    state.counter.keep_flushing().await;
 }
 
 async fn warn_of_redis(state: AppState) {

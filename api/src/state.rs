@@ -10,12 +10,12 @@ use std::{
 
 use anyhow::Context;
 use heyi_common::{
-    cache::Orders,
     config::Config,
     http, payjs,
+    pending_orders::PendingOrders,
     queue::Queue,
     redis::Redis,
-    scans::{Scans, Tally},
+    scans::{ScanCounter, Scans},
     store::Store,
     telemetry, wechat,
 };
@@ -23,7 +23,22 @@ use metrics::{Counter, counter};
 use mongodb::bson::oid::ObjectId;
 use url::Url;
 
-use crate::{codes::Codes, meters::{self, Notifies}, room::OrderRoom, http::{budget::Budgets, error::Error, rate_limit::RateLimit, outbound::Outbound, untrusted_proxy::UntrustedProxies}, pages::Pages, pictures::{upload_slots::Desk, qr::Picture, poster::{self, Posters}, cpu_permits::Turns}};
+use crate::{
+    codes::Codes,
+    http::{
+        budget::Budgets, error::Error, outbound::Outbound, rate_limit::RateLimit,
+        untrusted_proxy::UntrustedProxies,
+    },
+    meters::{self, Notifies},
+    pages::Pages,
+    pictures::{
+        cpu_permits::CpuPermits,
+        poster::{self, Posters},
+        qr::Picture,
+        upload_slots::UploadSlots,
+    },
+    room::OrderRoom,
+};
 
 /// Handles to everything. Every layer clones it for every request, so it is one pointer.
 #[derive(Clone)]
@@ -41,7 +56,7 @@ impl Deref for AppState {
 pub struct Handles {
     shared: Arc<Shared>,
     pub(crate) redis: Redis,
-    pub(crate) orders: Orders,
+    pub(crate) orders: PendingOrders,
     pub(crate) queue: Queue,
     pub(crate) scans: Scans,
     pub(crate) store: Store,
@@ -62,30 +77,30 @@ pub struct Shared {
     /// Codes as payers see them.
     pub(crate) codes: Codes,
     /// Scans that this process has counted.
-    pub(crate) tally: Tally,
+    pub(crate) counter: ScanCounter,
     pub(crate) wechat: wechat::Client,
     pub(crate) payjs: payjs::Client,
     pub(crate) pages: Pages,
     pub(crate) posters: Arc<Posters>,
     /// For drawing posters.
-    pub(crate) turns: Turns,
+    pub(crate) turns: CpuPermits,
     pub(crate) limit: RateLimit,
     pub(crate) budgets: Budgets,
     pub(crate) untrusted: UntrustedProxies,
     pub(crate) outbound: Outbound,
-    pub(crate) desk: Desk,
+    pub(crate) desk: UploadSlots,
     /// What is counted of notifies.
     pub(crate) notifies: Notifies,
     /// Whether the settings are those of the installation.
     is_installed: AtomicBool,
     /// Whether there is room for new orders.
     pub(crate) room: OrderRoom,
-    /// Orders that were refused, by reason.
+    /// PendingOrders that were refused, by reason.
     pub(crate) orders_refused: OrdersRefused,
     pub(crate) metrics: telemetry::Metrics,
 }
 
-/// Orders that `/newOrder` refused although the request was right, by reason.
+/// PendingOrders that `/newOrder` refused although the request was right, by reason.
 pub(crate) struct OrdersRefused {
     pub(crate) too_many_open: Counter,
     pub(crate) memory: Counter,
@@ -135,7 +150,7 @@ impl AppState {
                 .clone()
                 .context("payjs.notify_url is not set")?,
             codes: Codes::new(config.orders.payloads.clone(), config.http.code_cache_mib),
-            tally: Tally::new(Scans::new(redis.clone(), queue.keys().clone())),
+            counter: ScanCounter::new(Scans::new(redis.clone(), queue.keys().clone())),
             wechat: wechat::Client::new(http.clone(), &config.wechat),
             payjs: payjs::Client::new(http, &config.payjs),
             pages: Pages::new()?,
@@ -145,7 +160,7 @@ impl AppState {
             budgets: Budgets::new(&config),
             untrusted: UntrustedProxies::default(),
             outbound: Outbound::default(),
-            desk: Desk::new(),
+            desk: UploadSlots::new(),
             notifies: Notifies::new(),
             is_installed: AtomicBool::new(false),
             room: OrderRoom::default(),
@@ -170,7 +185,7 @@ impl AppState {
         let config = &shared.config;
         let queue = Queue::new(redis.clone(), &config.redis, &config.queue);
         Self(Arc::new(Handles {
-            orders: Orders::new(redis.clone(), queue.keys().clone()),
+            orders: PendingOrders::new(redis.clone(), queue.keys().clone()),
             scans: Scans::new(redis.clone(), queue.keys().clone()),
             redis,
             queue,

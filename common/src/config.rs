@@ -4,6 +4,7 @@
 
 mod credentials;
 mod layers;
+mod redis_url;
 mod validate;
 
 use std::{
@@ -18,6 +19,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::payload::AllowList;
+pub(crate) use redis_url::{RedisUrl, at, host_of};
 pub use validate::Process;
 pub(crate) use validate::{ENCODE_PASSWORD, is_password_encoded};
 
@@ -43,7 +45,7 @@ pub struct Config {
 
 impl Config {
     /// Loads the configuration from the process's environment and checks what `process` needs.
-    pub fn load(process: Process) -> Result<Self, Mistakes> {
+    pub fn load(process: Process) -> Result<Self, ConfigErrors> {
         // The one place that reads the environment.
         let (files, variables) = (
             [
@@ -54,7 +56,7 @@ impl Config {
         );
         if files[0].as_ref().is_some_and(|path| path.is_empty()) {
             let empty = "HEYI_CONFIG: is empty: name a file, or unset it".to_owned();
-            return Err(Mistakes(vec![empty]));
+            return Err(ConfigErrors(vec![empty]));
         }
         let [file, directory] = files.map(|path| path.map(PathBuf::from));
         let (settings, mut mistakes) = layers::environment(variables);
@@ -62,10 +64,10 @@ impl Config {
         mistakes.extend(others);
         match Self::merge(process, file.as_deref(), credentials, settings) {
             Ok(config) if mistakes.is_empty() => Ok(config),
-            Ok(_) => Err(Mistakes(mistakes)),
-            Err(Mistakes(others)) => {
+            Ok(_) => Err(ConfigErrors(mistakes)),
+            Err(ConfigErrors(others)) => {
                 mistakes.extend(others);
-                Err(Mistakes(mistakes))
+                Err(ConfigErrors(mistakes))
             }
         }
     }
@@ -75,7 +77,7 @@ impl Config {
         process: Process,
         file: Option<&str>,
         environment: impl IntoIterator<Item = (String, String)>,
-    ) -> Result<Self, Mistakes> {
+    ) -> Result<Self, ConfigErrors> {
         Self::merge(process, file.map(Path::new), Vec::new(), environment)
     }
 
@@ -84,13 +86,13 @@ impl Config {
         file: Option<&Path>,
         credentials: Vec<(String, String)>,
         environment: impl IntoIterator<Item = (String, String)>,
-    ) -> Result<Self, Mistakes> {
+    ) -> Result<Self, ConfigErrors> {
         let (config, mut mistakes) = layers::merge(file, credentials, environment)?;
         mistakes.extend(validate::mistakes(&config, process));
         if mistakes.is_empty() {
             Ok(config)
         } else {
-            Err(Mistakes(mistakes))
+            Err(ConfigErrors(mistakes))
         }
     }
 
@@ -116,7 +118,7 @@ pub fn operator() -> String {
 /// Every mistake of a configuration, each with its key.
 #[derive(Debug, thiserror::Error)]
 #[error("the configuration has {} mistake(s):\n  - {}", .0.len(), .0.join("\n  - "))]
-pub struct Mistakes(pub Vec<String>);
+pub struct ConfigErrors(pub Vec<String>);
 
 /// `[http]`
 #[derive(Debug, Clone, Deserialize)]

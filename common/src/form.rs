@@ -20,8 +20,8 @@ pub enum FormError {
     /// The decoded text is not UTF-8, so its signature would be over something else.
     #[error("the form is not UTF-8 after decoding")]
     NotUtf8,
-    /// A name stands twice, so readers could disagree on its value.
-    #[error("the field {0:?} stands twice")]
+    /// A duplicate name: parsers could disagree on its value.
+    #[error("duplicate field {0:?}")]
     Twice(String),
 }
 

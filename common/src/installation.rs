@@ -8,7 +8,7 @@
 //! A Redis without a record has lost its data, or is another one than that in use. Running processes tell: they renew the
 //! time in MongoDB's record for as long as their Redis holds it too.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use redis::AsyncCommands;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::{
     config::Config,
-    outage,
+    outage::{self, StoreName},
     queue::Keys,
     redis::{Redis, Script},
     store::{Store, StoreError, StoredRecord},
@@ -51,24 +51,6 @@ pub struct Record {
     pub merchant: String,
 }
 
-/// Where a record is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// The key `installation` behind the prefix.
-    Redis,
-    /// The collection `installation`.
-    MongoDb,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Redis => "Redis",
-            Self::MongoDb => "MongoDB",
-        })
-    }
-}
-
 /// Why a process does not belong to the installation, or may not.
 #[derive(Debug, thiserror::Error)]
 pub enum InstallationError {
@@ -85,7 +67,7 @@ pub enum InstallationError {
         /// Its value in the record.
         recorded: String,
         /// Where the record is.
-        place: Place,
+        place: StoreName,
     },
     /// Redis and MongoDB do not belong together.
     #[error(
@@ -243,7 +225,7 @@ impl Installation {
         in_redis: &Record,
         mut in_mongo: Vec<StoredRecord>,
     ) -> Result<(), InstallationError> {
-        self.compare(in_redis, Place::Redis)?;
+        self.compare(in_redis, StoreName::Redis)?;
         let is_same = |found: &StoredRecord| found.record.id == in_redis.id;
         if !in_mongo.iter().any(is_same) {
             // Right after a failover a majority read may lag behind what another process was told is written.
@@ -251,7 +233,7 @@ impl Installation {
             in_mongo = self.store.installation().await?;
         }
         match in_mongo.iter().find(|found| is_same(found)) {
-            Some(found) => self.compare(&found.record, Place::MongoDb),
+            Some(found) => self.compare(&found.record, StoreName::MongoDb),
             None => Err(InstallationError::TwoInstallations {
                 redis: in_redis.id.clone(),
                 mongo: in_mongo
@@ -302,7 +284,7 @@ impl Installation {
     pub async fn until_redis_agrees(&self) -> Result<(), InstallationError> {
         loop {
             match timeout(CHECK_WITHIN, self.in_redis()).await {
-                Ok(Ok(Some(in_redis))) => return self.compare(&in_redis, Place::Redis),
+                Ok(Ok(Some(in_redis))) => return self.compare(&in_redis, StoreName::Redis),
                 Ok(Err(error)) if error.is_final() => return Err(error),
                 // That Redis is away is told by `until_checked`.
                 Ok(Ok(None) | Err(_)) | Err(_) => sleep(AGAIN).await,
@@ -358,7 +340,7 @@ impl Installation {
     /// Compares this process's settings with the record in Redis. False when there is none.
     pub async fn compare_with_redis(&self) -> Result<bool, InstallationError> {
         match self.in_redis().await? {
-            Some(in_redis) => self.compare(&in_redis, Place::Redis).map(|()| true),
+            Some(in_redis) => self.compare(&in_redis, StoreName::Redis).map(|()| true),
             None => Ok(false),
         }
     }
@@ -375,7 +357,7 @@ impl Installation {
     fn compare_any(&self, found: &[StoredRecord]) -> Result<(), InstallationError> {
         let mut compared = found
             .iter()
-            .map(|found| self.compare(&found.record, Place::MongoDb));
+            .map(|found| self.compare(&found.record, StoreName::MongoDb));
         let first = compared.next().unwrap_or(Ok(()));
         if compared.any(|other| other.is_ok()) {
             Ok(())
@@ -400,7 +382,7 @@ impl Installation {
         Ok(self.own.clone())
     }
 
-    fn compare(&self, record: &Record, place: Place) -> Result<(), InstallationError> {
+    fn compare(&self, record: &Record, place: StoreName) -> Result<(), InstallationError> {
         let own = settings(&self.own).into_iter().zip(settings(record));
         for ((setting, own), (_, recorded)) in own {
             // Commands of the operator that ask no gateway need not know the merchant.

@@ -6,7 +6,7 @@
 pub mod backoff;
 mod batch;
 pub mod config;
-pub mod crash;
+pub mod failpoint;
 pub mod healthcheck;
 pub mod shutdown;
 pub mod telemetry;
@@ -17,9 +17,9 @@ pub mod order;
 pub mod payload;
 pub mod sign;
 
-pub mod cache;
 pub mod installation;
 pub mod outage;
+pub mod pending_orders;
 pub mod proxies;
 pub mod queue;
 pub mod redis;

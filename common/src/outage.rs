@@ -213,7 +213,7 @@ mod tests {
     use redis::ErrorKind;
 
     use super::*;
-    use crate::cache::CacheError;
+    use crate::pending_orders::PendingOrderError;
 
     #[test]
     fn an_error_names_its_store_wherever_it_is_in_the_chain() {
@@ -221,7 +221,7 @@ mod tests {
         for (error, expected) in [
             (anyhow::Error::from(redis()), Some(StoreName::Redis)),
             (
-                anyhow::Error::from(CacheError::Redis(redis())).context("get an order"),
+                anyhow::Error::from(PendingOrderError::Redis(redis())).context("get an order"),
                 Some(StoreName::Redis),
             ),
             (
@@ -229,7 +229,7 @@ mod tests {
                 Some(StoreName::Redis),
             ),
             (
-                CacheError::NotKept(WriteError::Redis(redis())).into(),
+                PendingOrderError::NotKept(WriteError::Redis(redis())).into(),
                 Some(StoreName::Redis),
             ),
             (StoreError::Slow.into(), Some(StoreName::MongoDb)),

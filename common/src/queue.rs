@@ -20,8 +20,8 @@
 //! due time is believed that lies further ahead than it was ever set, and who lives is not a matter of clocks.
 //! Every transition also works while Redis is above its `maxmemory`.
 //!
-//! What ends an event is never counted by its `attempt`, which an outage raises too: `looks` counts how often its
-//! order was found missing, `refusals` how often PayJS refused to say whether it was paid, unless `told` says that it
+//! What ends an event is never counted by its `attempt`, which an outage raises too: `order_lookups` counts how often its
+//! order was found missing, `check_refusals` how often PayJS refused to say whether it was paid, unless `paid_checks` says that it
 //! said so before. They are only there once they count.
 //!
 //! # Keys
@@ -32,9 +32,9 @@
 //! | key | type | what |
 //! |---|---|---|
 //! | `heyi:order:<out_trade_no>` | string, JSON, expires | the order |
-//! | `heyi:open:<openid>` | sorted set by expiry in ms, expires | numbers of the person's open orders, see [`cache`](crate::cache) |
+//! | `heyi:open:<openid>` | sorted set by expiry in ms, expires | numbers of the person's open orders, see [`cache`](crate::pending_orders) |
 //! | `heyi:signed:<sign>` | string, expires | the order that this signature of `/newOrder` has made |
-//! | `heyi:notify` | stream, group `promoters` | events: `form`, `answer`, or `confirm` with `out_trade_no`, `asker`, `expiry` and `turn`; `attempt`, `received_at`; `looks`, `refusals`, `told` |
+//! | `heyi:notify` | stream, group `promoters` | events: `form`, `answer`, or `confirm` with `out_trade_no`, `asker`, `expiry` and `turn`; `attempt`, `received_at`; `order_lookups`, `check_refusals`, `paid_checks` |
 //! | `heyi:notify:retry` | sorted set by due time in ms | events that wait for their next attempt, JSON |
 //! | `heyi:notify:dead` | stream | events that ended without a promotion, with `reason`, `error`, `attempts` |
 //! | `heyi:notify:rejected` | stream, at most about 10,000 | events whose signature is false |
@@ -52,7 +52,7 @@
 //! | `heyi:scans`, `heyi:scans:…` | | see [`scans`](crate::scans) |
 
 mod event;
-mod held;
+mod in_flight;
 mod keys;
 mod outcome;
 

@@ -1,16 +1,15 @@
 //! Connections to Redis: to one server, to whichever of several is the master, or to the masters of a cluster.
 
 mod cluster;
+mod connection;
 mod durable;
+mod failover;
 mod gather;
-mod link;
 mod masters;
 mod memory;
 mod node;
-mod outdated;
 mod persistence;
-mod places;
-mod renewable;
+mod refreshable;
 mod script;
 mod sentinel;
 mod shared;
@@ -24,16 +23,19 @@ use redis::{RedisResult, aio::MultiplexedConnection};
 pub use durable::WriteError;
 pub use memory::{Memory, MemoryGauges, Room, is_forbidden, room};
 pub use persistence::{FORBIDDEN, Persistence};
-pub(crate) use places::Places;
 pub use script::{Call, Script};
 pub use shared::Shared;
 
 use self::{
-    link::{RESPONSE_TIMEOUT, Request},
+    connection::{RESPONSE_TIMEOUT, Request},
     masters::{Masters, all, master_of},
-    renewable::Made,
+    refreshable::Versioned,
 };
-use crate::{config, http, outage::StoreName};
+use crate::{
+    config::{self, RedisUrl},
+    http,
+    outage::StoreName,
+};
 
 /// A handle to Redis that finds its master and reconnects by itself. Cheap to clone.
 #[derive(Clone)]
@@ -52,10 +54,10 @@ impl Redis {
     /// A handle that connects when it is first used, so that a process starts while Redis is away.
     pub fn new(config: &config::Redis) -> anyhow::Result<Self> {
         http::install_tls();
-        let places = Places::of(config).map_err(|mistake| anyhow::anyhow!("{mistake}"))?;
-        StoreName::Redis.set_address(places.addresses());
+        let url = RedisUrl::of(config).map_err(|mistake| anyhow::anyhow!("{mistake}"))?;
+        StoreName::Redis.set_address(url.addresses());
         Ok(Self {
-            masters: Arc::new(Masters::new(places)),
+            masters: Arc::new(Masters::new(url)),
             wait_replicas: config.wait_replicas,
         })
     }
@@ -78,7 +80,7 @@ impl Redis {
         key: &str,
         longest: Duration,
     ) -> RedisResult<MultiplexedConnection> {
-        let Made {
+        let Versioned {
             version,
             value: map,
         } = self.masters.map().await?;
@@ -92,7 +94,7 @@ impl Redis {
 
     /// Whether every master answers.
     pub async fn ping(&self) -> RedisResult<()> {
-        let Made {
+        let Versioned {
             version,
             value: map,
         } = self.masters.map().await?;

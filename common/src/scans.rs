@@ -2,17 +2,17 @@
 //!
 //! # The life of a count
 //!
-//! 1. The api adds it to the [`Tally`] of its process, in memory: a page waits for nothing and fails for nothing.
-//! 2. Every second the tally goes to Redis, in batches with numbers, so that one that is sent twice counts once. What a
+//! 1. The api adds it to the [`ScanCounter`] of its process, in memory: a page waits for nothing and fails for nothing.
+//! 2. Every second the counter goes to Redis, in batches with numbers, so that one that is sent twice counts once. What a
 //!    process has not sent when it dies, a second's scans at most, is lost.
-//! 3. A worker begins a *fold*: in one atomic step the hash gets another name and the fold a number, which never comes
+//! 3. A worker begins an *aggregation*: in one atomic step the hash gets another name and the aggregation a number, which never comes
 //!    again. Others go on counting into a new hash.
-//! 4. It adds the hash to MongoDB, a document per code and day. Each document remembers the number of its last fold, for
+//! 4. It adds the hash to MongoDB, a document per code and day. Each document remembers the number of its last aggregation, for
 //!    each Redis that there was, and takes none a second time, so whoever dies, and however many workers do the same, nothing counts twice.
 //!    A worker that was away for long finds a million counts: it reads them in parts, writes a hundred documents at a time,
 //!    and after each step pauses for three times as long as it took, since orders come first.
-//! 5. The hash is dropped, if it still is that of this fold. Until then any worker may take it up again, and nothing of
-//!    the next fold begins: so nothing is lost between the stores, and the last number is all that a document needs.
+//! 5. The hash is dropped, if it still is that of this aggregation. Until then any worker may take it up again, and nothing of
+//!    the next aggregation begins: so nothing is lost between the stores, and the last number is all that a document needs.
 //!
 //! [`Scans::of`] adds up what is in MongoDB and what is still on its way.
 //!
@@ -20,25 +20,25 @@
 //!
 //! | key | type | what |
 //! |---|---|---|
-//! | `heyi:scans` | hash, `<code id>:<day>:<platform>` → count | scans to be folded |
-//! | `heyi:scans:folding` | the same, and `fold`, `since` | those being folded, by which fold, and when its worker was last at it, in ms |
-//! | `heyi:scans:fold` | string | the number of the last fold that began |
+//! | `heyi:scans` | hash, `<code id>:<day>:<platform>` → count | scans to be aggregated |
+//! | `heyi:scans:aggregating` | the same, and `aggregation`, `since` | those being aggregated, by which aggregation, and when its worker was last at it, in ms |
+//! | `heyi:scans:aggregation` | string | the number of the last aggregation that began |
 //! | `heyi:scans:flushed:<process>` | string, EX 1 d | the number of the last batch of a process |
 //!
 //! With more partitions than one, `{0}:` follows the prefix.
 
-mod fold;
+mod aggregate;
+mod counter;
 mod stats;
-mod tally;
 
 use std::fmt;
 
 use jiff::{Timestamp, civil::Date, tz};
 use mongodb::bson::oid::ObjectId;
 
-pub use fold::Fold;
+pub use aggregate::Aggregation;
+pub use counter::ScanCounter;
 pub use stats::{DayScans, StatsError};
-pub use tally::Tally;
 
 use crate::{payload::Platform, queue::Keys, redis::Redis};
 
@@ -50,7 +50,7 @@ const OTHER: &str = "other";
 pub struct Scans {
     redis: Redis,
     keys: Keys,
-    /// Tells these keys from those of another Redis: while one takes over from the other, both fold into the same documents.
+    /// Tells these keys from those of another Redis: while one takes over from the other, both aggregate into the same documents.
     source: String,
 }
 

@@ -18,7 +18,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{config, crash, redis::Redis};
+use crate::{config, failpoint, redis::Redis};
 
 /// How often a runtime shows that it runs its tasks, and how long it may take to.
 const BEAT_EVERY: Duration = Duration::from_secs(1);
@@ -69,7 +69,7 @@ struct Part {
 impl Pulse {
     /// Says that the part moves, and will again within this time.
     pub fn within(&self, time: Duration) {
-        crash::freeze(self.0.kind);
+        failpoint::freeze(self.0.kind);
         let deadline = self.0.start.elapsed() + time;
         let deadline = u64::try_from(deadline.as_millis()).unwrap_or(NEVER);
         self.0.deadline.store(deadline, Ordering::Relaxed);

@@ -264,9 +264,9 @@ fn handlers(scenario: &Scenario, steps: &mut Steps<'_>, worker: usize) {
                 fail(scenario, steps, worker, place, took_effect);
             }
         }
-        if step == Step::Asking && state.faults.refusals > 0 {
+        if step == Step::Asking && state.faults.check_refusals > 0 {
             steps.add(Action::Refuse { worker, entry }, |state| {
-                state.faults.refusals -= 1;
+                state.faults.check_refusals -= 1;
                 set(state, worker, place, Some(program::refuse(entry)));
             });
         }

@@ -131,7 +131,7 @@ const NONE: Faults = Faults {
     crashes: 0,
     stalls: 0,
     outages: 0,
-    refusals: 0,
+    check_refusals: 0,
     lost_answers: 0,
     shutdowns: 0,
 };
@@ -213,7 +213,7 @@ fn one_event_through_everything() {
         crashes: 1 + ONE_MORE,
         stalls: 1,
         outages: 1,
-        refusals: 0,
+        check_refusals: 0,
         lost_answers: 1,
         shutdowns: 1,
     };
@@ -236,7 +236,7 @@ fn confirms_of_second_and_of_foreign_payments() {
     let outage = Faults { outages: 1, ..NONE };
     let refusal = Faults {
         outages: 1 + ONE_MORE,
-        refusals: 1,
+        check_refusals: 1,
         ..NONE
     };
     for faults in [crash, outage, refusal] {
@@ -256,7 +256,7 @@ fn flaws_are_found_out() {
     let stall = Faults { stalls: 1, ..NONE };
     let refusal = Faults {
         outages: 1,
-        refusals: 1,
+        check_refusals: 1,
         ..NONE
     };
     let releases = Faults {

@@ -63,14 +63,14 @@ pub(crate) fn proceed(
 pub(crate) fn try_again(scenario: &Scenario, entry: Entry, step: Step) -> Step {
     Step::Decided(Outcome::Retry(Entry {
         refused: entry.refused || scenario.has(Flaw::CountsOutagesAsRefusals),
-        told: entry.told || step == Step::Answered,
+        paid_checks: entry.paid_checks || step == Step::Answered,
         ..entry
     }))
 }
 
 /// What follows when PayJS refuses to say whether it was paid, unless it said so before.
 pub(crate) fn refuse(entry: Entry) -> Step {
-    Step::Decided(if entry.refused && !entry.told {
+    Step::Decided(if entry.refused && !entry.paid_checks {
         Outcome::Nothing
     } else {
         Outcome::Retry(Entry {

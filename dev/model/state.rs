@@ -30,7 +30,7 @@ pub(crate) struct Entry {
     /// Whether PayJS refused to speak of it before: as often as it may.
     pub(crate) refused: bool,
     /// Whether PayJS said before that it was paid.
-    pub(crate) told: bool,
+    pub(crate) paid_checks: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -102,7 +102,7 @@ pub(crate) struct Faults {
     /// Calls to MongoDB or PayJS without an answer, whether they took effect or not.
     pub(crate) outages: u8,
     /// Refusals of PayJS to speak of a payment that it knows of.
-    pub(crate) refusals: u8,
+    pub(crate) check_refusals: u8,
     /// Answers of Redis that get lost after it did what it was told.
     pub(crate) lost_answers: u8,
     /// Workers that are told to stop.
@@ -210,7 +210,7 @@ impl State {
             cause,
             missing: false,
             refused: false,
-            told: false,
+            paid_checks: false,
         });
         self.events += 1;
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use heyi_common::{
-    crash::{self, Point},
+    failpoint::{self, Failpoint},
     order::OutTradeNo,
     payjs::{Check, PaidAnswer, PayJsError},
     queue::{DeadReason, Event, Outcome},
@@ -11,7 +11,7 @@ use heyi_common::{
 
 use tokio::time::sleep;
 
-use crate::{Context, promote::Trouble, retry_delay::retry_delay};
+use crate::{Context, promote::TransientError, retry_delay::retry_delay};
 
 /// How many refusals of PayJS are taken as temporary.
 const MOST_REFUSALS: u32 = 4;
@@ -25,7 +25,7 @@ pub(crate) async fn confirm(
     out_trade_no: &OutTradeNo,
     payjs_order_id: &str,
     has_turn: bool,
-) -> Result<Outcome, Trouble> {
+) -> Result<Outcome, TransientError> {
     let mapping = context.store.mapping(out_trade_no).await?;
     // Of another payment PayJS may have told us before, and will not again.
     if mapping.is_some_and(|mapping| mapping.payjs_order_id == payjs_order_id) {
@@ -55,18 +55,20 @@ pub(crate) async fn confirm(
             unpaid(context, event).await
         }
         Ok(Check::Paid(answer)) => {
-            event.told = event.told.saturating_add(1);
+            event.paid_checks = event.paid_checks.saturating_add(1);
             enqueue(context, &answer).await
         }
-        Err(PayJsError::Refused(words)) if event.refusals >= MOST_REFUSALS && event.told == 0 => {
+        Err(PayJsError::Refused(words))
+            if event.check_refusals >= MOST_REFUSALS && event.paid_checks == 0 =>
+        {
             tracing::warn!(order.out_trade_no = %out_trade_no, error = words, "PayJS does not confirm");
             unpaid(context, event).await
         }
         Err(PayJsError::Refused(words)) => {
-            let delay = retry_delay(event.refusals);
+            let delay = retry_delay(event.check_refusals);
             let event = Event {
                 attempt: event.attempt.saturating_add(1),
-                refusals: event.refusals.saturating_add(1),
+                check_refusals: event.check_refusals.saturating_add(1),
                 ..event.clone()
             };
             Ok(Outcome::Retry {
@@ -79,13 +81,13 @@ pub(crate) async fn confirm(
             reason: DeadReason::Poison,
             error: error.to_string(),
         }),
-        Err(error) => Err(Trouble::PayJs(error)),
+        Err(error) => Err(TransientError::PayJs(error)),
     }
 }
 
 /// Whether PayJS may be asked now. Confirms of several seconds arrive together when they had to wait behind notifies, so this
 /// waits for one more turn.
-async fn may_ask(context: &Context) -> Result<bool, Trouble> {
+async fn may_ask(context: &Context) -> Result<bool, TransientError> {
     let Some(left) = context.queue.take_question().await? else {
         return Ok(true);
     };
@@ -93,19 +95,19 @@ async fn may_ask(context: &Context) -> Result<bool, Trouble> {
     Ok(context.queue.take_question().await?.is_none())
 }
 
-async fn unpaid(context: &Context, event: &Event) -> Result<Outcome, Trouble> {
+async fn unpaid(context: &Context, event: &Event) -> Result<Outcome, TransientError> {
     context.queue.let_expire(event).await?;
     Ok(Outcome::Nothing)
 }
 
 /// Makes an event of the answer that an order was paid.
-async fn enqueue(context: &Context, answer: &PaidAnswer) -> Result<Outcome, Trouble> {
-    crash::point(Point::ConfirmChecked);
+async fn enqueue(context: &Context, answer: &PaidAnswer) -> Result<Outcome, TransientError> {
+    failpoint::reach(Failpoint::ConfirmChecked);
     let queued = context
         .queue
         .enqueue_answer(&answer.out_trade_no, answer.form());
-    queued.await.map_err(Trouble::Queue)?;
-    crash::point(Point::ConfirmAnswered);
+    queued.await.map_err(TransientError::Queue)?;
+    failpoint::reach(Failpoint::ConfirmAnswered);
     tracing::info!(
         order.out_trade_no = %answer.out_trade_no,
         payment.payjs_order_id = answer.payjs_order_id,

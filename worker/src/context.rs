@@ -2,9 +2,9 @@
 
 use anyhow::Context as _;
 use heyi_common::{
-    cache::Orders,
     config::{self, Config},
     http, payjs,
+    pending_orders::PendingOrders,
     queue::Queue,
     redis::Redis,
     scans::Scans,
@@ -14,8 +14,8 @@ use heyi_common::{
 /// Handles to the stores and PayJS. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Context {
-    /// Orders in Redis.
-    pub orders: Orders,
+    /// PendingOrders in Redis.
+    pub orders: PendingOrders,
     /// The queue.
     pub queue: Queue,
     /// Codes in MongoDB.
@@ -38,7 +38,7 @@ impl Context {
         let redis = Redis::new(&config.redis)?;
         let queue = Queue::new(redis.clone(), &config.redis, &config.queue);
         Ok(Self {
-            orders: Orders::new(redis.clone(), queue.keys().clone()),
+            orders: PendingOrders::new(redis.clone(), queue.keys().clone()),
             scans: Scans::new(redis, queue.keys().clone()),
             queue,
             store: Store::new(&config.mongo)

@@ -4,15 +4,16 @@ use std::time::Instant;
 
 use apalis::prelude::{BoxDynError, Data};
 use heyi_common::{
-    crash::{self, Point},
+    failpoint::{self, Failpoint},
     outage,
     queue::{Cause, Delivery, Event, Outcome},
 };
 
 use crate::{
-    Context, confirm,
-    intake::Intake,
-    promote::{self, Trouble},
+    Context,
+    admission_gate::AdmissionGate,
+    confirm,
+    promote::{self, TransientError},
     retry_delay::retry_delay,
 };
 
@@ -20,7 +21,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(crate) struct Handler {
     pub(crate) context: Context,
-    pub(crate) intake: Intake,
+    pub(crate) intake: AdmissionGate,
 }
 
 /// The task of the apalis worker.
@@ -30,7 +31,7 @@ pub(crate) async fn handle(
 ) -> Result<Outcome, BoxDynError> {
     let started = Instant::now();
     let event = &mut delivery.event;
-    crash::point_of(Point::HandleBefore, || event.out_trade_no());
+    failpoint::reach_of(Failpoint::HandleBefore, || event.out_trade_no());
     let outcome = match decide(&handler.context, event).await {
         Ok(outcome) => outcome,
         Err(trouble) => {
@@ -53,7 +54,7 @@ pub(crate) async fn handle(
 
 /// What becomes of an event. An error means that something was out of reach; what was learned before that stays with
 /// the event.
-pub async fn decide(context: &Context, event: &mut Event) -> Result<Outcome, Trouble> {
+pub async fn decide(context: &Context, event: &mut Event) -> Result<Outcome, TransientError> {
     match &event.cause {
         Cause::Notify { form } => promote::notify(context, event, form).await,
         Cause::Answer { form } => promote::answer(context, event, form).await,

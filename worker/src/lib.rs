@@ -2,12 +2,12 @@
 //!
 //! [`run`] is the worker itself; [`operator`] holds the commands for the person who runs it.
 
+mod admission_gate;
+mod aggregate;
 mod blocks;
 mod confirm;
 mod context;
-mod fold;
 mod handle;
-mod intake;
 mod meters;
 mod monitor;
 mod promote;
@@ -28,7 +28,7 @@ use heyi_common::{
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use self::intake::Intake;
+use self::admission_gate::AdmissionGate;
 
 pub use context::Context;
 pub use handle::decide;
@@ -38,7 +38,7 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     let context = Context::new(&config).await?;
     let ended = CancellationToken::new();
     let mut tasks = JoinSet::new();
-    let (intake, open) = Intake::new(context.store.clone());
+    let (intake, open) = AdmissionGate::new(context.store.clone());
     let server = monitor::Server::bind(&config.worker, context.clone(), intake.clone()).await?;
     tasks.spawn(server.serve(ended.clone()));
     tasks.spawn(monitor::watch_stores(context.clone(), ended.clone()));
@@ -68,7 +68,7 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
 async fn work(
     context: Context,
     config: &Config,
-    (intake, open): (Intake, watch::Receiver<bool>),
+    (intake, open): (AdmissionGate, watch::Receiver<bool>),
     mut tasks: JoinSet<()>,
     watchdog: Watchdog,
     stop: CancellationToken,
@@ -88,7 +88,7 @@ async fn work(
     tasks.spawn(due::watch(context.queue.clone(), stop.clone()));
     tasks.spawn(confirms::watch(context.queue.clone(), open, stop.clone()));
     tasks.spawn(intake.clone().watch(stop.clone()));
-    tasks.spawn(fold::watch(context.clone(), stop.clone()));
+    tasks.spawn(aggregate::watch(context.clone(), stop.clone()));
     tasks.spawn(blocks::watch(context.clone(), stop.clone()));
     tasks.spawn(monitor::warn_of_risks(context.clone(), stop.clone()));
     tracing::info!(consumer = consumer.name(), "working");

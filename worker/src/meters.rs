@@ -53,7 +53,7 @@ pub(crate) fn declare() {
         "Dead letters that this process made, by reason.",
     );
     counter(
-        "heyi_scans_folded_total",
+        "heyi_scans_aggregated_total",
         "Scans of codes that were added to MongoDB.",
     );
     histogram(

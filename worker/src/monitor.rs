@@ -18,7 +18,7 @@ use heyi_common::{
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Context, intake::Intake, meters};
+use crate::{Context, admission_gate::AdmissionGate, meters};
 
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub(crate) struct Server {
     listener: TcpListener,
     context: Context,
-    intake: Intake,
+    intake: AdmissionGate,
     metrics: telemetry::Metrics,
 }
 
@@ -34,7 +34,7 @@ pub(crate) struct Server {
 #[derive(Clone)]
 struct Handles {
     context: Context,
-    intake: Intake,
+    intake: AdmissionGate,
     metrics: telemetry::Metrics,
     memory: Arc<MemoryGauges>,
 }
@@ -43,7 +43,7 @@ impl Server {
     pub(crate) async fn bind(
         config: &config::Worker,
         context: Context,
-        intake: Intake,
+        intake: AdmissionGate,
     ) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(config.listen)
             .await

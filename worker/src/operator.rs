@@ -9,10 +9,10 @@ mod queue;
 
 use clap::Subcommand;
 use heyi_common::{
-    cache::CacheError,
     config::{Config, Process},
     installation::InstallationError,
     outage::{self, StoreName},
+    pending_orders::PendingOrderError,
     store::Store,
 };
 
@@ -126,7 +126,7 @@ async fn explained(error: anyhow::Error, store: &Store) -> anyhow::Error {
         .chain()
         .take_while(|cause| StoreName::of_one(*cause).is_none())
         // These only say which store it was.
-        .filter(|cause| !cause.is::<InstallationError>() && !cause.is::<CacheError>());
+        .filter(|cause| !cause.is::<InstallationError>() && !cause.is::<PendingOrderError>());
     let parts = said.map(ToString::to_string).chain([why]);
     anyhow::Error::msg(parts.collect::<Vec<_>>().join(": "))
 }

@@ -6,12 +6,12 @@
 use std::fmt::Write as _;
 
 use heyi_common::{
-    cache::CacheError,
-    crash::{self, Point},
+    failpoint::{self, Failpoint},
     form::Form,
     order::{Fee, Order, OutTradeNo},
     outage,
     payjs::{Notify, NotifyError, PaidAnswer, PayJsError},
+    pending_orders::PendingOrderError,
     queue::{DeadReason, Event, Outcome, PaymentRef},
     redis::WriteError,
     sign,
@@ -25,20 +25,20 @@ use crate::{
 
 /// Something is out of reach; the event is tried again for as long as it takes.
 #[derive(Debug)]
-pub enum Trouble {
+pub enum TransientError {
     /// MongoDB.
     Store(StoreError),
     /// Redis.
     Redis(redis::RedisError),
     /// Redis, as the order cache says it.
-    Orders(CacheError),
+    PendingOrders(PendingOrderError),
     /// Redis, which did not take an event.
     Queue(WriteError),
     /// PayJS.
     PayJs(PayJsError),
 }
 
-impl Trouble {
+impl TransientError {
     /// Whether MongoDB itself cannot be used, so that no other event would get further.
     pub(crate) fn is_of_the_store(&self) -> bool {
         matches!(self, Self::Store(error) if error.is_of_the_server())
@@ -49,26 +49,26 @@ impl Trouble {
         match self {
             Self::Store(error) => error,
             Self::Redis(error) => error,
-            Self::Orders(error) => error,
+            Self::PendingOrders(error) => error,
             Self::Queue(error) => error,
             Self::PayJs(error) => error,
         }
     }
 }
 
-impl std::fmt::Display for Trouble {
+impl std::fmt::Display for TransientError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&outage::causes(self.as_error()))
     }
 }
 
-impl From<StoreError> for Trouble {
+impl From<StoreError> for TransientError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
     }
 }
 
-impl From<redis::RedisError> for Trouble {
+impl From<redis::RedisError> for TransientError {
     fn from(error: redis::RedisError) -> Self {
         Self::Redis(error)
     }
@@ -79,7 +79,7 @@ pub(crate) async fn notify(
     context: &Context,
     event: &Event,
     body: &str,
-) -> Result<Outcome, Trouble> {
+) -> Result<Outcome, TransientError> {
     let notify = match Notify::parse(body.as_bytes(), &context.merchant.mchid) {
         Ok(notify) => notify,
         Err(NotifyError::Merchant) if is_signed(context, body) => {
@@ -96,7 +96,7 @@ pub(crate) async fn notify(
     };
     if !notify.is_signed(&context.merchant.key) {
         return Ok(Outcome::Rejected {
-            error: "the signature is false".to_owned(),
+            error: "invalid signature".to_owned(),
         });
     }
     let paid = Paid {
@@ -116,7 +116,7 @@ pub(crate) async fn answer(
     context: &Context,
     event: &Event,
     form: &str,
-) -> Result<Outcome, Trouble> {
+) -> Result<Outcome, TransientError> {
     let answer = PaidAnswer::parse(form, &context.merchant.mchid);
     let Some(answer) = answer.filter(|answer| answer.is_signed(&context.merchant.key)) else {
         return Ok(Outcome::Rejected {
@@ -143,7 +143,7 @@ struct Paid {
 }
 
 /// Promotes a paid order. A payment that was refunded, or has a dead letter, does not get another letter.
-async fn settle(context: &Context, event: &Event, paid: &Paid) -> Result<Outcome, Trouble> {
+async fn settle(context: &Context, event: &Event, paid: &Paid) -> Result<Outcome, TransientError> {
     let outcome = unreadable_is_dead(promote(context, event, paid).await)?;
     if !matches!(outcome, Outcome::Dead { .. }) {
         return Ok(outcome);
@@ -164,16 +164,18 @@ async fn settle(context: &Context, event: &Event, paid: &Paid) -> Result<Outcome
 }
 
 /// A document that cannot be decoded stays so until a person repairs it.
-pub(crate) fn unreadable_is_dead(decided: Result<Outcome, Trouble>) -> Result<Outcome, Trouble> {
+pub(crate) fn unreadable_is_dead(
+    decided: Result<Outcome, TransientError>,
+) -> Result<Outcome, TransientError> {
     match decided {
-        Err(Trouble::Store(error)) if error.is_unreadable() => {
+        Err(TransientError::Store(error)) if error.is_unreadable() => {
             Ok(dead(DeadReason::Poison, &error.to_string()))
         }
         decided => decided,
     }
 }
 
-async fn promote(context: &Context, event: &Event, paid: &Paid) -> Result<Outcome, Trouble> {
+async fn promote(context: &Context, event: &Event, paid: &Paid) -> Result<Outcome, TransientError> {
     let Paid {
         out_trade_no,
         total_fee,
@@ -181,13 +183,13 @@ async fn promote(context: &Context, event: &Event, paid: &Paid) -> Result<Outcom
     } = paid;
     let order = match context.orders.get(out_trade_no).await {
         Ok(order) => order,
-        Err(CacheError::Broken(error)) => {
+        Err(PendingOrderError::Broken(error)) => {
             return Ok(dead(
                 DeadReason::Poison,
                 &format!("the stored order cannot be read: {error}"),
             ));
         }
-        Err(error) => return Err(Trouble::Orders(error)),
+        Err(error) => return Err(TransientError::PendingOrders(error)),
     };
     match order {
         Some(order) if mismatch(context, &order, *total_fee).is_none() => {
@@ -205,7 +207,11 @@ async fn promote(context: &Context, event: &Event, paid: &Paid) -> Result<Outcom
     }
 }
 
-async fn write(context: &Context, order: &Order, payment: &Payment) -> Result<Outcome, Trouble> {
+async fn write(
+    context: &Context,
+    order: &Order,
+    payment: &Payment,
+) -> Result<Outcome, TransientError> {
     let code = Code::new(order, payment);
     let code = match context.store.insert_code(&code).await? {
         None => code,
@@ -214,7 +220,7 @@ async fn write(context: &Context, order: &Order, payment: &Payment) -> Result<Ou
             return Ok(refunded(&payjs_order_id, payment));
         }
     };
-    crash::point(Point::CodeWritten);
+    failpoint::reach(Failpoint::CodeWritten);
     blocks::apply_mark(context, &order.openid).await;
     context.store.insert_mapping(&code.mapping()).await?;
     Ok(repeat(&order.out_trade_no, &code.payjs_order_id, payment))
@@ -267,16 +273,16 @@ fn mismatch(context: &Context, order: &Order, paid: Fee) -> Option<String> {
 /// between looks, so that an outage, after which that is likeliest, does not use it up.
 fn missing(context: &Context, event: &Event) -> Outcome {
     let error = "there is neither an order nor a code of this number";
-    if waited_for(event.looks, context.settings.missing_for) {
+    if waited_for(event.order_lookups, context.settings.missing_for) {
         return dead(
             DeadReason::OrderMissing,
             &format!("{error}; refund the payment"),
         );
     }
-    let delay = retry_delay(event.looks).min(context.settings.missing_for);
+    let delay = retry_delay(event.order_lookups).min(context.settings.missing_for);
     let event = Event {
         attempt: event.attempt.saturating_add(1),
-        looks: event.looks.saturating_add(1),
+        order_lookups: event.order_lookups.saturating_add(1),
         ..event.clone()
     };
     Outcome::Retry {

@@ -11,7 +11,10 @@ use governor::{
 };
 use heyi_common::config::Config;
 
-use crate::http::{client_ip::{SITE_PART, site}, error::Error};
+use crate::http::{
+    client_ip::{SITE_PART, site},
+    error::Error,
+};
 
 /// A client address may use a fifth of the budget, and a person a fiftieth.
 const OF_CLIENT: u64 = 5;

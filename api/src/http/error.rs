@@ -6,11 +6,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use heyi_common::{
-    cache::CacheError,
     order::DataError,
     outage,
     payjs::PayJsError,
     payload::{PayloadError, Payloads, Platform},
+    pending_orders::PendingOrderError,
     redis::WriteError,
     scans::StatsError,
     store::StoreError,
@@ -18,7 +18,7 @@ use heyi_common::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::pictures::decode::{Reason, Unread};
+use crate::pictures::decode::{DecodeError, Reason};
 
 /// A failure, a variant per answer. Its text is the `errmsg`; a source is logged and never shown.
 #[derive(Debug, thiserror::Error)]
@@ -85,7 +85,7 @@ pub(crate) enum Error {
     EncodedPicture,
     /// 413, 422: there is no receive code in the picture.
     #[error(transparent)]
-    Unread(#[from] Unread),
+    DecodeError(#[from] DecodeError),
     /// 429: too many requests from one address.
     #[error("too many requests: wait {retry_after} s")]
     TooManyRequests {
@@ -219,9 +219,9 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    fn add_codes(&mut self, unread: &Unread) {
+    fn add_codes(&mut self, unread: &DecodeError) {
         match unread {
-            Unread::SeveralCodes {
+            DecodeError::SeveralCodes {
                 codes,
                 platforms,
                 payloads,
@@ -230,7 +230,7 @@ impl Failure {
                 self.platforms = Some(platforms.iter().map(|platform| platform.name()).collect());
                 self.payloads.clone_from(payloads);
             }
-            Unread::UnknownCode { payloads, .. } => self.payloads.clone_from(payloads),
+            DecodeError::UnknownCode { payloads, .. } => self.payloads.clone_from(payloads),
             _ => {}
         }
     }
@@ -254,7 +254,7 @@ impl Error {
             Self::Gone | Self::OwnGone => StatusCode::GONE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedEncoding | Self::EncodedPicture => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Unread(unread) => unread.status(),
+            Self::DecodeError(unread) => unread.status(),
             Self::TooManyRequests { .. } | Self::TooManyOpen { .. } | Self::TooManyCalls { .. } => {
                 StatusCode::TOO_MANY_REQUESTS
             }
@@ -296,7 +296,7 @@ impl Error {
                 failure.unconfirmed = Some(platform.name());
             }
             Self::Unconfirmed(_) => failure.unconfirmed = Some(Platform::Wechat.name()),
-            Self::Unread(unread) => {
+            Self::DecodeError(unread) => {
                 failure.reason = Some(unread.reason());
                 failure.add_codes(unread);
             }
@@ -381,12 +381,12 @@ impl From<StatsError> for Error {
     }
 }
 
-impl From<CacheError> for Error {
-    fn from(error: CacheError) -> Self {
+impl From<PendingOrderError> for Error {
+    fn from(error: PendingOrderError) -> Self {
         match error {
-            CacheError::Redis(error) => redis_away(error),
-            CacheError::NotKept(error) => error.into(),
-            CacheError::Broken(_) => Self::Internal(error.into()),
+            PendingOrderError::Redis(error) => redis_away(error),
+            PendingOrderError::NotKept(error) => error.into(),
+            PendingOrderError::Broken(_) => Self::Internal(error.into()),
         }
     }
 }

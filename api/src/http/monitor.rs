@@ -19,7 +19,10 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{state::AppState, http::error::{Error, redis_away}};
+use crate::{
+    http::error::{Error, redis_away},
+    state::AppState,
+};
 
 /// The server at `http.monitor`.
 pub(crate) struct Monitor(Option<TcpListener>);

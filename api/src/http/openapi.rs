@@ -16,7 +16,10 @@ use utoipa::{
     },
 };
 
-use crate::{http::error::{Failure, OrderState}, pictures::decode::Reason};
+use crate::{
+    http::error::{Failure, OrderState},
+    pictures::decode::Reason,
+};
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";

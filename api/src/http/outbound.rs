@@ -17,7 +17,10 @@ use axum::{
 };
 use hyper::body::{Frame, SizeHint};
 
-use crate::http::{error::Error, pool::{Bounds, Held, Pool}};
+use crate::http::{
+    error::Error,
+    pool::{Bounds, Held, Pool},
+};
 
 /// Answers of up to so many bytes need no permit. Pages of codes are shorter.
 const SMALL: u64 = 16 * 1024;

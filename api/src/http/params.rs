@@ -155,7 +155,7 @@ fn not_json(error: &serde_json::Error) -> Error {
     Error::Invalid(format!("the body is not the JSON it should be: {error}"))
 }
 
-/// A flat JSON object, no name of which stands twice.
+/// A flat JSON object without duplicate names.
 struct Flat(sign::Params);
 
 impl<'de> Deserialize<'de> for Flat {
@@ -192,7 +192,7 @@ impl<'de> Visitor<'de> for FlatVisitor {
                 }
             };
             if params.contains_key(&name) {
-                return Err(A::Error::custom(format_args!("{name:?} stands twice")));
+                return Err(A::Error::custom(format_args!("duplicate field {name:?}")));
             }
             if params.len() == MOST_FIELDS {
                 return Err(A::Error::custom(FormError::TooMany));
@@ -246,7 +246,7 @@ mod tests {
             (r#"{"totalFee": 9.9}"#, "\"totalFee\" must be a string"),
             (r#"{"totalFee": 1e3}"#, "\"totalFee\" must be a string"),
             (r#"{"sign": true}"#, "\"sign\" must be a string"),
-            (r#"{"id": "1", "id": "2"}"#, "\"id\" stands twice"),
+            (r#"{"id": "1", "id": "2"}"#, "duplicate field \"id\""),
             ("[]", "an object of strings"),
             ("", "EOF"),
             ("{} {}", "trailing"),
@@ -285,7 +285,7 @@ mod tests {
             let read = from_json(json.as_bytes()).unwrap();
             prop_assert_eq!(&read, &given);
             let twice = format!("{},{}:\"2\"}}", &json[..json.len() - 1], serde_json::json!(name));
-            prop_assert!(from_json(twice.as_bytes()).unwrap_err().to_string().contains("stands twice"));
+            prop_assert!(from_json(twice.as_bytes()).unwrap_err().to_string().contains("duplicate field"));
         }
     }
 }

@@ -12,7 +12,7 @@ use metrics::{Counter, Histogram, SharedString, counter, histogram};
 use crate::meters;
 
 /// One request that is being answered.
-pub(crate) struct Track {
+pub(crate) struct RequestMetrics {
     start: Instant,
     method: &'static str,
     /// Never the path itself: strangers could make up as many as they like.
@@ -32,7 +32,7 @@ thread_local! {
     static TOLD: RefCell<HashMap<Box<str>, Vec<Told>>> = RefCell::default();
 }
 
-impl Track {
+impl RequestMetrics {
     /// Starts the clock.
     pub(crate) fn start(request: &Request) -> Self {
         Self {

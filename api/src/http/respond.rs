@@ -9,7 +9,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::{state::AppState, http::{negotiate, error::Failure, language::{Language, chinese}}};
+use crate::{
+    http::{
+        error::Failure,
+        language::{Language, chinese},
+        negotiate,
+    },
+    state::AppState,
+};
 
 /// What every answer says unless its handler knows better.
 const HEADERS: [(HeaderName, HeaderValue); 4] = [

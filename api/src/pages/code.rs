@@ -12,13 +12,13 @@ use tera::Context;
 
 use super::{
     Page, Pages,
-    skeleton::{Blank, Skeleton},
+    prerendered::{PrerenderedPage, Slot},
 };
 use crate::http::language::Language;
 
 /// The pages that were asked for so far, but for what is different on each: at most one for each choice of apps and
 /// reader, so some hundred.
-pub(super) type Skeletons = RwLock<HashMap<Kind, Arc<Skeleton>>>;
+pub(super) type PrerenderedPages = RwLock<HashMap<Kind, Arc<PrerenderedPage>>>;
 
 /// The page of one code.
 #[derive(Debug)]
@@ -166,11 +166,11 @@ impl Kind {
             .map(|(platform, _)| App::new(platform, self.language))
             .collect();
         Told {
-            id: Blank::Id.mark(),
-            name: Blank::Name.mark(),
-            link: Blank::Link.mark(),
+            id: Slot::Id.mark(),
+            name: Slot::Name.mark(),
+            link: Slot::Link.mark(),
             is_changed: self.is_changed,
-            changed_on: Blank::ChangedOn.mark(),
+            changed_on: Slot::ChangedOn.mark(),
             is_desktop: self.is_desktop,
             view: self.view.named(self.language),
             listed: listed(&apps, self.language),
@@ -195,35 +195,35 @@ fn listed(apps: &[App], language: Language) -> String {
 impl Pages {
     /// The page of a code, as a gzip file if that is wanted.
     pub(crate) fn code(&self, page: &CodePage<'_>, gzip: bool) -> anyhow::Result<Page> {
-        let skeleton = self.skeleton(page.kind)?;
-        let text = |blank| match blank {
-            Blank::Id => page.id,
-            Blank::Name => page.name,
-            Blank::Link => page.link,
-            Blank::ChangedOn => page.changed_on,
+        let prerendered = self.prerendered_page(page.kind)?;
+        let text = |slot| match slot {
+            Slot::Id => page.id,
+            Slot::Name => page.name,
+            Slot::Link => page.link,
+            Slot::ChangedOn => page.changed_on,
         };
         Ok(if gzip {
-            self.packed_page(skeleton.fill(text))
+            self.packed_page(prerendered.fill(text))
         } else {
-            self.page(skeleton.fill::<String>(text))
+            self.page(prerendered.fill::<String>(text))
         })
     }
 
-    fn skeleton(&self, kind: Kind) -> anyhow::Result<Arc<Skeleton>> {
+    fn prerendered_page(&self, kind: Kind) -> anyhow::Result<Arc<PrerenderedPage>> {
         let known = self
-            .skeletons
+            .prerendered
             .read()
             .unwrap_or_else(PoisonError::into_inner);
-        if let Some(skeleton) = known.get(&kind) {
-            return Ok(Arc::clone(skeleton));
+        if let Some(page) = known.get(&kind) {
+            return Ok(Arc::clone(page));
         }
         drop(known);
-        let skeleton = Arc::new(Skeleton::new(&self.marked(kind)?, &self.style)?);
+        let page = Arc::new(PrerenderedPage::new(&self.marked(kind)?, &self.style)?);
         let mut known = self
-            .skeletons
+            .prerendered
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        Ok(Arc::clone(known.entry(kind).or_insert(skeleton)))
+        Ok(Arc::clone(known.entry(kind).or_insert(page)))
     }
 
     /// The page with marks for what is different on each.

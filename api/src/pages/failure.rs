@@ -4,7 +4,10 @@ use axum::http::StatusCode;
 use tera::Context;
 
 use super::{Page, Pages};
-use crate::http::{error::{Failure, OrderState}, language::Language};
+use crate::http::{
+    error::{Failure, OrderState},
+    language::Language,
+};
 
 impl Pages {
     /// The page of a failure: what happened, and what to do.

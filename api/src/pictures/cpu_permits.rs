@@ -10,7 +10,7 @@ use crate::http::{client_ip::site, error::Error, shares::Shares};
 pub(crate) const BUSY: Error = Error::Busy { retry_after: 1 };
 
 /// Who has heavy work takes one and gives it back.
-pub(crate) struct Turns {
+pub(crate) struct CpuPermits {
     free: Arc<Semaphore>,
     /// A client waits for its own work first, then for that of its site. So those who wait for a turn are of different
     /// sites: whoever comes next waits for one piece of work of each, however many they have asked for.
@@ -19,7 +19,7 @@ pub(crate) struct Turns {
     patience: Duration,
 }
 
-impl Turns {
+impl CpuPermits {
     /// So many, each waited for so long.
     pub(crate) fn new(number: usize, patience: Duration) -> Self {
         Self {
@@ -82,7 +82,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_finds_no_turn_is_told_when_to_ask_again() {
-        let turns = Turns::new(1, PATIENCE);
+        let turns = CpuPermits::new(1, PATIENCE);
         let (end, wait) = channel::<()>();
         let (start, begun) = tokio::sync::oneshot::channel();
         let long = turns.take(CLIENT, move || {
@@ -103,7 +103,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_turn_is_kept_by_work_that_nobody_waits_for() {
-        let turns = Turns::new(1, PATIENCE);
+        let turns = CpuPermits::new(1, PATIENCE);
         let (end, wait) = channel::<()>();
         let given_up = timeout(
             Duration::from_millis(10),
@@ -118,7 +118,7 @@ mod tests {
 
     #[tokio::test]
     async fn another_client_is_next_however_many_pieces_of_work_one_has() {
-        let turns = Turns::new(1, Duration::from_secs(60));
+        let turns = CpuPermits::new(1, Duration::from_secs(60));
         let (end, wait) = channel::<()>();
         let (done, order) = channel();
         let work = |client: u8| {
@@ -142,7 +142,7 @@ mod tests {
 
     #[tokio::test]
     async fn work_that_panics_gives_its_turn_back() {
-        let turns = Turns::new(1, PATIENCE);
+        let turns = CpuPermits::new(1, PATIENCE);
         let panicked = turns.take(CLIENT, || panic!("on purpose")).await;
         assert!(matches!(panicked, Err(Error::Internal(_))));
         assert!(turns.take(CLIENT, || ()).await.is_ok());

@@ -31,7 +31,7 @@ pub(crate) struct Received {
 
 /// Why there is no receive code in a picture, and what to do.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub(crate) enum Unread {
+pub(crate) enum DecodeError {
     #[error("the picture is larger than 5 MB: cut it down to the code, or send a screenshot")]
     TooLarge,
     #[error("this is not a picture: send a PNG, JPEG, WebP, GIF or BMP")]
@@ -104,7 +104,7 @@ pub(crate) enum Reason {
     UnknownCode,
 }
 
-impl Unread {
+impl DecodeError {
     /// The name that stays.
     pub(crate) fn reason(&self) -> Reason {
         match self {
@@ -132,17 +132,17 @@ impl Unread {
 }
 
 /// Reads the one receive code of a picture.
-pub(crate) fn read(picture: &[u8], forms: &AllowList) -> Result<Received, Unread> {
+pub(crate) fn read(picture: &[u8], forms: &AllowList) -> Result<Received, DecodeError> {
     match search::search(&pixels::greys(picture)?) {
         Seen::Codes(texts) => judge(&texts, forms),
-        Seen::TooMany(codes) => Err(Unread::SeveralCodes {
+        Seen::TooMany(codes) => Err(DecodeError::SeveralCodes {
             codes,
             platforms: Vec::new(),
             payloads: Payloads::new(),
         }),
-        Seen::Blurred(module) if module < SMALL_MODULE => Err(Unread::TooSmall),
-        Seen::Blurred(_) | Seen::Crowded => Err(Unread::Unreadable),
-        Seen::Nothing => Err(Unread::NoCode),
+        Seen::Blurred(module) if module < SMALL_MODULE => Err(DecodeError::TooSmall),
+        Seen::Blurred(_) | Seen::Crowded => Err(DecodeError::Unreadable),
+        Seen::Nothing => Err(DecodeError::NoCode),
     }
 }
 

@@ -9,7 +9,7 @@ mod parts;
 mod png;
 mod svg;
 mod text;
-mod words;
+mod texts;
 
 use std::time::Duration;
 
@@ -17,16 +17,22 @@ use heyi_common::payload::{Payloads, Platform};
 use qrcode::types::QrError;
 use utoipa::ToSchema;
 
-use crate::{http::language::Language, pictures::{qr::PngError, cpu_permits::{Turns, processors}}};
+use crate::{
+    http::language::Language,
+    pictures::{
+        cpu_permits::{CpuPermits, processors},
+        qr::PngError,
+    },
+};
 use designs::{Content, classic, dark, pair, stand, sticker};
 use font::Font;
 
 /// How long a drawing waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Turns to draw: half of the processors, but one at least.
-pub(crate) fn turns() -> Turns {
-    Turns::new((processors() / 2).max(1), PATIENCE)
+/// CpuPermits to draw: half of the processors, but one at least.
+pub(crate) fn turns() -> CpuPermits {
+    CpuPermits::new((processors() / 2).max(1), PATIENCE)
 }
 
 /// What a poster looks like.

@@ -17,7 +17,17 @@ use axum::{
 use futures::{Stream, StreamExt};
 use http_body_util::Limited;
 
-use crate::{http::{deadline::Deadline, error::Error, params::{encoding::Encoding, is_too_long}}, pictures::{upload_slots::UploadPermit, decode::{PICTURE_LIMIT, Unread}}};
+use crate::{
+    http::{
+        deadline::Deadline,
+        error::Error,
+        params::{encoding::Encoding, is_too_long},
+    },
+    pictures::{
+        decode::{DecodeError, PICTURE_LIMIT},
+        upload_slots::UploadPermit,
+    },
+};
 
 /// The field that holds the picture.
 const FIELD: &str = "picture";
@@ -162,7 +172,7 @@ impl Upload {
 
     fn finish(self) -> Result<Vec<u8>, Error> {
         if self.is_too_large() {
-            return Err(Unread::TooLarge.into());
+            return Err(DecodeError::TooLarge.into());
         }
         self.picture.ok_or_else(|| {
             let advice = "there is no picture: send a file in the field `picture`";
@@ -173,7 +183,7 @@ impl Upload {
 
 fn broken(error: &MultipartError) -> Error {
     if is_too_long(error) {
-        Unread::TooLarge.into()
+        DecodeError::TooLarge.into()
     } else {
         Error::Invalid("the form did not arrive whole: send it again".to_owned())
     }

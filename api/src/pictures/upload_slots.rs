@@ -4,7 +4,14 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 
-use crate::{http::{error::Error, pool::{Bounds, Held, Pool}, shares::{Share, Shares}}, pictures::cpu_permits::{BUSY, Turns, processors}};
+use crate::{
+    http::{
+        error::Error,
+        pool::{Bounds, Held, Pool},
+        shares::{Share, Shares},
+    },
+    pictures::cpu_permits::{BUSY, CpuPermits, processors},
+};
 
 /// Pictures of one client that arrive, wait or are read.
 const OF_CLIENT: usize = 2;
@@ -16,10 +23,10 @@ const BOUNDS: Bounds = Bounds::new(BYTES, u64::MAX);
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What a process has for pictures.
-pub(crate) struct Desk {
+pub(crate) struct UploadSlots {
     shares: Arc<Shares>,
     bytes: Arc<Pool>,
-    readers: Turns,
+    readers: CpuPermits,
     patience: Duration,
 }
 
@@ -30,13 +37,13 @@ pub(crate) struct UploadPermit {
     bytes: Held,
 }
 
-impl Desk {
+impl UploadSlots {
     /// One with readers for half of the cores.
     pub(crate) fn new() -> Self {
         Self {
             shares: Shares::new(OF_CLIENT),
             bytes: Arc::default(),
-            readers: Turns::new(processors().div_ceil(2), PATIENCE),
+            readers: CpuPermits::new(processors().div_ceil(2), PATIENCE),
             patience: PATIENCE,
         }
     }
@@ -99,11 +106,11 @@ mod tests {
     }
 
     /// A desk with little patience.
-    fn desk() -> Desk {
-        Desk {
-            readers: Turns::new(processors().div_ceil(2), Duration::from_millis(50)),
+    fn desk() -> UploadSlots {
+        UploadSlots {
+            readers: CpuPermits::new(processors().div_ceil(2), Duration::from_millis(50)),
             patience: Duration::from_millis(50),
-            ..Desk::new()
+            ..UploadSlots::new()
         }
     }
 
@@ -142,7 +149,7 @@ mod tests {
 
     #[tokio::test]
     async fn another_site_is_next_however_many_clients_wait_of_one() {
-        let desk = Arc::new(Desk::new());
+        let desk = Arc::new(UploadSlots::new());
         let readers = desk.readers.free();
         let (done, order) = channel();
         let mut release = Vec::new();

@@ -5,7 +5,14 @@ use heyi_common::store;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{state::AppState, owner::{ChangeItem, signers_code}, http::{error::Error, params::{Params, Signature}}};
+use crate::{
+    http::{
+        error::Error,
+        params::{Params, Signature},
+    },
+    owner::{ChangeItem, signers_code},
+    state::AppState,
+};
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]

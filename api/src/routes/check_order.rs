@@ -17,7 +17,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{state::AppState, http::{client_ip, error::{Error, OrderState, redis_away}, params::Params}};
+use crate::{
+    http::{
+        client_ip,
+        error::{Error, OrderState, redis_away},
+        params::Params,
+    },
+    state::AppState,
+};
 
 /// What a client's JavaScript makes of a number that it does not have.
 const NOTHING: [&str; 3] = ["undefined", "null", "NaN"];

@@ -4,7 +4,11 @@ use axum::{Json, extract::State};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{state::AppState, http::{client_ip::Client, error::Error}, pictures::{decode, upload}};
+use crate::{
+    http::{client_ip::Client, error::Error},
+    pictures::{decode, upload},
+    state::AppState,
+};
 
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "for the document: `upload` reads it")]

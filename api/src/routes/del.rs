@@ -1,11 +1,18 @@
 //! `/del`: an owner deletes a code.
 
 use axum::{Json, extract::State};
-use heyi_common::crash::{self, Point};
+use heyi_common::failpoint::{self, Failpoint};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{state::AppState, owner::signers_code, http::{error::Error, params::{Params, Signature}}};
+use crate::{
+    http::{
+        error::Error,
+        params::{Params, Signature},
+    },
+    owner::signers_code,
+    state::AppState,
+};
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -35,7 +42,7 @@ pub(super) async fn del(
     let code = signers_code(&state, &signed, &id).await?;
     state.store.delete(code.id).await?;
     state.codes.forget(code.id);
-    crash::point(Point::Deleted);
+    failpoint::reach(Failpoint::Deleted);
     tracing::info!(code.id = %code.id, "code deleted");
     Ok(Json(Deleted {
         errcode: 200,

@@ -10,7 +10,15 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{state::AppState, owner::{CodeItem, codes_of}, http::{client_ip::Client, error::Error, params::{Params, Signature}}};
+use crate::{
+    http::{
+        client_ip::Client,
+        error::Error,
+        params::{Params, Signature},
+    },
+    owner::{CodeItem, codes_of},
+    state::AppState,
+};
 
 /// The longest code that WeChat is asked about, in bytes.
 const LONGEST_CODE: usize = 256;

@@ -2,15 +2,24 @@
 
 use axum::{Json, extract::State};
 use heyi_common::{
-    cache::{Placed, Signature, Terms},
-    crash::{self, Point},
+    failpoint::{self, Failpoint},
     order::{Fee, Order, OrderData},
     payjs::{Channel, UnknownChannel, order_params},
+    pending_orders::{Placed, Signature, Terms},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{payment::{ChannelName, Payment}, state::AppState, http::{client_ip::Client, error::Error, params::{OptionalSignature, Params, Signed}}, pictures::qr};
+use crate::{
+    http::{
+        client_ip::Client,
+        error::Error,
+        params::{OptionalSignature, Params, Signed},
+    },
+    payment::{ChannelName, Payment},
+    pictures::qr,
+    state::AppState,
+};
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -69,7 +78,7 @@ pub(super) async fn new_order(
     );
     let order = Order::new(data, total_fee, out_trade_no, params);
     place(&state, &order, &signed).await?;
-    crash::point(Point::OrderStored);
+    failpoint::reach(Failpoint::OrderStored);
     tracing::debug!(
         order.out_trade_no = %order.out_trade_no,
         order.total_fee = total_fee.fen(),

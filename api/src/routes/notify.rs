@@ -16,7 +16,11 @@ use heyi_common::{
 };
 use tokio::time::{Instant, timeout_at};
 
-use crate::{meters::Notifies, state::AppState, http::{error::Error, params::read_body}};
+use crate::{
+    http::{error::Error, params::read_body},
+    meters::Notifies,
+    state::AppState,
+};
 
 /// PayJS gives up after 3 s.
 const LIMIT: Duration = Duration::from_millis(2500);
@@ -32,7 +36,7 @@ enum Refusal {
     Body(#[source] Error),
     #[error(transparent)]
     NotOurs(#[from] NotifyError),
-    #[error("the signature is false")]
+    #[error("invalid signature")]
     Forged,
     #[error("the body is not UTF-8")]
     NotUtf8,

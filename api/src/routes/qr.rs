@@ -11,7 +11,15 @@ use mongodb::bson::oid::ObjectId;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::{codes::Shown, state::AppState, http::{negotiate, error::Error, language::Language, params::PageParams}, pages::{{CodePage, Kind, Page, View}, scanner::Scanner, visit}};
+use crate::{
+    codes::Shown,
+    http::{error::Error, language::Language, negotiate, params::PageParams},
+    pages::{
+        scanner::Scanner,
+        visit, {CodePage, Kind, Page, View},
+    },
+    state::AppState,
+};
 
 /// For so many days the page says that receive codes were changed.
 const CHANGE_SHOWN: i64 = 30;
@@ -64,7 +72,7 @@ pub(super) async fn qr(
     };
     // Who chooses another app has been counted.
     if wanted.is_none() && visit::is_by_person(&method, &headers) {
-        state.tally.count(id, scanner.platform());
+        state.counter.count(id, scanner.platform());
     }
     let vary = HeaderValue::from_static("user-agent, accept-language, accept-encoding");
     response.headers_mut().append(header::VARY, vary);

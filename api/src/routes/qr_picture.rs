@@ -9,7 +9,12 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::qr::platform_named;
-use crate::{codes::Shown, state::AppState, http::{error::Error, params::PageParams}, pictures::qr::{Picture, PngError}};
+use crate::{
+    codes::Shown,
+    http::{error::Error, params::PageParams},
+    pictures::qr::{Picture, PngError},
+    state::AppState,
+};
 
 const SIZES: std::ops::RangeInclusive<u32> = 64..=2048;
 const DEFAULT_SIZE: u32 = 512;

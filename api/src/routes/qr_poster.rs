@@ -9,7 +9,11 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::qr_picture::CACHE;
-use crate::{state::AppState, http::{client_ip::Client, error::Error, language::Language, params::PageParams}, pictures::poster::{PosterError, Style, Subject}};
+use crate::{
+    http::{client_ip::Client, error::Error, language::Language, params::PageParams},
+    pictures::poster::{PosterError, Style, Subject},
+    state::AppState,
+};
 
 const SIZES: std::ops::RangeInclusive<u16> = 400..=2048;
 const DEFAULT_SIZE: u16 = 1080;

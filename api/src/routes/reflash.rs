@@ -8,7 +8,14 @@ use heyi_common::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{state::AppState, owner::{CodeItem, codes_of}, http::{error::Error, params::{Params, Signature}}};
+use crate::{
+    http::{
+        error::Error,
+        params::{Params, Signature},
+    },
+    owner::{CodeItem, codes_of},
+    state::AppState,
+};
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]

@@ -14,7 +14,17 @@ use heyi_common::{
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::{meters, state::AppState, http::{client_ip::{self, network}, error::Error, language::Language, params::{PageParams, Params}}, pages::{{Page, ReportPage}}};
+use crate::{
+    http::{
+        client_ip::{self, network},
+        error::Error,
+        language::Language,
+        params::{PageParams, Params},
+    },
+    meters,
+    pages::{Page, ReportPage},
+    state::AppState,
+};
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]

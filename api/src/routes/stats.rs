@@ -7,7 +7,14 @@ use heyi_common::scans::DayScans;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{state::AppState, owner::signers_code, http::{error::Error, params::{Params, Signature}}};
+use crate::{
+    http::{
+        error::Error,
+        params::{Params, Signature},
+    },
+    owner::signers_code,
+    state::AppState,
+};
 
 const DAYS: std::ops::RangeInclusive<u16> = 1..=90;
 const DEFAULT_DAYS: u16 = 30;

@@ -2,14 +2,22 @@
 
 use axum::{Json, extract::State};
 use heyi_common::{
-    crash::{self, Point},
+    failpoint::{self, Failpoint},
     order::Content,
     store::Update,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{state::AppState, owner::signers_code, http::{error::Error, params::{Params, Signature}}, pictures::qr};
+use crate::{
+    http::{
+        error::Error,
+        params::{Params, Signature},
+    },
+    owner::signers_code,
+    pictures::qr,
+    state::AppState,
+};
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -50,7 +58,7 @@ pub(super) async fn update(
         Update::Gone => return Err(Error::OwnGone),
     }
     state.codes.forget(code.id);
-    crash::point(Point::Updated);
+    failpoint::reach(Failpoint::Updated);
     tracing::info!(code.id = %code.id, "code changed");
     Ok(Json(Updated {
         errcode: 200,

@@ -7,7 +7,13 @@ use ipnet::IpNet;
 use metrics::{Counter, counter};
 use rustix::process::{Resource, getrlimit};
 
-use crate::{meters, http::{client_ip, pool::{Bounds, Full, Held, Pool}}};
+use crate::{
+    http::{
+        client_ip,
+        pool::{Bounds, Full, Held, Pool},
+    },
+    meters,
+};
 
 /// Of the files that the process may open, a quarter is left for stores and others.
 const RESERVED_PART: u64 = 4;

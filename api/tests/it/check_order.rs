@@ -135,7 +135,7 @@ async fn an_order_is_unknown_only_by_a_linearizable_read() -> Result<()> {
     database.run_command(doc! { "profile": 0 }).await?;
     let last = database
         .collection::<Document>("system.profile")
-        .find_one(doc! { "command.find": "orders" })
+        .find_one(doc! { "command.find": "mappings" })
         .sort(doc! { "$natural": -1 })
         .await?
         .context("MongoDB was not asked")?;

@@ -107,14 +107,14 @@ async fn of_writes_at_the_same_moment_only_those_fail_that_redis_refuses() -> Re
 async fn an_api_that_dies_before_or_after_it_queues_loses_no_payment() -> Result<()> {
     for point in ["enqueue.before", "enqueue.after"] {
         let mut world = World::new().await?;
-        world.set("HEYI_CRASH_AT", point);
+        world.set("HEYI_FAILPOINT", point);
         let mut mortal = world.api().await?;
         let worker = world.worker().await?;
         let client = world.client()?;
         let alice = client.login("alice").await?;
         let (number, _) = client.pay(&alice, "小店", 990).await?;
         assert!(!mortal.exited().await?.success(), "{point}");
-        world.set("HEYI_CRASH_AT", "");
+        world.set("HEYI_FAILPOINT", "");
         let api = world.api().await?;
         let id = client.code_of(&number).await?;
         let store = world.store().await?;

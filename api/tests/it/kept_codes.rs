@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use heyi_common::{http, store::Code};
 use heyi_testkit::{
     servers::process::free_port,
-    world::{Heyi, World, data, eventually},
+    world::{Service, World, data, eventually},
 };
 use mongodb::{Client, bson::doc};
 
@@ -16,12 +16,12 @@ use crate::support::TestApp;
 const LIMIT: Duration = Duration::from_secs(1);
 
 /// Another api beside that of the app.
-async fn another(app: &TestApp) -> Result<Heyi> {
+async fn another(app: &TestApp) -> Result<Service> {
     another_with(app, &[]).await
 }
 
 /// The same with some settings of its own.
-async fn another_with(app: &TestApp, settings: &[(&str, String)]) -> Result<Heyi> {
+async fn another_with(app: &TestApp, settings: &[(&str, String)]) -> Result<Service> {
     let port = free_port()?;
     let listen = ("HEYI_HTTP__LISTEN", format!("127.0.0.1:{port}"));
     app.world
@@ -31,14 +31,14 @@ async fn another_with(app: &TestApp, settings: &[(&str, String)]) -> Result<Heyi
 }
 
 /// The status of a code's page, and the page.
-async fn page(api: &Heyi, code: &Code) -> Result<(u16, String)> {
+async fn page(api: &Service, code: &Code) -> Result<(u16, String)> {
     let url = format!("{}/qr?id={}", api.url(), code.id.to_hex());
     let answer = http::client()?.get(url).send().await?;
     Ok((answer.status().as_u16(), answer.text().await?))
 }
 
 /// How many codes an api took from `memory` or `mongodb` so far.
-async fn taken(api: &Heyi, from: &str) -> Result<u64> {
+async fn taken(api: &Service, from: &str) -> Result<u64> {
     let url = format!("{}/metrics", api.monitor_url());
     let text = http::client()?.get(url).send().await?.text().await?;
     let name = format!("heyi_codes_read_total{{from=\"{from}\"}} ");
@@ -47,7 +47,7 @@ async fn taken(api: &Heyi, from: &str) -> Result<u64> {
 }
 
 /// Waits until an api takes a code from its memory.
-async fn is_kept(api: &Heyi, code: &Code) -> Result<()> {
+async fn is_kept(api: &Service, code: &Code) -> Result<()> {
     let before = taken(api, "memory").await?;
     eventually("the code is kept", async || {
         assert_eq!(page(api, code).await?.0, 200);
@@ -57,7 +57,11 @@ async fn is_kept(api: &Heyi, code: &Code) -> Result<()> {
 }
 
 /// Asks until a second after a change, when each api must know of it; what it says before that does not matter.
-async fn all_know(apis: [&Heyi; 2], code: &Code, knows: impl Fn(u16, &str) -> bool) -> Result<()> {
+async fn all_know(
+    apis: [&Service; 2],
+    code: &Code,
+    knows: impl Fn(u16, &str) -> bool,
+) -> Result<()> {
     let changed = Instant::now();
     for api in apis {
         loop {

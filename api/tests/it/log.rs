@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Result;
-use heyi_testkit::world::{Heyi, World, data, eventually};
+use heyi_testkit::world::{Service, World, data, eventually};
 use tokio::time::Instant;
 
 use crate::support::{TestApp, assert_fails};
@@ -81,7 +81,7 @@ async fn lines_that_could_not_be_written_are_counted() -> Result<()> {
 }
 
 /// Waits until a process knows that Redis is away.
-async fn notices_the_outage(app: &TestApp, process: &Heyi) -> Result<()> {
+async fn notices_the_outage(app: &TestApp, process: &Service) -> Result<()> {
     let client = app.client.at(&process.monitor_url());
     eventually("the process has noticed", async || {
         let metrics = client.request(reqwest::Method::GET, "/metrics");

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-use heyi_testkit::world::{Answer, Client, Heyi, World, eventually};
+use heyi_testkit::world::{Answer, Client, Service, World, eventually};
 
 use crate::support::{TestApp, header};
 
 const RULES: &str = include_str!("../../../deploy/prometheus/heyi.rules.yml");
 const PAGE: &str = include_str!("../../../docs/operations.md");
 
-async fn metrics(client: &Client, process: &Heyi) -> Result<Answer> {
+async fn metrics(client: &Client, process: &Service) -> Result<Answer> {
     let client = client.at(&process.monitor_url());
     let request = client.request(reqwest::Method::GET, "/metrics");
     client.send(request).await
@@ -97,7 +97,7 @@ async fn counters_exist_with_0_before_their_first_event() -> Result<()> {
         r#"heyi_dead_total{reason="paid_twice"} 0"#,
         r#"heyi_dead_total{reason="poison"} 0"#,
         r#"heyi_store_errors_total{store="mongodb"} 0"#,
-        "heyi_scans_folded_total 0",
+        "heyi_scans_aggregated_total 0",
         "heyi_log_lines_dropped_total 0",
         "heyi_queue_dead 0",
         "heyi_queue_retry_oldest_seconds 0",

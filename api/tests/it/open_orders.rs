@@ -5,8 +5,8 @@ use std::{iter::repeat_n, time::Duration};
 use anyhow::Result;
 use futures::future::try_join_all;
 use heyi_common::{
-    cache::{Placed, Terms},
     order::{Fee, Order, OrderData, OutTradeNo},
+    pending_orders::{Placed, Terms},
     queue::Keys,
     sign::Params,
 };

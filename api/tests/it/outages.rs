@@ -3,7 +3,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use futures::future::try_join_all;
 use heyi_testkit::{
-    link::{Damage, Link},
+    tcp_proxy::{Damage, TcpProxy},
     world::{World, data, eventually, params},
 };
 use tokio::time::Instant;
@@ -88,7 +88,7 @@ async fn connections_to_redis_that_a_balancer_forgot_fail_nobody() -> Result<()>
     const IDLE: Duration = Duration::from_secs(11);
     let mut world = World::with_own_stores().await?;
     let redis = world.redis.as_ref().context("no Redis")?.port();
-    let link = Link::start(&[redis]).await?;
+    let link = TcpProxy::start(&[redis]).await?;
     world.set(
         "HEYI_REDIS__URL",
         format!("redis://127.0.0.1:{}/0", link.port()),

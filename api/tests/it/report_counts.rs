@@ -8,7 +8,7 @@ use heyi_common::{
 };
 use heyi_testkit::{
     servers::process::free_port,
-    world::{Client, Heyi, eventually, params},
+    world::{Client, Service, eventually, params},
 };
 use mongodb::bson::oid::ObjectId;
 
@@ -40,7 +40,7 @@ async fn summary(app: &TestApp, code: ObjectId) -> Result<ReportSummary> {
 }
 
 /// The lines of the log about reports, and how many were left out of it.
-fn logged(api: &Heyi) -> (usize, u64) {
+fn logged(api: &Service) -> (usize, u64) {
     let log = api.log();
     let lines = log.lines().filter(|line| line.contains("code reported"));
     let (left_out, written): (Vec<&str>, Vec<&str>) =

@@ -80,7 +80,7 @@ async fn a_person_counts_and_no_program() -> Result<()> {
 
 async fn is_all_folded(app: &TestApp) -> Result<bool> {
     let queue = app.world.queue()?;
-    let keys = [queue.keys().scans(), queue.keys().scans_folding()];
+    let keys = [queue.keys().scans(), queue.keys().scans_aggregating()];
     Ok(app.redis()?.exists::<_, u64>(&keys[..]).await? == 0)
 }
 
@@ -113,7 +113,7 @@ async fn scans_are_told_by_platform_and_day_whichever_store_has_them() -> Result
     assert_eq!(counted, 2);
 
     let worker = app.world.worker().await?;
-    eventually("all is folded", async || {
+    eventually("all is aggregated", async || {
         assert_eq!(stats(&app, &alice, &code).await?, told);
         is_all_folded(&app).await
     })
@@ -128,7 +128,7 @@ async fn scans_are_told_by_platform_and_day_whichever_store_has_them() -> Result
         scan(&app, &code, &AGENTS).await?;
         until_told(&app, &alice, &code, 4 + 4 * round).await?;
     }
-    eventually("all is folded", async || {
+    eventually("all is aggregated", async || {
         assert_eq!(stats(&app, &alice, &code).await?["total"], 16);
         is_all_folded(&app).await
     })

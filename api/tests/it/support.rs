@@ -9,7 +9,7 @@ use heyi_common::{
     sign::Params,
     store::{Code, Payment, Store},
 };
-use heyi_testkit::world::{Answer, Client, Heyi, Person, World, data, eventually};
+use heyi_testkit::world::{Answer, Client, Person, Service, World, data, eventually};
 use redis::{AsyncCommands, streams::StreamRangeReply};
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 pub(crate) struct TestApp {
     pub(crate) world: World,
     pub(crate) client: Client,
-    pub(crate) api: Heyi,
+    pub(crate) api: Service,
     pub(crate) store: Store,
 }
 

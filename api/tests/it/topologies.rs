@@ -11,7 +11,7 @@ use heyi_common::queue::dead::Page;
 use heyi_testkit::{
     servers::{PASSWORD, SECRET, Server},
     topology::{MongoSet, RedisCluster, RedisPair},
-    world::{Answer, Client, Heyi, World, eventually, params},
+    world::{Answer, Client, Service, World, eventually, params},
 };
 use mongodb::bson::{Document, doc};
 use tokio::time::Instant;
@@ -42,8 +42,8 @@ struct Journey {
 struct Town {
     world: World,
     client: Client,
-    api: Heyi,
-    workers: [Heyi; 2],
+    api: Service,
+    workers: [Service; 2],
     done: Vec<Journey>,
 }
 
@@ -148,7 +148,7 @@ impl Town {
         );
         let mongo = mongodb::Client::with_uri_str(self.world.setting("HEYI_MONGO__URL")).await?;
         let database = mongo.database(self.world.setting("HEYI_MONGO__DATABASE"));
-        for name in ["codes", "orders"] {
+        for name in ["codes", "mappings"] {
             let count = database
                 .collection::<Document>(name)
                 .count_documents(doc! {})

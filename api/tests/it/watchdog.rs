@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use anyhow::{Result, bail};
 use heyi_testkit::{
     servers::process::free_port,
-    world::{Heyi, World, eventually},
+    world::{Service, World, eventually},
 };
 use tokio::{net::UnixDatagram, time::timeout};
 
@@ -55,7 +55,7 @@ impl Manager {
 }
 
 /// Starts a program under a manager. Its parts of this kind stand still while the file exists.
-fn start(world: &World, program: &str, kind: &str) -> Result<(Manager, Heyi)> {
+fn start(world: &World, program: &str, kind: &str) -> Result<(Manager, Service)> {
     let socket = world.dir().join(format!("{program}.socket"));
     let manager = Manager::listen(&socket)?;
     let settings = [

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 use toml::{Table, Value};
 use url::Url;
 
-use super::{Config, DEFAULTS, Mistakes};
+use super::{Config, ConfigErrors, DEFAULTS};
 
 const PREFIX: &str = "HEYI_";
 const FILE_SUFFIX: &str = "_FILE";
@@ -19,14 +19,14 @@ pub(super) fn merge(
     file: Option<&Path>,
     credentials: Vec<(String, String)>,
     environment: impl IntoIterator<Item = (String, String)>,
-) -> Result<(Config, Vec<String>), Mistakes> {
+) -> Result<(Config, Vec<String>), ConfigErrors> {
     let defaults: Table = parse("the defaults", DEFAULTS)?;
     let mut merged = defaults.clone();
     let mut mistakes = Vec::new();
     if let Some(path) = file {
         let path_text = path.display().to_string();
         let text = fs::read_to_string(path).map_err(|error| {
-            Mistakes(vec![format!(
+            ConfigErrors(vec![format!(
                 "HEYI_CONFIG: cannot read {path_text}: {error}"
             )])
         })?;
@@ -125,13 +125,13 @@ pub(super) fn optional_address<'de, D: Deserializer<'de>>(
     text.parse().map(Some).map_err(serde::de::Error::custom)
 }
 
-fn parse(source: &str, text: &str) -> Result<Table, Mistakes> {
+fn parse(source: &str, text: &str) -> Result<Table, ConfigErrors> {
     text.parse().map_err(|error: toml::de::Error| {
         let line = error.span().and_then(|span| text.get(..span.start));
         let line = line.map_or_else(String::new, |before| {
             format!(", line {}", before.matches('\n').count() + 1)
         });
-        Mistakes(vec![format!(
+        ConfigErrors(vec![format!(
             "{source}{line}: not TOML: {}",
             error.message()
         )])
@@ -230,7 +230,7 @@ fn read(
     defaults: &Table,
     mut merged: Table,
     mistakes: &mut Vec<String>,
-) -> Result<Config, Mistakes> {
+) -> Result<Config, ConfigErrors> {
     loop {
         match serde_path_to_error::deserialize(merged.clone()) {
             Ok(config) => return Ok(config),
@@ -244,7 +244,7 @@ fn read(
                 let message = without_quotes(error.inner().message(), &merged, &path);
                 mistakes.push(format!("{}: {message}", error.path()));
                 if !reset(defaults, &mut merged, &path) {
-                    return Err(Mistakes(std::mem::take(mistakes)));
+                    return Err(ConfigErrors(std::mem::take(mistakes)));
                 }
             }
         }

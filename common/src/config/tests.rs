@@ -24,7 +24,7 @@ fn complete() -> Vec<(String, String)> {
     .to_vec()
 }
 
-fn load(extra: &[(&str, &str)]) -> Result<Config, Mistakes> {
+fn load(extra: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
     let mut environment = complete();
     environment.retain(|(name, _)| extra.iter().all(|(other, _)| other != name));
     environment.extend(
@@ -37,7 +37,7 @@ fn load(extra: &[(&str, &str)]) -> Result<Config, Mistakes> {
 
 #[test]
 fn the_defaults_lack_only_what_is_required() {
-    let Mistakes(found) = Config::from_sources(Process::Api, None, []).unwrap_err();
+    let ConfigErrors(found) = Config::from_sources(Process::Api, None, []).unwrap_err();
     let keys: Vec<&str> = found
         .iter()
         .filter_map(|line| line.split(':').next())
@@ -55,7 +55,7 @@ fn the_defaults_lack_only_what_is_required() {
             "sign.session_secret",
         ]
     );
-    let Mistakes(found) = Config::from_sources(Process::Worker, None, []).unwrap_err();
+    let ConfigErrors(found) = Config::from_sources(Process::Worker, None, []).unwrap_err();
     assert_eq!(found.len(), 2, "{found:?}");
     Config::from_sources(Process::Operator, None, []).unwrap();
 }
@@ -80,7 +80,7 @@ fn the_environment_wins_and_types_are_kept() {
 
 #[test]
 fn every_mistake_is_listed_with_its_key() {
-    let Mistakes(found) = load(&[
+    let ConfigErrors(found) = load(&[
         ("HEYI_HTTP__LISTEN", "nowhere"),
         ("HEYI_HTTP__RATE_LIMIT", "many"),
         ("HEYI_HTTP__RATELIMIT", "1"),
@@ -119,7 +119,7 @@ fn every_mistake_is_listed_with_its_key() {
 #[test]
 fn a_cluster_needs_partitions() {
     let url = ("HEYI_REDIS__URL", "redis+cluster://:hush@a:1,b:2");
-    let Mistakes(found) = load(&[url]).unwrap_err();
+    let ConfigErrors(found) = load(&[url]).unwrap_err();
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].starts_with("queue.partitions: "), "{found:?}");
     assert!(!found[0].contains("hush"), "{found:?}");
@@ -145,7 +145,7 @@ fn a_file_is_laid_over_the_defaults_and_a_secret_read_from_its_own() {
     let config = Config::from_sources(Process::Api, None, environment.clone()).unwrap();
     assert_eq!(config.payjs.key.expose_secret(), "FROMAFILE");
 
-    let Mistakes(found) =
+    let ConfigErrors(found) =
         Config::from_sources(Process::Api, file.path().to_str(), environment).unwrap_err();
     assert_eq!(
         found,
@@ -188,7 +188,8 @@ fn credentials_of_systemd_are_settings_by_their_names() {
 
     write("payjs.keys", "EXAMPLE");
     let (credentials, _) = credentials::read(Some(dir.path()));
-    let Mistakes(found) = Config::merge(Process::Api, None, credentials, environment).unwrap_err();
+    let ConfigErrors(found) =
+        Config::merge(Process::Api, None, credentials, environment).unwrap_err();
     assert_eq!(
         found,
         ["the credential payjs.keys: there is no such setting"]
@@ -248,7 +249,7 @@ fn an_authority_needs_tls_and_a_file_with_certificates() {
             "redis.sentinel_password: there are",
         ),
     ] {
-        let Mistakes(found) = load(&settings).unwrap_err();
+        let ConfigErrors(found) = load(&settings).unwrap_err();
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].starts_with(key), "{found:?}");
     }
@@ -302,7 +303,7 @@ fn keys_with_characters_that_come_with_copying_are_refused_without_being_quoted(
             "\u{feff}hush1234",
             "ｈush1234",
         ] {
-            let Mistakes(found) = load(&[(name, wrong)]).unwrap_err();
+            let ConfigErrors(found) = load(&[(name, wrong)]).unwrap_err();
             assert_eq!(found.len(), 1, "{found:?}");
             assert!(found[0].starts_with(setting), "{found:?}");
             assert!(!found[0].contains("1234"), "{found:?}");
@@ -324,7 +325,7 @@ fn a_notify_url_that_the_api_would_answer_404_is_refused() {
     ] {
         let loaded = load(&[("HEYI_PAYJS__NOTIFY_URL", url)]);
         assert_eq!(loaded.is_ok(), is_right, "{url}");
-        if let Err(Mistakes(found)) = loaded {
+        if let Err(ConfigErrors(found)) = loaded {
             assert!(found[0].starts_with("payjs.notify_url: "), "{found:?}");
         }
     }
@@ -365,12 +366,12 @@ fn no_mistake_quotes_a_text() {
         "LOG__FORMAT",
     ] {
         for wrong in [ADDRESS, BAD_PORT, "Hush", "ht!tp://Hush", "https://Hush:a"] {
-            let Mistakes(found) = load(&[(&format!("HEYI_{name}"), wrong)]).unwrap_err();
+            let ConfigErrors(found) = load(&[(&format!("HEYI_{name}"), wrong)]).unwrap_err();
             let found = found.join("\n");
             assert!(!found.contains("Hush"), "{name}={wrong}: {found}");
         }
     }
     let wrong = format!("['{BAD_PORT}']");
-    let Mistakes(found) = load(&[("HEYI_HTTP__TRUSTED_PROXIES", &*wrong)]).unwrap_err();
+    let ConfigErrors(found) = load(&[("HEYI_HTTP__TRUSTED_PROXIES", &*wrong)]).unwrap_err();
     assert!(!found[0].contains("Hush"), "{found:?}");
 }

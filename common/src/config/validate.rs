@@ -6,8 +6,8 @@ use mongodb::options::{ConnectionString, Tls};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::Config;
-use crate::{config, order::Fee, redis::Places, roots};
+use super::{Config, RedisUrl};
+use crate::{config, order::Fee, roots};
 
 /// The process a configuration is for. Each needs only its own settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,9 +95,9 @@ fn stores(config: &Config, check: &mut impl FnMut(bool, &str, &str)) {
         "redis.prefix",
         "must not hold braces or spaces",
     );
-    let places = Places::of(&config.redis);
-    let is_cluster = places.as_ref().is_ok_and(Places::is_cluster);
-    if let Err(mistake) = places {
+    let url = RedisUrl::of(&config.redis);
+    let is_cluster = url.as_ref().is_ok_and(RedisUrl::is_cluster);
+    if let Err(mistake) = url {
         let (key, mistake) = mistake.split_once(": ").unwrap_or(("redis.url", &mistake));
         check(false, key, mistake);
     }

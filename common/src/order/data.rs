@@ -69,7 +69,7 @@ pub(super) fn from_object<T: DeserializeOwned>(json: &str) -> Result<T, DataErro
     Ok(serde_json::from_str(json)?)
 }
 
-/// Payloads, no platform of which stands twice: readers could disagree on which one counts.
+/// Payloads without duplicate platforms: parsers could disagree on which one counts.
 pub(super) fn each_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Payloads, D::Error> {
     struct Each;
 
@@ -84,7 +84,7 @@ pub(super) fn each_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Pa
             let mut payloads = Payloads::new();
             while let Some((platform, payload)) = map.next_entry::<Platform, String>()? {
                 if payloads.insert(platform, payload).is_some() {
-                    return Err(A::Error::custom(format_args!("{platform} stands twice")));
+                    return Err(A::Error::custom(format_args!("duplicate field {platform}")));
                 }
             }
             Ok(payloads)
@@ -183,7 +183,7 @@ mod tests {
             (&with("n", "{}"), "at least one"),
             (&with("n", r#"{"paypal":"x"}"#), "unknown variant `paypal`"),
             (&with("n", r#"{"alipay":1}"#), "expected a string"),
-            (&with("n", r#"{"jd":"a","jd":"b"}"#), "jd stands twice"),
+            (&with("n", r#"{"jd":"a","jd":"b"}"#), "duplicate field jd"),
             (
                 r#"{"openId":"o","name":"n","payloads":{},"name":"m"}"#,
                 "duplicate field `name`",

@@ -170,7 +170,7 @@ where
             };
             count(&delivery, &outcome);
             settler.settle(&delivery, outcome).await;
-            consumer.held.remove(delivery.partition, &delivery.id);
+            consumer.in_flight.remove(delivery.partition, &delivery.id);
         };
         // A task of its own, so that handlers use every core.
         let run = tokio::spawn(run);

@@ -3,7 +3,7 @@
 //! PayJS blocks who asks too often, so questions take turns: one a second over all workers. Confirms wait apart from
 //! the stream, so that they never delay a notify, and one is moved into the stream for each turn. Those that have had to
 //! wait behind notifies there arrive together, so a worker takes a second turn right before it asks. Turns go round by
-//! asker: with 45 people who ask all the time, an honest first question waits for 45 turns. Orders that are not in Redis,
+//! asker: with 45 people who ask all the time, an honest first question waits for 45 turns. PendingOrders that are not in Redis,
 //! which anybody can invent, are all asked about by one asker. A confirm whose order has become a code meanwhile takes
 //! no turn. What waits is bounded for each asker and in all; a confirm that finds no room is not queued, and the payer
 //! asks again.
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Cause, Event, Partition, Queue};
 use crate::{
     backoff::Backoff,
-    crash::{self, Point},
+    failpoint::{self, Failpoint},
     order::{OpenId, OutTradeNo, PAID_TTL},
     outage,
     redis::{Script, WriteError},
@@ -147,9 +147,9 @@ impl Queue {
             .arg(CONFIRM_TTL.as_secs() * 1000)
             .arg(unpaid_ttl.as_secs() * 1000)
             .arg(member);
-        crash::point(Point::ConfirmBefore);
+        failpoint::reach(Failpoint::ConfirmBefore);
         let mut answers = self.redis.write(vec![write]).await?;
-        crash::point(Point::ConfirmAfter);
+        failpoint::reach(Failpoint::ConfirmAfter);
         let answer = answers.pop().unwrap_or(Value::Nil);
         Ok(from_redis_value(answer).map_err(redis::RedisError::from)?)
     }
@@ -163,7 +163,7 @@ impl Queue {
         if self.take(self.keys.check()).await?.is_some() {
             return Ok(None);
         }
-        crash::point(Point::ConfirmTurn);
+        failpoint::reach(Failpoint::ConfirmTurn);
         let () = Script::new(concat!(
             include_str!("lua/fields_of.lua"),
             include_str!("lua/next_confirm.lua")

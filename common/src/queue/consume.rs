@@ -15,9 +15,9 @@ use tokio_util::sync::CancellationToken;
 use super::{
     DeadReason, Delivery, Event, GROUP, Partition, Queue,
     event::{Fields, fields_of},
-    held::Held,
+    in_flight::InFlight,
     is_without_group,
-    takeover::EXAMINE_FOR,
+    takeover::DELIVER_ALONE_FOR,
 };
 use crate::{
     backoff::Backoff,
@@ -36,8 +36,8 @@ const LONGEST_STEP: Duration = Duration::from_secs(10);
 pub struct Consumer {
     pub(super) queue: Queue,
     pub(super) name: Arc<str>,
-    pub(super) held: Held,
-    /// Whoever hands on events shares it; [`examine`](Self::examine) has it for itself.
+    pub(super) in_flight: InFlight,
+    /// Whoever hands on events shares it; [`deliver_alone`](Self::deliver_alone) has it for itself.
     pub(super) handing_on: Arc<RwLock<()>>,
     deliveries: mpsc::Sender<Delivery>,
     intake: watch::Receiver<bool>,
@@ -73,7 +73,7 @@ impl Consumer {
             Self {
                 queue,
                 name,
-                held: Held::default(),
+                in_flight: InFlight::default(),
                 handing_on: Arc::default(),
                 deliveries,
                 intake,
@@ -124,7 +124,7 @@ impl Consumer {
         let stream = self.queue.keys.notify(partition);
         let mut connection = self.queue.redis.blocking(&stream, BLOCK).await?;
         while self.is_ready_for_more(Some(pulse)).await {
-            pulse.within(EXAMINE_FOR + 3 * self.patience);
+            pulse.within(DELIVER_ALONE_FOR + 3 * self.patience);
             let _shared = self.handing_on.read().await;
             pulse.within(LONGEST_STEP);
             let most = self.deliveries.capacity().clamp(1, LARGEST_READ);
@@ -184,7 +184,7 @@ impl Consumer {
 
     /// Hands an entry to the worker. One that is no event becomes a dead letter at once.
     pub(super) async fn deliver(&self, partition: Partition, entry: &StreamId) -> RedisResult<()> {
-        if !self.held.add(partition, &entry.id) {
+        if !self.in_flight.add(partition, &entry.id) {
             return Ok(());
         }
         let fields = fields_of(entry);
@@ -222,7 +222,7 @@ impl Consumer {
             .bury(partition, id, DeadReason::Poison, error, None, fields)
             .await;
         // Also after a failure: it stays pending, and is delivered again.
-        self.held.remove(partition, id);
+        self.in_flight.remove(partition, id);
         buried
     }
 }

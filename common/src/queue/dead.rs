@@ -14,7 +14,7 @@ use super::{
     settle::FAILED_TTL_SECONDS,
 };
 use crate::{
-    crash::{self, Point},
+    failpoint::{self, Failpoint},
     order::OutTradeNo,
     redis::Script,
 };
@@ -193,7 +193,7 @@ impl Queue {
             call.arg(name).arg(value);
         }
         let is_queued = call.invoke_async(&mut self.connection()).await?;
-        crash::point(Point::Replayed);
+        failpoint::reach(Failpoint::Replayed);
         Ok(is_queued)
     }
 
@@ -208,7 +208,7 @@ impl Queue {
             call.key(mark);
         }
         let is_dropped = call.invoke_async(&mut self.connection()).await?;
-        crash::point(Point::LetterDropped);
+        failpoint::reach(Failpoint::LetterDropped);
         Ok(is_dropped)
     }
 

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Partition, Queue, confirms::BEHIND_AFTER_RETRY};
 use crate::{
     backoff::Backoff,
-    crash::{self, Point},
+    failpoint::{self, Failpoint},
     outage,
     redis::Script,
 };
@@ -30,7 +30,7 @@ impl Queue {
         ));
         let mut moved = 0;
         loop {
-            crash::point(Point::DueBefore);
+            failpoint::reach(Failpoint::DueBefore);
             let slice: usize = script
                 .key(self.keys.retry(partition))
                 .key(self.keys.notify(partition))
@@ -42,7 +42,7 @@ impl Queue {
                 .invoke_async(&mut self.connection())
                 .await?;
             if slice > 0 {
-                crash::point(Point::DueAfter);
+                failpoint::reach(Failpoint::DueAfter);
             }
             moved += slice;
             if slice < SLICE {

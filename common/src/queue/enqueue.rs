@@ -6,7 +6,7 @@ use redis::Cmd;
 
 use super::{Cause, Event, Queue, confirms::CONFIRMED};
 use crate::{
-    crash::{self, Point},
+    failpoint::{self, Failpoint},
     order::{OutTradeNo, PAID_TTL},
     redis::WriteError,
 };
@@ -30,7 +30,7 @@ impl Queue {
         out_trade_no: &OutTradeNo,
         form: String,
     ) -> Result<(), WriteError> {
-        crash::point(Point::EnqueueBefore);
+        failpoint::reach(Failpoint::EnqueueBefore);
         let event = Event::new(Cause::Notify { form });
         let fields = event.fields();
         let length = fields.iter().map(|(_, value)| value.len()).sum::<usize>() + BESIDE_FORM;
@@ -40,7 +40,7 @@ impl Queue {
         add.arg("XADD").arg(stream).arg("*").arg(&fields[..]);
         let live = Cmd::expire(order, PAID_TTL.as_secs().cast_signed());
         self.redis.write(vec![live, add]).await?;
-        crash::point(Point::EnqueueAfter);
+        failpoint::reach(Failpoint::EnqueueAfter);
         Ok(())
     }
 

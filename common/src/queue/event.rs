@@ -16,9 +16,9 @@ pub(super) const CONFIRM: &str = "confirm";
 pub(super) const ASKER: &str = "asker";
 const TURN: &str = "turn";
 const EXPIRY: &str = "expiry";
-const LOOKS: &str = "looks";
-const REFUSALS: &str = "refusals";
-const TOLD: &str = "told";
+const ORDER_LOOKUPS: &str = "order_lookups";
+const CHECK_REFUSALS: &str = "check_refusals";
+const PAID_CHECKS: &str = "paid_checks";
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,11 +67,11 @@ pub struct Event {
     /// When the api received it, in ms since 1970.
     pub received_at: i64,
     /// How often its order was looked for in vain.
-    pub looks: u32,
+    pub order_lookups: u32,
     /// How often PayJS refused to say whether it was paid.
-    pub refusals: u32,
+    pub check_refusals: u32,
     /// How often PayJS said that it was paid, and the promotion did not come to its end.
-    pub told: u32,
+    pub paid_checks: u32,
 }
 
 /// Why an entry of the stream is no event.
@@ -89,9 +89,9 @@ impl Event {
             cause,
             attempt: 0,
             received_at: jiff::Timestamp::now().as_millisecond(),
-            looks: 0,
-            refusals: 0,
-            told: 0,
+            order_lookups: 0,
+            check_refusals: 0,
+            paid_checks: 0,
         }
     }
 
@@ -157,9 +157,9 @@ impl Event {
         fields.push(("attempt", self.attempt.to_string().into()));
         fields.push(("received_at", self.received_at.to_string().into()));
         let counts = [
-            (LOOKS, self.looks),
-            (REFUSALS, self.refusals),
-            (TOLD, self.told),
+            (ORDER_LOOKUPS, self.order_lookups),
+            (CHECK_REFUSALS, self.check_refusals),
+            (PAID_CHECKS, self.paid_checks),
         ];
         let counted = counts.into_iter().filter(|(_, count)| *count > 0);
         fields.extend(counted.map(|(name, count)| (name, count.to_string().into())));
@@ -193,9 +193,9 @@ impl Event {
             cause,
             attempt: number(fields, "attempt")?,
             received_at: number(fields, "received_at")?,
-            looks: count(fields, LOOKS)?,
-            refusals: count(fields, REFUSALS)?,
-            told: count(fields, TOLD)?,
+            order_lookups: count(fields, ORDER_LOOKUPS)?,
+            check_refusals: count(fields, CHECK_REFUSALS)?,
+            paid_checks: count(fields, PAID_CHECKS)?,
         })
     }
 }
@@ -258,8 +258,8 @@ mod tests {
             let mut event = Event::new(cause);
             assert_eq!(Event::from_fields(&event.owned_fields()).unwrap(), event);
             event.attempt = 7;
-            event.looks = 3;
-            event.refusals = 2;
+            event.order_lookups = 3;
+            event.check_refusals = 2;
             assert_eq!(Event::from_fields(&event.owned_fields()).unwrap(), event);
         }
     }

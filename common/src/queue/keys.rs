@@ -176,19 +176,19 @@ impl Keys {
         format!("{}seen:untrusted_proxy", self.prefix)
     }
 
-    /// Scans that are counted and not yet folded. What belongs to scans is in one slot: that of the first partition.
+    /// Scans that are counted and not yet aggregated. What belongs to scans is in one slot: that of the first partition.
     pub fn scans(&self) -> String {
         self.of(Partition(0), "scans")
     }
 
-    /// The scans that are being folded.
-    pub fn scans_folding(&self) -> String {
-        self.of(Partition(0), "scans:folding")
+    /// The scans that are being aggregated.
+    pub fn scans_aggregating(&self) -> String {
+        self.of(Partition(0), "scans:aggregating")
     }
 
-    /// The number of the last fold that began.
-    pub fn scans_fold(&self) -> String {
-        self.of(Partition(0), "scans:fold")
+    /// The number of the last aggregation that began.
+    pub fn scans_aggregation(&self) -> String {
+        self.of(Partition(0), "scans:aggregation")
     }
 
     /// The last batch of scans that a process has added.

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{Cause, DeadReason, Delivery, Event, GROUP, Outcome, Partition, Queue, event::Fields};
 use crate::{
     backoff::Backoff,
-    crash::{self, Point},
+    failpoint::{self, Failpoint},
     order::OutTradeNo,
     outage,
     redis::{Script, WriteError},
@@ -58,9 +58,9 @@ impl Settler {
 
     /// Carries out an outcome, trying again until Redis took it.
     pub async fn settle(&self, delivery: &Delivery, outcome: Outcome) {
-        crash::point(Point::SettleBefore);
+        failpoint::reach(Failpoint::SettleBefore);
         self.carry_out(delivery, outcome).await;
-        crash::point(Point::SettleAfter);
+        failpoint::reach(Failpoint::SettleAfter);
     }
 
     async fn carry_out(&self, delivery: &Delivery, outcome: Outcome) {

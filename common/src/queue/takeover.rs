@@ -20,7 +20,7 @@ use super::{
     or_empty,
 };
 use crate::{
-    crash::{self, Point},
+    failpoint::{self, Failpoint},
     outage,
     redis::Script,
 };
@@ -31,7 +31,7 @@ const LOST_AFTER: Duration = Duration::from_secs(5);
 /// An event that was delivered this often to workers that died becomes a dead letter.
 const MOST_DELIVERIES: usize = 3;
 /// How long new events wait for those that are handed on alone, before they have a turn again.
-pub(super) const EXAMINE_FOR: Duration = Duration::from_secs(5);
+pub(super) const DELIVER_ALONE_FOR: Duration = Duration::from_secs(5);
 const SLICE: usize = 100;
 /// How many of its own pending entries a consumer compares with what it works on at a time.
 const OWN_SLICE: usize = 1000;
@@ -139,21 +139,21 @@ impl Consumer {
             "taking over the events of a dead worker"
         );
         let is_full = pending.len() == SLICE;
-        let (mut innocents, mut suspects) = (Vec::new(), Vec::new());
+        let (mut claimable, mut quarantined) = (Vec::new(), Vec::new());
         for one in pending {
             if one.times_delivered >= MOST_DELIVERIES && dead != RELEASED {
                 claims += self.take_poison(partition, dead, &one).await?;
             } else if one.times_delivered + 1 >= MOST_DELIVERIES {
-                suspects.push(one);
+                quarantined.push(one);
             } else {
-                innocents.push(one);
+                claimable.push(one);
             }
         }
-        if !innocents.is_empty() {
+        if !claimable.is_empty() {
             let _shared = self.handing_on.read().await;
-            claims += self.take(partition, dead, &innocents).await?;
+            claims += self.take(partition, dead, &claimable).await?;
         }
-        claims += self.examine(partition, dead, suspects).await?;
+        claims += self.deliver_alone(partition, dead, quarantined).await?;
         // Without a claim another worker has them.
         Ok(!is_full || claims == 0)
     }
@@ -166,7 +166,7 @@ impl Consumer {
         pending: &[StreamPendingId],
     ) -> RedisResult<usize> {
         let claimed = self.claim(partition, dead, pending, None).await?;
-        crash::point(Point::TakeoverClaimed);
+        failpoint::reach(Failpoint::TakeoverClaimed);
         for entry in &claimed.ids {
             self.deliver(partition, entry).await?;
         }
@@ -182,7 +182,7 @@ impl Consumer {
     ) -> RedisResult<usize> {
         let one = std::slice::from_ref(pending);
         let claimed = self.claim(partition, dead, one, None).await?;
-        crash::point(Point::TakeoverClaimed);
+        failpoint::reach(Failpoint::TakeoverClaimed);
         for entry in &claimed.ids {
             let error = format!(
                 "{} workers died while they held it",
@@ -194,38 +194,38 @@ impl Consumer {
             self.queue
                 .bury(partition, &entry.id, reason, &error, event.as_ref(), fields)
                 .await?;
-            crash::point(Point::TakeoverBuried);
+            failpoint::reach(Failpoint::TakeoverBuried);
         }
         Ok(claimed.ids.len())
     }
 
     /// Hands on events of which the next death would make poison, each when this process works on nothing else:
     /// whatever it dies of then was that one, and none is buried for having been beside it.
-    async fn examine(
+    async fn deliver_alone(
         &self,
         partition: Partition,
         dead: &str,
-        suspects: Vec<StreamPendingId>,
+        quarantined: Vec<StreamPendingId>,
     ) -> RedisResult<usize> {
-        if suspects.is_empty() {
+        if quarantined.is_empty() {
             return Ok(0);
         }
-        let until = Instant::now() + EXAMINE_FOR;
-        let examined = async {
+        let until = Instant::now() + DELIVER_ALONE_FOR;
+        let delivered = async {
             let _alone = self.handing_on.write().await;
             let mut claims = 0;
-            for one in suspects {
-                self.held.emptied().await;
+            for one in quarantined {
+                self.in_flight.emptied().await;
                 if Instant::now() > until {
                     break;
                 }
                 claims += self.take(partition, dead, &[one]).await?;
             }
-            self.held.emptied().await;
+            self.in_flight.emptied().await;
             Ok(claims)
         };
-        let examined = self.stop.run_until_cancelled(examined).await;
-        examined.unwrap_or(Ok(0))
+        let delivered = self.stop.run_until_cancelled(delivered).await;
+        delivered.unwrap_or(Ok(0))
     }
 
     /// Entries that Redis sent to this process but that never arrived, because a connection broke on the way.
@@ -244,7 +244,7 @@ impl Consumer {
             memory.unknown.retain(|_, since| is_recent(since));
         }
         for one in own {
-            if self.held.contains(partition, &one.id) {
+            if self.in_flight.contains(partition, &one.id) {
                 memory.unknown.remove(&one.id);
                 continue;
             }
@@ -308,7 +308,7 @@ impl Consumer {
                 }
                 for (deliveries, ids) in by_deliveries {
                     self.queue.give_back(partition, &ids, deliveries).await?;
-                    crash::point(Point::ReleaseGivenBack);
+                    failpoint::reach(Failpoint::ReleaseGivenBack);
                 }
             }
             let heartbeats = self.queue.keys.heartbeats(partition);
@@ -317,7 +317,7 @@ impl Consumer {
                 .connection()
                 .hdel(heartbeats, &*self.name)
                 .await?;
-            crash::point(Point::ReleaseUnsigned);
+            failpoint::reach(Failpoint::ReleaseUnsigned);
             or_empty(self.queue.remove_consumer(partition, &self.name, "").await)?;
         }
         Ok(())

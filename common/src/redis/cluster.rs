@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use redis::{Client, ConnectionInfo, ErrorKind, RedisResult, Value, from_redis_value_ref};
 
-use super::{
-    link::connect,
-    places::{at, host_of},
-};
+use super::connection::connect;
+use crate::config::{at, host_of};
 
 /// How long a node may take to say what it knows.
 const PATIENCE: Duration = Duration::from_millis(500);

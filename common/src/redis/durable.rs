@@ -4,9 +4,9 @@ use redis::{Cmd, RedisError, Value};
 
 use super::{
     Redis,
+    failover::{is_failure_of_master, is_worth_repeating},
     masters::master_of,
-    outdated::{is_failure_of_master, is_worth_repeating},
-    renewable::Made,
+    refreshable::Versioned,
     slot,
 };
 
@@ -41,7 +41,7 @@ impl Redis {
     }
 
     async fn write_once(&self, commands: Vec<Cmd>) -> Result<Vec<Value>, WriteError> {
-        let Made {
+        let Versioned {
             version,
             value: map,
         } = self.masters.map().await?;

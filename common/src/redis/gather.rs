@@ -9,8 +9,8 @@ use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult, Value};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::{
+    connection::{Connection, Request},
     durable::WriteError,
-    link::{Link, Request},
 };
 use crate::batch::fill;
 
@@ -27,7 +27,7 @@ const REPLICA_TIMEOUT: Duration = Duration::from_millis(1500);
 /// Carries out the writes to one server, those of the same moment together: a round trip costs Redis and us far
 /// more than a command does.
 pub(super) struct Gather {
-    links: [Arc<Link>; LANES],
+    links: [Arc<Connection>; LANES],
     queue: OnceLock<mpsc::Sender<Write>>,
 }
 
@@ -40,7 +40,7 @@ struct Write {
 }
 
 impl Gather {
-    pub(super) fn new(link: impl Fn() -> Link) -> Self {
+    pub(super) fn new(link: impl Fn() -> Connection) -> Self {
         Self {
             links: std::array::from_fn(|_| Arc::new(link())),
             queue: OnceLock::new(),
@@ -77,14 +77,14 @@ impl Gather {
     }
 }
 
-async fn run(link: Arc<Link>, queue: Arc<Mutex<mpsc::Receiver<Write>>>) {
+async fn run(link: Arc<Connection>, queue: Arc<Mutex<mpsc::Receiver<Write>>>) {
     let mut writes = Vec::with_capacity(LARGEST);
     while fill(&mut writes, &mut *queue.lock().await, LARGEST).await {
         carry_out(&link, &mut writes).await;
     }
 }
 
-async fn carry_out(link: &Link, writes: &mut Vec<Write>) {
+async fn carry_out(link: &Connection, writes: &mut Vec<Write>) {
     let mut pipeline = Pipeline::new();
     let mut waiting = Vec::with_capacity(writes.len());
     let mut most = 0;

@@ -5,18 +5,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use redis::{ConnectionInfo, ErrorKind, RedisResult};
 
 use super::{
-    cluster,
+    RedisUrl, cluster,
     node::Node,
-    places::Places,
-    renewable::{Made, Renewable},
+    refreshable::{Refreshable, Versioned},
     sentinel,
     slot::SLOTS,
 };
 
 /// The masters, as they are known.
 pub(super) struct Masters {
-    places: Places,
-    map: Renewable<Map>,
+    url: RedisUrl,
+    map: Refreshable<Map>,
     /// Kept while the map is made anew, so that connections to masters that stay do too.
     nodes: Mutex<Vec<Arc<Node>>>,
 }
@@ -25,16 +24,16 @@ pub(super) struct Masters {
 pub(super) type Map = Arc<[(u16, Arc<Node>)]>;
 
 impl Masters {
-    pub(super) fn new(places: Places) -> Self {
+    pub(super) fn new(url: RedisUrl) -> Self {
         Self {
-            places,
-            map: Renewable::default(),
+            url,
+            map: Refreshable::default(),
             nodes: Mutex::default(),
         }
     }
 
     /// The masters, found if they are not known.
-    pub(super) async fn map(&self) -> RedisResult<Made<Map>> {
+    pub(super) async fn map(&self) -> RedisResult<Versioned<Map>> {
         self.map.get(async || self.find().await).await
     }
 
@@ -47,27 +46,27 @@ impl Masters {
 
     /// Whether a failover can make another server the master.
     pub(super) fn may_move(&self) -> bool {
-        !matches!(self.places, Places::Single(_))
+        !matches!(self.url, RedisUrl::Single(_))
     }
 
     pub(super) fn are_many(&self) -> bool {
-        self.places.is_cluster()
+        self.url.is_cluster()
     }
 
     /// The number of the database in each server.
     pub(super) fn database(&self) -> i64 {
-        self.places.database()
+        self.url.database()
     }
 
     async fn find(&self) -> RedisResult<Map> {
-        let found = match &self.places {
-            Places::Single(server) => vec![(SLOTS - 1, server.clone())],
-            Places::Sentinel {
+        let found = match &self.url {
+            RedisUrl::Single(server) => vec![(SLOTS - 1, server.clone())],
+            RedisUrl::Sentinel {
                 sentinels,
                 name,
                 pattern,
             } => vec![(SLOTS - 1, sentinel::master(sentinels, name, pattern).await?)],
-            Places::Cluster { seeds, pattern } => {
+            RedisUrl::Cluster { seeds, pattern } => {
                 let known = self
                     .known()
                     .iter()

@@ -6,7 +6,7 @@ use futures::future::try_join_all;
 use metrics::gauge;
 use redis::{InfoDict, RedisError, RedisResult};
 
-use super::{Redis, link::Request, masters::all};
+use super::{Redis, connection::Request, masters::all};
 
 /// The memory of a master.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]

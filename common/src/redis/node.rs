@@ -8,9 +8,9 @@ use std::{
 use redis::{Client, Cmd, ConnectionInfo, RedisResult, Value, aio::MultiplexedConnection};
 
 use super::{
+    connection::{self, Connection, Request},
     durable::WriteError,
     gather::Gather,
-    link::{self, Link, Request},
 };
 
 /// More than one, so that a large answer does not hold up the others.
@@ -19,7 +19,7 @@ const CONNECTIONS: usize = 2;
 /// A server, with connections that are opened when they are needed and again when they broke.
 pub(super) struct Node {
     client: Client,
-    shared: [Link; CONNECTIONS],
+    shared: [Connection; CONNECTIONS],
     turn: AtomicUsize,
     gather: Gather,
 }
@@ -27,7 +27,7 @@ pub(super) struct Node {
 impl Node {
     pub(super) fn new(server: ConnectionInfo) -> RedisResult<Self> {
         let client = Client::open(server)?;
-        let link = || Link::new(client.clone());
+        let link = || Connection::new(client.clone());
         Ok(Self {
             shared: std::array::from_fn(|_| link()),
             turn: AtomicUsize::default(),
@@ -57,6 +57,6 @@ impl Node {
 
     /// A connection of its own whose answers may take `longest`.
     pub(super) async fn connect(&self, longest: Duration) -> RedisResult<MultiplexedConnection> {
-        link::open(&self.client, longest).await
+        connection::open(&self.client, longest).await
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use futures::future::join_all;
 use redis::{ConnectionInfo, InfoDict, RedisResult, aio::MultiplexedConnection};
 
-use super::{Redis, is_forbidden, masters::all, node::Node, places::at};
-use crate::{backoff::Backoff, outage};
+use super::{Redis, is_forbidden, masters::all, node::Node};
+use crate::{backoff::Backoff, config::at, outage};
 
 /// What that means to an operator.
 pub const FORBIDDEN: &str = "Redis refuses INFO to this user: nobody checks how it keeps data, and new orders are taken whatever \

@@ -5,7 +5,8 @@ use std::{collections::HashMap, time::Duration};
 use futures::future::join_all;
 use redis::{Client, ConnectionInfo, ErrorKind, RedisResult, Value};
 
-use super::{is_forbidden, link::connect, places::at};
+use super::{connection::connect, is_forbidden};
+use crate::config::at;
 
 /// How long a sentinel, or a server that is to say what it is, may take.
 const PATIENCE: Duration = Duration::from_millis(500);

@@ -6,10 +6,10 @@ use futures::future::join_all;
 use redis::{Cmd, ErrorKind, Pipeline, RedisFuture, RedisResult, Value, aio::ConnectionLike};
 
 use super::{
-    link::Request,
+    connection::Request,
+    failover::{is_failover, is_worth_repeating, says_elsewhere},
     masters::{Masters, all, master_of},
-    outdated::{is_outdated, is_worth_repeating, says_elsewhere},
-    renewable::Made,
+    refreshable::Versioned,
     slot,
 };
 
@@ -37,7 +37,7 @@ impl Shared {
     }
 
     async fn send_once(&self, request: Request<'_>) -> RedisResult<Vec<Value>> {
-        let Made {
+        let Versioned {
             version,
             value: map,
         } = self.masters.map().await?;
@@ -54,7 +54,7 @@ impl Shared {
             let sent = nodes.iter().map(|node| node.send(request));
             any(join_all(sent).await)
         };
-        if is_outdated(&sent) {
+        if is_failover(&sent) {
             self.masters.forget(version).await;
         }
         sent

@@ -13,7 +13,7 @@ use crate::{
     store::{KeptScans, Store, StoreError},
 };
 
-/// How often to look again when a fold began meanwhile.
+/// How often to look again when an aggregation began meanwhile.
 const LOOKS: u32 = 3;
 
 /// The scans of one code on one day.
@@ -38,12 +38,12 @@ pub enum StatsError {
 
 /// What of a code's scans is not in MongoDB, or may not be.
 struct Underway {
-    /// The last fold that began.
+    /// The last aggregation that began.
     last: i64,
-    /// The fold that is under way, and what it folds.
-    fold: i64,
-    folding: Vec<(Kind, u64)>,
-    /// What no fold has begun to fold.
+    /// The aggregation that is under way, and what it aggregates.
+    aggregation: i64,
+    aggregating: Vec<(Kind, u64)>,
+    /// What no aggregation has begun to aggregate.
     counted: Vec<(Kind, u64)>,
 }
 
@@ -65,8 +65,8 @@ impl Scans {
             looks += 1;
             let underway = self.underway(code, &days).await?;
             let kept = store.scans(code, days[days.len() - 1], days[0]).await?;
-            // A fold that began after the first look has folded some of what that saw.
-            let last = |kept: &KeptScans| kept.last_fold(&self.source);
+            // An aggregation that began after the first look has aggregated some of what that saw.
+            let last = |kept: &KeptScans| kept.last_aggregation(&self.source);
             let is_consistent = kept.iter().all(|kept| last(kept) <= underway.last);
             if is_consistent || looks == LOOKS {
                 return Ok(sum(&self.source, kept, underway));
@@ -87,10 +87,10 @@ impl Scans {
             })
             .collect();
         let fields: Vec<String> = kinds.iter().map(Kind::to_string).collect();
-        let (last, fold, folding, counted): (Option<i64>, Option<i64>, Counts, Counts) =
+        let (last, aggregation, aggregating, counted): (Option<i64>, Option<i64>, Counts, Counts) =
             Script::new(include_str!("lua/underway.lua"))
-                .key(self.keys.scans_fold())
-                .key(self.keys.scans_folding())
+                .key(self.keys.scans_aggregation())
+                .key(self.keys.scans_aggregating())
                 .key(self.keys.scans())
                 .arg(fields)
                 .invoke_async(&mut self.redis.shared())
@@ -103,8 +103,8 @@ impl Scans {
         };
         Ok(Underway {
             last: last.unwrap_or(0),
-            fold: fold.unwrap_or(0),
-            folding: present(folding),
+            aggregation: aggregation.unwrap_or(0),
+            aggregating: present(aggregating),
             counted: present(counted),
         })
     }
@@ -112,15 +112,16 @@ impl Scans {
 
 fn sum(source: &str, kept: Vec<KeptScans>, underway: Underway) -> Vec<DayScans> {
     let mut days: BTreeMap<Date, BTreeMap<String, u64>> = BTreeMap::new();
-    let mut folded: BTreeMap<Date, i64> = BTreeMap::new();
+    let mut aggregated: BTreeMap<Date, i64> = BTreeMap::new();
     for kept in kept {
-        folded.insert(kept.day, kept.last_fold(source));
+        aggregated.insert(kept.day, kept.last_aggregation(source));
         days.insert(kept.day, kept.platforms);
     }
-    let is_not_kept =
-        |(kind, _): &(Kind, u64)| folded.get(&kind.day).copied().unwrap_or(0) < underway.fold;
-    let folding = underway.folding.into_iter().filter(is_not_kept);
-    for (kind, count) in folding.chain(underway.counted) {
+    let is_not_kept = |(kind, _): &(Kind, u64)| {
+        aggregated.get(&kind.day).copied().unwrap_or(0) < underway.aggregation
+    };
+    let aggregating = underway.aggregating.into_iter().filter(is_not_kept);
+    for (kind, count) in aggregating.chain(underway.counted) {
         let platform = Kind::platform_name(kind.platform).to_owned();
         *days
             .entry(kind.day)

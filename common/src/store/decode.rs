@@ -94,7 +94,7 @@ mod tests {
         };
         let documents = [doc! { "_id": 1 }, good, doc! { "_id": "x" }]
             .map(|document| serialize_to_raw_document_buf(&document).unwrap());
-        let decoded: Vec<Mapping> = decode_all("orders", &documents);
+        let decoded: Vec<Mapping> = decode_all("mappings", &documents);
         assert_eq!(decoded.len(), 1);
     }
 }

@@ -9,7 +9,7 @@ use mongodb::bson::{Document, RawDocumentBuf, doc, oid::ObjectId};
 use serde::{Deserialize, Serialize};
 
 use super::{DUPLICATE_KEY, Result, Store, StoreError, decode::decode_all, read};
-use crate::crash::{self, Point};
+use crate::failpoint::{self, Failpoint};
 
 /// Documents that one command changes.
 const CHUNK: usize = 100;
@@ -38,14 +38,14 @@ pub struct KeptScans {
     pub day: Date,
     /// How many by platform.
     pub platforms: BTreeMap<String, u64>,
-    /// The last fold from each source that added to them.
-    folds: BTreeMap<String, i64>,
+    /// The last aggregation from each source that added to them.
+    aggregations: BTreeMap<String, i64>,
 }
 
 impl KeptScans {
-    /// The last fold from a source that added to them; 0 for none.
-    pub fn last_fold(&self, source: &str) -> i64 {
-        self.folds.get(source).copied().unwrap_or(0)
+    /// The last aggregation from a source that added to them; 0 for none.
+    pub fn last_aggregation(&self, source: &str) -> i64 {
+        self.aggregations.get(source).copied().unwrap_or(0)
     }
 }
 
@@ -90,10 +90,15 @@ pub(crate) fn batches(counts: &mut Vec<ScanCount>) -> impl Iterator<Item = &[Sca
 }
 
 impl Store {
-    /// Adds a batch of the counts of a fold by one command. Folds from one source come one after another with growing
-    /// numbers, so a document whose last fold is this or a later one has them already.
-    pub async fn add_scans(&self, source: &str, fold: i64, counts: &[ScanCount]) -> Result<()> {
-        let last = format!("folds.{source}");
+    /// Adds a batch of the counts of an aggregation by one command. Aggregations from one source come one after another with growing
+    /// numbers, so a document whose last aggregation is this or a later one has them already.
+    pub async fn add_scans(
+        &self,
+        source: &str,
+        aggregation: i64,
+        counts: &[ScanCount],
+    ) -> Result<()> {
+        let last = format!("aggregations.{source}");
         let mut days: BTreeMap<(ObjectId, Date), Document> = BTreeMap::new();
         for count in counts {
             let scans = i64::try_from(count.scans).unwrap_or(i64::MAX);
@@ -105,11 +110,11 @@ impl Store {
             .into_iter()
             .map(|((code, day), platforms)| {
                 doc! {
-                    // Also without any fold.
-                    "q": { "_id": id(code, day), &last: { "$not": { "$gte": fold } } },
+                    // Also without any aggregation.
+                    "q": { "_id": id(code, day), &last: { "$not": { "$gte": aggregation } } },
                     "u": {
                         "$inc": platforms,
-                        "$set": { &last: fold },
+                        "$set": { &last: aggregation },
                         "$setOnInsert": { "code_id": code, "day": day.to_string() },
                     },
                     "upsert": true,
@@ -117,7 +122,7 @@ impl Store {
             })
             .collect();
         self.update_scans(&updates).await?;
-        crash::point(Point::FoldWritten);
+        failpoint::reach(Failpoint::AggregationWritten);
         Ok(())
     }
 
@@ -132,11 +137,11 @@ impl Store {
         let answer = self.database.run_command(command).await?;
         let failures = answer.get_array("writeErrors").map_or(&[][..], |all| all);
         let failures = failures.iter().filter_map(|failure| failure.as_document());
-        // A document that has this fold is not found, and cannot be inserted a second time.
+        // A document that has this aggregation is not found, and cannot be inserted a second time.
         let failures = failures.filter(|failure| code(failure) != Some(DUPLICATE_KEY));
         let (of_documents, others): (Vec<_>, Vec<_>) =
             failures.partition(|failure| code(failure).is_some_and(|code| UNFIT.contains(&code)));
-        // They would fail again, and keep all other scans from being folded.
+        // They would fail again, and keep all other scans from being aggregated.
         for failure in of_documents {
             tracing::error!(%failure, "scans of a code cannot be added to their document");
         }
@@ -151,7 +156,7 @@ impl Store {
         }
     }
 
-    /// The scans of a code from one day to another, both included, that are folded.
+    /// The scans of a code from one day to another, both included, that are aggregated.
     pub async fn scans(&self, code: ObjectId, from: Date, to: Date) -> Result<Vec<KeptScans>> {
         let days = doc! { "$gte": id(code, from), "$lte": id(code, to) };
         let scans = self.scans.clone_with_type::<RawDocumentBuf>();
@@ -181,7 +186,7 @@ mod tests {
         assert_eq!((count.platform.as_str(), count.scans), ("alipay", 3));
         assert_eq!(id(count.code, count.day), format!("{code}:2026-11-22"));
         for (field, value) in [
-            ("fold", "1"),
+            ("aggregation", "1"),
             ("", "1"),
             ("x:2026-11-22:jd", "1"),
             ("6b02ee7ff52aad4ee8ee84d8:2026-11-32:jd", "1"),

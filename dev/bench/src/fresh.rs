@@ -9,10 +9,10 @@ use anyhow::{Result, ensure};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use heyi_common::{
     config::Process,
-    scans::{Scans, Tally},
+    scans::{ScanCounter, Scans},
     store::Code,
 };
-use heyi_testkit::world::{Heyi, World};
+use heyi_testkit::world::{Service, World};
 use mongodb::{Collection, bson::oid::ObjectId};
 use redis::AsyncCommands as _;
 use tokio::{
@@ -57,21 +57,21 @@ pub(crate) async fn measure() -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// The same by a worker that was away while a million codes were scanned: it folds those scans meanwhile.
+/// The same by a worker that was away while a million codes were scanned: it aggregates those scans meanwhile.
 async fn after_long() -> Result<[Row; 2]> {
     let world = World::with_own_stores().await?;
     let _api = world.api().await?;
-    println!("fresh: a million scans wait to be folded");
+    println!("fresh: a million scans wait to be aggregated");
     scan(&world, SCANS).await?;
     let times = times(&world).await?;
     let waiting: u64 = world
         .queue()?
         .redis()
         .shared()
-        .hlen(world.queue()?.keys().scans_folding())
+        .hlen(world.queue()?.keys().scans_aggregating())
         .await?;
-    ensure!(waiting > 0, "all was folded before the end");
-    let what = "the same while a million scans are folded";
+    ensure!(waiting > 0, "all was aggregated before the end");
+    let what = "the same while a million scans are aggregated";
     let peak = Series::new(vec![times.peak_mib]);
     Ok([
         worst(format!("{what}: p99"), times.p99, times.bare_p99),
@@ -92,12 +92,12 @@ async fn scan(world: &World, codes: u32) -> Result<()> {
         world.queue()?.redis().clone(),
         world.queue()?.keys().clone(),
     );
-    let tally = Tally::new(scans);
+    let counter = ScanCounter::new(scans);
     for code in 1..=codes {
-        tally.count(ObjectId::new(), None);
+        counter.count(ObjectId::new(), None);
         // More than it keeps would be lost.
         if code.is_multiple_of(TALLY) || code == codes {
-            tally.flush().await?;
+            counter.flush().await?;
         }
     }
     Ok(())
@@ -151,7 +151,7 @@ impl Round {
 /// The way from a notify to the code, in a world that has an api.
 pub(crate) struct Way<'w> {
     world: &'w World,
-    worker: Heyi,
+    worker: Service,
     orders: Orders,
     bare: Collection<Code>,
     next: u32,

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use heyi_common::config::{Config, Process};
 use heyi_testkit::{
     servers::process::free_port,
-    world::{Heyi, World},
+    world::{Service, World},
 };
 use redis::{Cmd, streams::StreamRangeReply};
 
@@ -68,7 +68,7 @@ async fn queues() -> Result<Row> {
 
 /// An api, how much it has to answer from, and what it is measured against.
 struct Side<'w> {
-    api: Heyi,
+    api: Service,
     address: SocketAddr,
     config: Config,
     floor: &'w Floor,
@@ -169,7 +169,7 @@ async fn worlds() -> Result<[World; 2]> {
     ])
 }
 
-/// In worlds of their own, in turn: a worker that starts after millions of pages first folds their scans.
+/// In worlds of their own, in turn: a worker that starts after millions of pages first aggregations their scans.
 async fn soon() -> Result<Row> {
     let worlds = worlds().await?;
     let counts = [CODES, CODES * MORE];

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use heyi_common::config::Process;
 use heyi_testkit::{
     servers::process::tethered,
-    world::{Heyi, World},
+    world::{Service, World},
 };
 use tokio::{process::Child, time::sleep};
 
@@ -90,7 +90,13 @@ pub(crate) async fn measure() -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-async fn phase(world: &World, api: &Heyi, name: &str, plan: &Plan, first: u32) -> Result<Vec<Row>> {
+async fn phase(
+    world: &World,
+    api: &Service,
+    name: &str,
+    plan: &Plan,
+    first: u32,
+) -> Result<Vec<Row>> {
     let config = world.config(Process::Api)?;
     let logged = log_mib(world)?;
     let attack = start(plan)?;
@@ -112,7 +118,7 @@ async fn phase(world: &World, api: &Heyi, name: &str, plan: &Plan, first: u32) -
     Ok(rows)
 }
 
-async fn watch(api: &Heyi, most: &mut f64) -> Result<Infallible> {
+async fn watch(api: &Service, most: &mut f64) -> Result<Infallible> {
     loop {
         *most = most.max(memory::resident_mib(api)?);
         sleep(LOOK_EVERY).await;

@@ -15,7 +15,7 @@ use heyi_common::{
 };
 use heyi_testkit::{
     servers::Server,
-    world::{Heyi, World},
+    world::{Service, World},
 };
 
 use self::{floor::Floor, load::Requests};
@@ -124,7 +124,7 @@ struct Seen {
 async fn in_turn(
     world: &World,
     redis: &Redis,
-    api: &Heyi,
+    api: &Service,
     floor: &Floor,
     make: Make,
 ) -> Result<Seen> {

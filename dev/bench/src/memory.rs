@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::{Context as _, Result};
 use heyi_common::redis::Redis;
-use heyi_testkit::world::Heyi;
+use heyi_testkit::world::Service;
 
 use crate::server::Info;
 
@@ -13,17 +13,17 @@ pub(crate) const LIMIT_MIB: f64 = 80.0;
 const MIB: f64 = 1024.0 * 1024.0;
 
 /// What a process has in memory now.
-pub(crate) fn resident_mib(process: &Heyi) -> Result<f64> {
+pub(crate) fn resident_mib(process: &Service) -> Result<f64> {
     status_mib(process, "VmRSS:")
 }
 
 /// The most that it ever had.
-pub(crate) fn peak_mib(process: &Heyi) -> Result<f64> {
+pub(crate) fn peak_mib(process: &Service) -> Result<f64> {
     status_mib(process, "VmHWM:")
 }
 
 /// What `/proc` says about a process: `VmRSS:     12345 kB`.
-fn status_mib(process: &Heyi, field: &str) -> Result<f64> {
+fn status_mib(process: &Service, field: &str) -> Result<f64> {
     let id = process.id().context("the process has ended")?;
     let status = fs::read_to_string(format!("/proc/{id}/status"))?;
     let kib = status

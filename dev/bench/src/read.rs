@@ -8,7 +8,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Result;
 use heyi_common::config::{Config, Process};
-use heyi_testkit::world::{Heyi, World};
+use heyi_testkit::world::{Service, World};
 
 use self::{codes::Known, zipf::Zipf};
 use crate::{
@@ -132,7 +132,7 @@ pub(crate) async fn measure() -> Result<Vec<Row>> {
 
 async fn in_turn(
     config: &Config,
-    api: &Heyi,
+    api: &Service,
     floor: &Floor,
     load: Load,
     known: &[Known],

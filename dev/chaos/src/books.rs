@@ -67,7 +67,7 @@ impl Books {
         let queue = world.queue()?;
         let majority = ReadConcern::majority;
         let codes = database.collection("codes");
-        let mappings = database.collection("orders");
+        let mappings = database.collection("mappings");
         let mut cached = BTreeMap::new();
         for key in keys(&queue, "order").await? {
             let ttl: i64 = queue.redis().shared().ttl(&key).await?;

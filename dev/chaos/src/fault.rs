@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use heyi_testkit::link::Damage;
+use heyi_testkit::tcp_proxy::Damage;
 use serde::{Serialize, Serializer};
 
 /// One of the processes, or PayJS, which is not ours to break.

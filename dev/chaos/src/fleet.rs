@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, process::ExitStatus, time::Duration};
 use anyhow::{Context as _, Result, bail};
 use futures::future::try_join_all;
 use heyi_testkit::{
-    link::{Damage, Link},
     servers::{Server, process::free_port},
-    world::{Heyi, World},
+    tcp_proxy::{Damage, TcpProxy},
+    world::{Service, World},
 };
 use jiff::Timestamp;
 use tokio::{
@@ -32,9 +32,9 @@ pub struct Fleet {
     /// Sandbox and settings. Its own way to the stores and the api cannot be damaged.
     pub world: World,
     parts: BTreeMap<Node, Mutex<Part>>,
-    links: BTreeMap<Wire, Link>,
+    links: BTreeMap<Wire, TcpProxy>,
     /// Before the apis, as a load balancer: its ways are the wires from PayJS.
-    front: Link,
+    front: TcpProxy,
     front_wires: Vec<Wire>,
 }
 
@@ -43,7 +43,7 @@ pub enum Part {
     /// Redis or MongoDB.
     Store(Store),
     /// An api or a worker.
-    Heyi(Box<Heyi>),
+    Service(Box<Service>),
 }
 
 /// A process that can be broken.
@@ -51,7 +51,7 @@ pub enum Process<'a> {
     /// Of Redis or MongoDB.
     Server(&'a mut Server),
     /// An api or a worker.
-    Heyi(&'a mut Heyi),
+    Service(&'a mut Service),
 }
 
 /// A process of Heyi that ended by itself.
@@ -89,14 +89,14 @@ impl Fleet {
                 _ => None,
             };
             if let Some(port) = server {
-                links.insert(wire, Link::start(&[port]).await?);
+                links.insert(wire, TcpProxy::start(&[port]).await?);
             }
         }
         let mut parts = BTreeMap::new();
         for (node, port) in listening {
             let program = format!("heyi-{}", node.kind());
             let heyi = world.start_with(&program, port, &settings(node, &world, &links))?;
-            parts.insert(node, Mutex::new(Part::Heyi(Box::new(heyi))));
+            parts.insert(node, Mutex::new(Part::Service(Box::new(heyi))));
         }
         parts.insert(Node::Redis(1), Mutex::new(Part::Store(redis)));
         parts.insert(Node::Mongo, Mutex::new(Part::Store(mongo)));
@@ -114,7 +114,7 @@ impl Fleet {
     /// Waits until every process of Heyi says that it is ready.
     pub async fn ready(&self) -> Result<()> {
         for part in self.parts.values() {
-            if let Part::Heyi(heyi) = &mut *part.lock().await {
+            if let Part::Service(heyi) = &mut *part.lock().await {
                 heyi.answers("readyz").await?;
             }
         }
@@ -198,7 +198,7 @@ impl Part {
                 let servers = store.servers_mut().into_iter();
                 servers.map(Process::Server).collect()
             }
-            Part::Heyi(heyi) => vec![Process::Heyi(heyi)],
+            Part::Service(heyi) => vec![Process::Service(heyi)],
         }
     }
 
@@ -206,7 +206,7 @@ impl Part {
     pub async fn find(&self, node: Node) -> Result<usize> {
         match self {
             Part::Store(store) => store.find(node).await,
-            Part::Heyi(_) => Ok(0),
+            Part::Service(_) => Ok(0),
         }
     }
 
@@ -214,7 +214,7 @@ impl Part {
     pub fn servers(&self) -> &[Server] {
         match self {
             Part::Store(store) => store.servers(),
-            Part::Heyi(_) => &[],
+            Part::Service(_) => &[],
         }
     }
 
@@ -222,7 +222,7 @@ impl Part {
     pub async fn settled(&self) -> Result<()> {
         match self {
             Part::Store(store) => store.settled().await,
-            Part::Heyi(_) => Ok(()),
+            Part::Service(_) => Ok(()),
         }
     }
 
@@ -230,7 +230,7 @@ impl Part {
     pub async fn hand_over(&self, node: Node) -> Result<()> {
         match self {
             Part::Store(store) => store.hand_over(node).await,
-            Part::Heyi(_) => bail!("nobody takes over from {node}"),
+            Part::Service(_) => bail!("nobody takes over from {node}"),
         }
     }
 
@@ -246,7 +246,7 @@ impl Process<'_> {
     pub async fn kill(&mut self) -> Result<()> {
         match self {
             Process::Server(server) => server.kill().await,
-            Process::Heyi(heyi) => heyi.kill().await,
+            Process::Service(heyi) => heyi.kill().await,
         }
     }
 
@@ -254,7 +254,7 @@ impl Process<'_> {
     pub async fn end(&mut self) -> Result<()> {
         match self {
             Process::Server(server) => server.stop().await,
-            Process::Heyi(heyi) => heyi.end().await.map(drop),
+            Process::Service(heyi) => heyi.end().await.map(drop),
         }
     }
 
@@ -262,7 +262,7 @@ impl Process<'_> {
     pub async fn start(&mut self) -> Result<()> {
         match self {
             Process::Server(server) => server.restart().await,
-            Process::Heyi(heyi) => heyi.restart(),
+            Process::Service(heyi) => heyi.restart(),
         }
     }
 
@@ -270,7 +270,7 @@ impl Process<'_> {
     pub fn pause(&self) -> Result<()> {
         match self {
             Process::Server(server) => server.pause(),
-            Process::Heyi(heyi) => heyi.pause(),
+            Process::Service(heyi) => heyi.pause(),
         }
     }
 
@@ -278,14 +278,14 @@ impl Process<'_> {
     pub fn resume(&self) -> Result<()> {
         match self {
             Process::Server(server) => server.resume(),
-            Process::Heyi(heyi) => heyi.resume(),
+            Process::Service(heyi) => heyi.resume(),
         }
     }
 
     fn has_ended(&mut self) -> Result<Option<ExitStatus>> {
         match self {
             Process::Server(server) => server.has_ended(),
-            Process::Heyi(heyi) => heyi.has_ended(),
+            Process::Service(heyi) => heyi.has_ended(),
         }
     }
 }
@@ -296,7 +296,7 @@ fn heyi_ports(topology: Topology) -> Result<Vec<(Node, u16)>> {
     nodes.map(|node| Ok((node, free_port()?))).collect()
 }
 
-async fn front(topology: Topology, ports: &[(Node, u16)]) -> Result<(Link, Vec<Wire>)> {
+async fn front(topology: Topology, ports: &[(Node, u16)]) -> Result<(TcpProxy, Vec<Wire>)> {
     let (mut wires, mut servers) = (Vec::new(), Vec::new());
     for wire in topology.wires() {
         if let Some((_, port)) = ports.iter().find(|(node, _)| *node == wire.to) {
@@ -304,16 +304,16 @@ async fn front(topology: Topology, ports: &[(Node, u16)]) -> Result<(Link, Vec<W
             servers.push(*port);
         }
     }
-    Ok((Link::start(&servers).await?, wires))
+    Ok((TcpProxy::start(&servers).await?, wires))
 }
 
 /// Where this process finds the stores and PayJS: at the other end of its own links.
 fn settings(
     node: Node,
     world: &World,
-    links: &BTreeMap<Wire, Link>,
+    links: &BTreeMap<Wire, TcpProxy>,
 ) -> Vec<(&'static str, String)> {
-    let port = |to| links.get(&Wire::new(node, to)).map(Link::port);
+    let port = |to| links.get(&Wire::new(node, to)).map(TcpProxy::port);
     let mut settings = Vec::new();
     if let Some(port) = port(Node::Redis(1)) {
         settings.push(("HEYI_REDIS__URL", format!("redis://127.0.0.1:{port}/")));

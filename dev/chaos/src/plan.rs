@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use heyi_testkit::link::Damage;
+use heyi_testkit::tcp_proxy::Damage;
 use rand::{
     RngExt as _, SeedableRng as _,
     rngs::Xoshiro256PlusPlus,

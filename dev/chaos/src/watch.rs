@@ -30,7 +30,7 @@ pub async fn database(url: &str, name: &str) -> Result<mongodb::Database> {
 
 /// Notes in `orders` what happens, for as long as it is polled.
 pub async fn watch(sandbox: Sandbox, database: mongodb::Database, orders: Arc<Orders>) {
-    let mappings = database.collection::<Document>("orders");
+    let mappings = database.collection::<Document>("mappings");
     let mut seen = 0;
     loop {
         sleep(EVERY).await;

@@ -4,7 +4,7 @@
 //! our binaries. [`servers`] are Redis, mongod and their like as child processes, [`topology`] makes sets of them that fail over,
 //! and a [`link`] is a TCP connection that can be damaged.
 
-pub mod link;
 pub mod servers;
+pub mod tcp_proxy;
 pub mod topology;
 pub mod world;

@@ -17,8 +17,8 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use heyi_common::{
-    cache::Orders,
     config::{Config, Process},
+    pending_orders::PendingOrders,
     queue::Queue,
     redis::Redis,
     store::Store,
@@ -27,7 +27,7 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 pub use client::{Answer, Client, Person};
-pub use process::Heyi;
+pub use process::Service;
 pub use samples::{data, payloads};
 pub use signing::{now, params, signed, signed_at, signed_plainly};
 
@@ -187,9 +187,12 @@ impl World {
     }
 
     /// The order cache.
-    pub fn orders(&self) -> Result<Orders> {
+    pub fn orders(&self) -> Result<PendingOrders> {
         let queue = self.queue()?;
-        Ok(Orders::new(queue.redis().clone(), queue.keys().clone()))
+        Ok(PendingOrders::new(
+            queue.redis().clone(),
+            queue.keys().clone(),
+        ))
     }
 
     /// The database.
@@ -207,22 +210,22 @@ impl World {
     }
 
     /// Starts `heyi-api` and waits until it is ready.
-    pub async fn api(&self) -> Result<Heyi> {
+    pub async fn api(&self) -> Result<Service> {
         self.start_api()?.ready().await
     }
 
     /// Starts `heyi-api` without waiting for anything.
-    pub fn start_api(&self) -> Result<Heyi> {
+    pub fn start_api(&self) -> Result<Service> {
         self.start("heyi-api", &[], self.api_port)
     }
 
     /// Starts `heyi-worker` and waits until it is ready.
-    pub async fn worker(&self) -> Result<Heyi> {
+    pub async fn worker(&self) -> Result<Service> {
         self.start_worker()?.ready().await
     }
 
     /// Starts `heyi-worker` without waiting for anything.
-    pub fn start_worker(&self) -> Result<Heyi> {
+    pub fn start_worker(&self) -> Result<Service> {
         self.start("heyi-worker", &["run"], free_port()?)
     }
 
@@ -252,29 +255,29 @@ impl World {
         program: &str,
         port: u16,
         settings: &[(&str, String)],
-    ) -> Result<Heyi> {
+    ) -> Result<Service> {
         let own = settings
             .iter()
             .map(|(name, value)| ((*name).to_owned(), value.clone()));
         let settings = self.settings.clone().into_iter().chain(own).collect();
-        Heyi::start(program, &[], port, settings, self.dir.path(), None)
+        Service::start(program, &[], port, settings, self.dir.path(), None)
     }
 
     /// Starts `heyi-api` and `heyi-worker` with standard errors of the test's own, and waits until they are ready.
-    pub async fn both_into(&self, outputs: [Stdio; 2]) -> Result<[Heyi; 2]> {
+    pub async fn both_into(&self, outputs: [Stdio; 2]) -> Result<[Service; 2]> {
         let [of_api, of_worker] = outputs;
         let start = |program: &str, port, output| {
             let settings = self.settings.clone();
-            Heyi::start(program, &[], port, settings, self.dir.path(), Some(output))
+            Service::start(program, &[], port, settings, self.dir.path(), Some(output))
         };
         let api = start("heyi-api", self.api_port, of_api)?;
         let worker = start("heyi-worker", free_port()?, of_worker)?;
         Ok([api.ready().await?, worker.ready().await?])
     }
 
-    fn start(&self, program: &str, arguments: &[&str], port: u16) -> Result<Heyi> {
+    fn start(&self, program: &str, arguments: &[&str], port: u16) -> Result<Service> {
         let settings = self.settings.clone();
-        Heyi::start(program, arguments, port, settings, self.dir.path(), None)
+        Service::start(program, arguments, port, settings, self.dir.path(), None)
     }
 
     /// Ends the world. An event that still waits is an error; keys and database are dropped in any case, unless

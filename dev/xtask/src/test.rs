@@ -13,16 +13,16 @@ use crate::{chaos, checkout::Checkout, install};
 
 mod advisories;
 mod counted;
+mod fuzz_api;
 mod scratch;
 mod steps;
-mod strangers;
 
 /// What can be chosen about `test`.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Run only schemathesis, on what was built last.
     #[arg(long)]
-    strangers: bool,
+    fuzz_api: bool,
     /// Run only tests, with these arguments for `cargo nextest run`.
     #[arg(last = true)]
     arguments: Vec<String>,
@@ -32,10 +32,10 @@ pub(crate) struct Options {
 pub(crate) async fn run(checkout: &Checkout, options: &Options) -> Result<ExitCode> {
     let mut steps = Steps::default();
     let mut count = Count::default();
-    let outcome = if options.strangers {
+    let outcome = if options.fuzz_api {
         let schemathesis = install::schemathesis(checkout)?;
-        let checked = timed(Box::pin(strangers::check(checkout, schemathesis))).await;
-        steps.note("strangers", checked)
+        let checked = timed(Box::pin(fuzz_api::check(checkout, schemathesis))).await;
+        steps.note("fuzz-api", checked)
     } else if options.arguments.is_empty() {
         everything(checkout, &mut steps, &mut count).await
     } else {
@@ -84,15 +84,15 @@ async fn everything(checkout: &Checkout, steps: &mut Steps, count: &mut Count) -
     build(checkout, steps)?;
     let all = ["--workspace".to_owned()];
     // All three wait more than they compute.
-    let (tests, chaos, strangers) = tokio::join!(
+    let (tests, chaos, fuzz_api) = tokio::join!(
         timed(tests(checkout, &all, count)),
         timed(captured(chaos::short(checkout)?)),
-        timed(Box::pin(strangers::check(checkout, schemathesis))),
+        timed(Box::pin(fuzz_api::check(checkout, schemathesis))),
     );
     let outcomes = [
         steps.note("test", tests),
         steps.note("chaos", chaos),
-        steps.note("strangers", strangers),
+        steps.note("fuzz-api", fuzz_api),
     ];
     outcomes.into_iter().collect::<Result<()>>()?;
     // The runner of the tests knows none in comments.

@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail, ensure};
 use clap::{Args, Subcommand};
 use heyi_common::{
     config,
-    crash::{self, Point},
+    failpoint::{self, Failpoint},
     payjs::{PayJsError, Refund},
     queue::{
         PaymentRef,
@@ -229,7 +229,7 @@ async fn refund(context: &Context, letter: &Letter, out: &Out) -> anyhow::Result
             "payment {payjs_order_id} has become code {code}; it is not refunded. `dead drop` forgets the letter"
         );
     }
-    crash::point(Point::RefundClaimed);
+    failpoint::reach(Failpoint::RefundClaimed);
     let granted = match context.payjs.refund(&payjs_order_id).await {
         Err(error @ PayJsError::Refused(_)) => {
             let withdrawn = context
@@ -240,7 +240,7 @@ async fn refund(context: &Context, letter: &Letter, out: &Out) -> anyhow::Result
         }
         other => other?,
     };
-    crash::point(Point::RefundGranted);
+    failpoint::reach(Failpoint::RefundGranted);
     let record = RefundRecord {
         payjs_order_id: payjs_order_id.clone(),
         out_trade_no,
@@ -248,11 +248,11 @@ async fn refund(context: &Context, letter: &Letter, out: &Out) -> anyhow::Result
         refunded_at: DateTime::now(),
     };
     context.store.record_refund(&record).await?;
-    crash::point(Point::RefundRecorded);
+    failpoint::reach(Failpoint::RefundRecorded);
     if context.store.mapping(&record.out_trade_no).await?.is_none() {
         context.queue.mark_refunded(&record.out_trade_no).await?;
     }
-    crash::point(Point::RefundMarked);
+    failpoint::reach(Failpoint::RefundMarked);
     context.queue.drop_letter(letter).await?;
     let when = match granted {
         Refund::Now => "refunded",

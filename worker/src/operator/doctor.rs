@@ -5,7 +5,7 @@ mod public;
 mod redis;
 
 use heyi_common::{
-    config::{Config, Mistakes},
+    config::{Config, ConfigErrors},
     installation::InstallationError,
     outage, proxies,
 };
@@ -32,8 +32,8 @@ struct Finding {
 
 /// Looks at everything. False when something should be changed.
 pub(super) async fn run(
-    config: Result<Config, Mistakes>,
-    for_api: Option<Mistakes>,
+    config: Result<Config, ConfigErrors>,
+    for_api: Option<ConfigErrors>,
     out: &Out,
 ) -> anyhow::Result<bool> {
     let mut findings = Vec::new();
@@ -139,7 +139,7 @@ async fn installation(config: &Config, context: &Context) -> Finding {
 }
 
 /// The api's settings, where they are here too and not only in its own environment.
-fn for_the_api(config: &Config, mistakes: Option<Mistakes>) -> Finding {
+fn for_the_api(config: &Config, mistakes: Option<ConfigErrors>) -> Finding {
     match mistakes {
         None => good("settings", "complete for the api"),
         Some(mistakes) if config.http.public_url.is_some() => {
@@ -170,7 +170,7 @@ fn bad(check: &'static str, detail: impl Into<String>) -> Finding {
 
 fn text(findings: &[Finding]) -> String {
     let lines = findings.iter().map(|finding| {
-        let mark = if finding.ok { "ok  " } else { "MEND" };
+        let mark = if finding.ok { "ok  " } else { "FIX " };
         format!("{mark}  {:<18}{}\n", finding.check, finding.detail)
     });
     lines.collect()

@@ -3,12 +3,12 @@
 use anyhow::Result;
 use heyi_common::queue::{GROUP, Partition};
 
-use crate::support::Shop;
+use crate::support::TestApp;
 
 const THOUSAND: usize = 1000;
 
 /// Queues the notify of an order a thousand times.
-async fn a_thousand(shop: &Shop, partition: Partition, body: &str) -> Result<()> {
+async fn a_thousand(shop: &TestApp, partition: Partition, body: &str) -> Result<()> {
     let stream = shop.queue.keys().notify(partition);
     let mut pipeline = redis::pipe();
     for _ in 0..THOUSAND {
@@ -22,7 +22,7 @@ async fn a_thousand(shop: &Shop, partition: Partition, body: &str) -> Result<()>
 
 #[tokio::test]
 async fn all_that_a_dead_worker_held_is_taken_over_slice_after_slice() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let order = shop.order("小店").await?;
     let partition = shop.queue.keys().partition(&order.out_trade_no);
     let body = shop.notify(&order, 1);
@@ -45,7 +45,7 @@ async fn all_that_a_dead_worker_held_is_taken_over_slice_after_slice() -> Result
 
 #[tokio::test]
 async fn twenty_thousand_events_that_wait_before_the_worker_starts_drain() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let order = shop.order("小店").await?;
     let partition = shop.queue.keys().partition(&order.out_trade_no);
     let body = shop.notify(&order, 1);

@@ -13,14 +13,14 @@ use anyhow::{Context as _, Result, bail, ensure};
 use futures::TryStreamExt as _;
 use heyi_testkit::{
     servers::{Server, process::find},
-    world::{Heyi, World, eventually},
+    world::{Service, World, eventually},
 };
 use mongodb::{
     Client,
     bson::{RawDocumentBuf, doc},
 };
 
-use crate::support::Shop;
+use crate::support::TestApp;
 
 const DOCS: &str = include_str!("../../../docs/operations.md");
 /// Where Redis keeps its data in the documents.
@@ -42,13 +42,13 @@ fn blocks() -> Vec<Vec<&'static str>> {
 
 /// A machine with all that the commands name.
 struct Machine {
-    shop: Shop,
+    shop: TestApp,
     redis: Server,
     redis_dir: PathBuf,
     mongo: Server,
     dir: PathBuf,
-    worker: Option<Heyi>,
-    api: Option<Heyi>,
+    worker: Option<Service>,
+    api: Option<Service>,
 }
 
 impl Machine {
@@ -61,7 +61,7 @@ impl Machine {
         Ok(Self {
             worker: Some(world.worker().await?),
             api: Some(world.api().await?),
-            shop: Shop::open(world).await?,
+            shop: TestApp::open(world).await?,
             redis,
             redis_dir,
             mongo,
@@ -173,7 +173,7 @@ impl Machine {
     }
 }
 
-async fn end(process: Option<Heyi>) -> Result<()> {
+async fn end(process: Option<Service>) -> Result<()> {
     if let Some(process) = process {
         ensure!(
             process.stop().await?.success(),

@@ -10,14 +10,14 @@ use heyi_testkit::world::{Answer, Client, Person, World, eventually, params};
 
 use crate::{
     operator::{json, text},
-    support::Shop,
+    support::TestApp,
 };
 
 /// An api, a worker's stores and a cheat with two codes.
 struct Case {
-    shop: Shop,
+    shop: TestApp,
     client: Client,
-    api: heyi_testkit::world::Heyi,
+    api: heyi_testkit::world::Service,
     cheat: Person,
     codes: [Code; 2],
 }
@@ -25,7 +25,7 @@ struct Case {
 impl Case {
     async fn new(world: World) -> Result<Self> {
         let (client, api) = (world.client()?, world.api().await?);
-        let shop = Shop::open(world).await?;
+        let shop = TestApp::open(world).await?;
         let cheat = client.login("cheat").await?;
         let openid: OpenId = cheat.openid.parse()?;
         let codes = [
@@ -66,7 +66,7 @@ impl Case {
 }
 
 /// A code of this person, as a promotion writes it.
-async fn code(shop: &Shop, openid: &OpenId, payment: u32) -> Result<Code> {
+async fn code(shop: &TestApp, openid: &OpenId, payment: u32) -> Result<Code> {
     let order = Order {
         openid: openid.clone(),
         params: Params::new(),
@@ -203,7 +203,7 @@ async fn new_orders_do_not_need_mongodb_to_be_refused() -> Result<()> {
 
 #[tokio::test]
 async fn a_command_without_a_code_or_a_person_is_refused() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     for arguments in [
         &["code", "disable"][..],
         &[

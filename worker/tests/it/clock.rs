@@ -5,15 +5,15 @@ use heyi_common::queue::Confirming;
 use heyi_sandbox::Knobs;
 use heyi_testkit::world::World;
 
-use crate::{confirm::paid_in_silence, support::Shop};
+use crate::{confirm::paid_in_silence, support::TestApp};
 
 const AN_HOUR: i64 = 3600;
 
-async fn shop() -> Result<Shop> {
-    Shop::open(World::with_redis_clock().await?).await
+async fn shop() -> Result<TestApp> {
+    TestApp::open(World::with_redis_clock().await?).await
 }
 
-fn set_back(shop: &Shop) -> Result<()> {
+fn set_back(shop: &TestApp) -> Result<()> {
     let redis = shop.world.redis.as_ref().unwrap();
     redis.clock().unwrap().set(-AN_HOUR)
 }
@@ -22,9 +22,9 @@ fn set_back(shop: &Shop) -> Result<()> {
 async fn events_of_a_dead_worker_are_taken_over() -> Result<()> {
     let mut shop = shop().await?;
     let order = shop.paid_orders(1).await?.remove(0);
-    shop.world.set("HEYI_CRASH_AT", "handle.before");
+    shop.world.set("HEYI_FAILPOINT", "handle.before");
     assert!(!shop.world.start_worker()?.exited().await?.success());
-    shop.world.set("HEYI_CRASH_AT", "");
+    shop.world.set("HEYI_FAILPOINT", "");
     set_back(&shop)?;
     let _worker = shop.world.worker().await?;
     shop.quiet().await?;
@@ -87,12 +87,12 @@ async fn a_fold_whose_worker_died_is_taken_up() -> Result<()> {
     let mut shop = shop().await?;
     let code = crate::scans::codes(1);
     shop.scan(&code).await?;
-    shop.world.set("HEYI_CRASH_AT", "fold.begun");
+    shop.world.set("HEYI_FAILPOINT", "aggregation.begun");
     assert!(!shop.world.start_worker()?.exited().await?.success());
-    shop.world.set("HEYI_CRASH_AT", "");
+    shop.world.set("HEYI_FAILPOINT", "");
     set_back(&shop)?;
     let _worker = shop.world.worker().await?;
-    shop.are_folded(&code, 2).await?;
+    shop.are_aggregated(&code, 2).await?;
     shop.close().await
 }
 

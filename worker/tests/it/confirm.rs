@@ -10,16 +10,16 @@ use mongodb::bson::{Document, doc};
 use redis::AsyncCommands as _;
 use serde_json::{Value, json};
 
-use crate::support::{Shop, payment_id};
+use crate::support::{TestApp, payment_id};
 
 /// Opens and pays an order in the sandbox without any notify arriving.
-pub(crate) async fn paid_in_silence(shop: &Shop) -> Result<(Order, String)> {
+pub(crate) async fn paid_in_silence(shop: &TestApp) -> Result<(Order, String)> {
     let order = shop.order("小店").await?;
     let payjs_order_id = pay_in_silence(shop, &order).await?;
     Ok((order, payjs_order_id))
 }
 
-pub(crate) async fn pay_in_silence(shop: &Shop, order: &Order) -> Result<String> {
+pub(crate) async fn pay_in_silence(shop: &TestApp, order: &Order) -> Result<String> {
     shop.world.sandbox.set_knobs(Knobs {
         lose_notifies: u32::MAX,
         ..Knobs::default()
@@ -41,7 +41,7 @@ pub(crate) async fn pay_in_silence(shop: &Shop, order: &Order) -> Result<String>
 
 #[tokio::test]
 async fn a_payment_without_a_notify_is_confirmed_and_promoted() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let _worker = shop.world.worker().await?;
     let (order, payjs_order_id) = paid_in_silence(&shop).await?;
     let first = shop.confirm(&order, &payjs_order_id).await?;
@@ -56,7 +56,7 @@ async fn a_payment_without_a_notify_is_confirmed_and_promoted() -> Result<()> {
 
 #[tokio::test]
 async fn a_confirm_that_a_failover_brought_back_clears_its_order_again() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let _worker = shop.world.worker().await?;
     let (order, payjs_order_id) = paid_in_silence(&shop).await?;
     let number = &order.out_trade_no;
@@ -79,9 +79,9 @@ async fn a_confirm_that_a_failover_brought_back_clears_its_order_again() -> Resu
 
 #[tokio::test]
 async fn an_answer_about_another_order_promotes_that_one_only() -> Result<()> {
-    let mut shop = Shop::new().await?;
+    let mut shop = TestApp::new().await?;
     shop.world.set("HEYI_QUEUE__PARTITIONS", "7");
-    let shop = Shop::open(shop.world).await?;
+    let shop = TestApp::open(shop.world).await?;
     let _worker = shop.world.worker().await?;
     let (paid, payjs_order_id) = paid_in_silence(&shop).await?;
     let asking = shop.order_elsewhere(&paid, "another").await?;
@@ -94,22 +94,27 @@ async fn an_answer_about_another_order_promotes_that_one_only() -> Result<()> {
 }
 
 /// PayJS said that `payjs_order_id` was paid, and the worker died of it.
-async fn dies_of_the_answer(shop: &mut Shop, asked: &Order, payjs_order_id: &str) -> Result<()> {
+async fn dies_of_the_answer(shop: &mut TestApp, asked: &Order, payjs_order_id: &str) -> Result<()> {
     dies_at(shop, asked, payjs_order_id, "confirm.checked").await
 }
 
-async fn dies_at(shop: &mut Shop, asked: &Order, payjs_order_id: &str, point: &str) -> Result<()> {
+async fn dies_at(
+    shop: &mut TestApp,
+    asked: &Order,
+    payjs_order_id: &str,
+    point: &str,
+) -> Result<()> {
     shop.confirm(asked, payjs_order_id).await?;
-    shop.world.set("HEYI_CRASH_AT", point);
+    shop.world.set("HEYI_FAILPOINT", point);
     assert!(!shop.world.start_worker()?.exited().await?.success());
-    shop.world.set("HEYI_CRASH_AT", "");
+    shop.world.set("HEYI_FAILPOINT", "");
     Ok(())
 }
 
 #[tokio::test]
 async fn a_confirmed_second_payment_is_kept_though_the_first_was_promoted_meanwhile() -> Result<()>
 {
-    let mut shop = Shop::new().await?;
+    let mut shop = TestApp::new().await?;
     let (order, payjs_order_id) = paid_in_silence(&shop).await?;
     dies_of_the_answer(&mut shop, &order, &payjs_order_id).await?;
     shop.promote(&order, 1).await?;
@@ -123,7 +128,7 @@ async fn a_confirmed_second_payment_is_kept_though_the_first_was_promoted_meanwh
 
 #[tokio::test]
 async fn a_confirmed_payment_is_promoted_though_the_order_that_asked_was_meanwhile() -> Result<()> {
-    let mut shop = Shop::new().await?;
+    let mut shop = TestApp::new().await?;
     let (paid, payjs_order_id) = paid_in_silence(&shop).await?;
     let asking = shop.order("another").await?;
     dies_of_the_answer(&mut shop, &asking, &payjs_order_id).await?;
@@ -137,12 +142,12 @@ async fn a_confirmed_payment_is_promoted_though_the_order_that_asked_was_meanwhi
 
 #[tokio::test]
 async fn a_confirmed_order_leaves_the_cache_though_its_worker_died_before() -> Result<()> {
-    let mut shop = Shop::new().await?;
+    let mut shop = TestApp::new().await?;
     let (order, payjs_order_id) = paid_in_silence(&shop).await?;
     shop.confirm(&order, &payjs_order_id).await?;
-    shop.world.set("HEYI_CRASH_AT", "settle.before");
+    shop.world.set("HEYI_FAILPOINT", "settle.before");
     assert!(!shop.world.start_worker()?.exited().await?.success());
-    shop.world.set("HEYI_CRASH_AT", "");
+    shop.world.set("HEYI_FAILPOINT", "");
     let _worker = shop.world.worker().await?;
     shop.quiet().await?;
     shop.the_code(&order).await?;
@@ -151,7 +156,7 @@ async fn a_confirmed_order_leaves_the_cache_though_its_worker_died_before() -> R
 
 #[tokio::test]
 async fn an_unpaid_order_stays_an_order() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let _worker = shop.world.worker().await?;
     let order = shop.order("小店").await?;
     let payjs_order_id = shop.world.sandbox.order(&order.params)?;
@@ -165,7 +170,7 @@ async fn an_unpaid_order_stays_an_order() -> Result<()> {
 
 #[tokio::test]
 async fn an_unpaid_order_expires_as_if_nobody_had_asked() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let unpaid = shop.order("小店").await?;
     let notified = shop.order("another").await?;
     let mut redis = shop.queue.redis().shared();
@@ -193,7 +198,7 @@ async fn an_unpaid_order_expires_as_if_nobody_had_asked() -> Result<()> {
 
 #[tokio::test]
 async fn confirms_that_waited_behind_a_backlog_still_ask_one_after_the_other() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     for _ in 0..4 {
         let order = shop.order("小店").await?;
         let payjs_order_id = shop.world.sandbox.order(&order.params)?;
@@ -223,14 +228,14 @@ async fn confirms_that_waited_behind_a_backlog_still_ask_one_after_the_other() -
 
 #[tokio::test]
 async fn a_confirm_that_ends_as_a_dead_letter_is_on_its_way_no_more() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let order = shop.order("小店").await?;
     let payjs_order_id = shop.world.sandbox.order(&order.params)?;
     shop.confirm(&order, &payjs_order_id).await?;
     // MongoDB's answer about it cannot be read.
     let mongo = mongodb::Client::with_uri_str(shop.world.setting("HEYI_MONGO__URL")).await?;
     let database = mongo.database(shop.world.setting("HEYI_MONGO__DATABASE"));
-    let orders = database.collection::<Document>("orders");
+    let orders = database.collection::<Document>("mappings");
     let broken = doc! { "_id": order.out_trade_no.as_str(), "code_id": 7 };
     orders.insert_one(broken).await?;
     let _worker = shop.world.worker().await?;
@@ -257,7 +262,7 @@ async fn payjs_is_asked_again_until_it_answers_and_signs() -> Result<()> {
         Refuse::WrongSign,
         Refuse::ReturnCode,
     ] {
-        let shop = Shop::new().await?;
+        let shop = TestApp::new().await?;
         let _worker = shop.world.worker().await?;
         let (order, payjs_order_id) = paid_in_silence(&shop).await?;
         shop.world.sandbox.set_knobs(Knobs {
@@ -282,7 +287,7 @@ async fn payjs_is_asked_again_until_it_answers_and_signs() -> Result<()> {
 }
 
 /// A paid order whose confirm comes back from an outage with these counters, while PayJS refuses to speak of it.
-async fn refused_after_an_outage(shop: &Shop, counters: Value) -> Result<Order> {
+async fn refused_after_an_outage(shop: &TestApp, counters: Value) -> Result<Order> {
     let (order, payjs_order_id) = paid_in_silence(shop).await?;
     shop.world.sandbox.set_knobs(Knobs {
         refuse: Refuse::ReturnCode,
@@ -301,14 +306,16 @@ async fn refused_after_an_outage(shop: &Shop, counters: Value) -> Result<Order> 
 async fn a_refusal_does_not_end_what_outages_held_up_or_payjs_said_was_paid() -> Result<()> {
     for (counters, refusals) in [
         (json!({}), "1"),
-        (json!({ "told": "1", "refusals": "4" }), "5"),
+        (json!({ "paid_checks": "1", "check_refusals": "4" }), "5"),
     ] {
-        let shop = Shop::new().await?;
+        let shop = TestApp::new().await?;
         let order = refused_after_an_outage(&shop, counters).await?;
         let _worker = shop.world.worker().await?;
         eventually("a confirm that waits for its next attempt", async || {
             let parked = shop.parked(&order).await?;
-            Ok(parked.iter().any(|event| event["refusals"] == refusals))
+            Ok(parked
+                .iter()
+                .any(|event| event["check_refusals"] == refusals))
         })
         .await?;
         shop.world.sandbox.set_knobs(Knobs::default());
@@ -322,7 +329,7 @@ async fn a_refusal_does_not_end_what_outages_held_up_or_payjs_said_was_paid() ->
 
 #[tokio::test]
 async fn what_payjs_said_is_known_after_an_outage() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let (order, payjs_order_id) = paid_in_silence(&shop).await?;
     let key = shop.queue.keys().order(&order.out_trade_no);
     let aside = format!("{key}:aside");
@@ -346,8 +353,8 @@ async fn what_payjs_said_is_known_after_an_outage() -> Result<()> {
 
 #[tokio::test]
 async fn a_confirm_that_payjs_keeps_refusing_ends() -> Result<()> {
-    let shop = Shop::new().await?;
-    let order = refused_after_an_outage(&shop, json!({ "refusals": "4" })).await?;
+    let shop = TestApp::new().await?;
+    let order = refused_after_an_outage(&shop, json!({ "check_refusals": "4" })).await?;
     let _worker = shop.world.worker().await?;
     shop.quiet().await?;
     assert!(shop.store.code(order.code_id).await?.is_none());
@@ -357,7 +364,7 @@ async fn a_confirm_that_payjs_keeps_refusing_ends() -> Result<()> {
 
 #[tokio::test]
 async fn many_confirms_ask_payjs_at_most_once_a_second() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let _workers = tokio::try_join!(shop.world.worker(), shop.world.worker())?;
     for _ in 0..4 {
         let order = shop.order("小店").await?;
@@ -382,7 +389,7 @@ async fn many_confirms_ask_payjs_at_most_once_a_second() -> Result<()> {
 const MALLORY: &str = "oMallory00000000000000000000";
 
 /// Five confirms of one person, about payments that PayJS does not know.
-async fn invented(shop: &Shop) -> Result<Vec<Order>> {
+async fn invented(shop: &TestApp) -> Result<Vec<Order>> {
     let mut orders = Vec::new();
     for number in 0..5 {
         let order = shop.order_of(MALLORY, "小店").await?;
@@ -395,7 +402,7 @@ async fn invented(shop: &Shop) -> Result<Vec<Order>> {
 
 #[tokio::test]
 async fn invented_payments_delay_neither_notifies_nor_the_confirms_of_others() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let invented = invented(&shop).await?;
     let one_too_many = shop.order_of(MALLORY, "小店").await?;
     let refused = shop.confirm(&one_too_many, &payment_id(9)).await?;
@@ -430,7 +437,7 @@ async fn invented_payments_delay_neither_notifies_nor_the_confirms_of_others() -
 
 #[tokio::test]
 async fn a_confirm_that_waits_for_its_turn_writes_no_line() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     for _ in 0..5 {
         let order = shop.order("小店").await?;
         let unpaid = shop.world.sandbox.order(&order.params)?;
@@ -449,7 +456,7 @@ async fn a_confirm_that_waits_for_its_turn_writes_no_line() -> Result<()> {
 
 #[tokio::test]
 async fn a_confirmed_payment_keeps_its_order_beyond_the_life_of_an_unpaid_one() -> Result<()> {
-    let mut shop = Shop::new().await?;
+    let mut shop = TestApp::new().await?;
     let (order, payjs_order_id) = paid_in_silence(&shop).await?;
     let key = shop.queue.keys().order(&order.out_trade_no);
     let mut redis = shop.queue.redis().shared();
@@ -467,7 +474,7 @@ async fn a_confirmed_payment_keeps_its_order_beyond_the_life_of_an_unpaid_one() 
 
 #[tokio::test]
 async fn one_payment_makes_one_dead_letter_whoever_names_it() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let _worker = shop.world.worker().await?;
     let (order, second_payment) = paid_in_silence(&shop).await?;
     shop.enqueue(&order, shop.notify(&order, 1)).await?;
@@ -504,7 +511,7 @@ async fn one_payment_makes_one_dead_letter_whoever_names_it() -> Result<()> {
 
 #[tokio::test]
 async fn the_letter_of_a_confirm_is_about_the_order_that_was_paid() -> Result<()> {
-    let mut shop = Shop::new().await?;
+    let mut shop = TestApp::new().await?;
     shop.world.set("HEYI_QUEUE__MISSING_FOR", "1s");
     let (paid, payjs_order_id) = paid_in_silence(&shop).await?;
     shop.orders.remove(&paid.out_trade_no).await?;
@@ -540,7 +547,7 @@ async fn the_letter_of_a_confirm_is_about_the_order_that_was_paid() -> Result<()
 
 #[tokio::test]
 async fn confirms_of_orders_that_became_codes_take_no_turn() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let mut orders = Vec::new();
     for person in 0..40 {
         let order = shop.order_of(&format!("oBob{person:024}"), "小店").await?;

@@ -9,14 +9,14 @@ use heyi_testkit::world::{World, eventually};
 
 use crate::{
     confirm::{paid_in_silence, pay_in_silence},
-    support::{Shop, payment_id},
+    support::{TestApp, payment_id},
 };
 
 /// People who ask about invented payments as soon as they may.
 const PESTS: u32 = 6;
 
 /// Each asks about a payment of a new order. What finds no room is asked again later.
-async fn pester(shop: &Shop, round: u32) -> Result<()> {
+async fn pester(shop: &TestApp, round: u32) -> Result<()> {
     for person in 0..PESTS {
         // Before everybody else's, as texts are ordered.
         let order = shop.order_of(&format!("o000000{person}"), "小店").await?;
@@ -28,7 +28,7 @@ async fn pester(shop: &Shop, round: u32) -> Result<()> {
 
 #[tokio::test]
 async fn an_honest_question_waits_for_one_turn_of_each_who_keeps_asking() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     pester(&shop, 0).await?;
     let known = shop.order_of("oZoe", "小店").await?;
     let lost = shop.order_of("oZelda", "小店").await?;
@@ -68,7 +68,7 @@ async fn an_honest_question_waits_for_one_turn_of_each_who_keeps_asking() -> Res
 }
 
 /// A paid order whose number is not of our form, as another shop of the merchant makes it.
-async fn paid_elsewhere(shop: &Shop, number: &str) -> Result<String> {
+async fn paid_elsewhere(shop: &TestApp, number: &str) -> Result<String> {
     let mut params = shop.order("小店").await?.params;
     params.insert("out_trade_no".to_owned(), number.to_owned());
     params.remove("sign");
@@ -82,7 +82,7 @@ async fn paid_elsewhere(shop: &Shop, number: &str) -> Result<String> {
 
 #[tokio::test]
 async fn a_payment_of_another_shop_is_neither_refunded_nor_asked_about_again() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     shop.world.sandbox.set_knobs(Knobs {
         lose_notifies: u32::MAX,
         ..Knobs::default()
@@ -107,7 +107,7 @@ async fn a_payment_of_another_shop_is_neither_refunded_nor_asked_about_again() -
 
 #[tokio::test]
 async fn an_answer_that_says_paid_gets_into_a_full_redis() -> Result<()> {
-    let shop = Shop::open(World::with_own_stores().await?).await?;
+    let shop = TestApp::open(World::with_own_stores().await?).await?;
     let (order, payjs_order_id) = paid_in_silence(&shop).await?;
     shop.confirm(&order, &payjs_order_id).await?;
     let limit = async |bytes: u32| {

@@ -3,15 +3,15 @@
 use anyhow::Result;
 use heyi_testkit::world::eventually;
 
-use crate::support::Shop;
+use crate::support::TestApp;
 
-async fn consumers(shop: &Shop) -> Result<Vec<String>> {
+async fn consumers(shop: &TestApp) -> Result<Vec<String>> {
     Ok(shop.queue.status().await?.pending.into_keys().collect())
 }
 
 #[tokio::test]
 async fn a_worker_that_stops_leaves_the_group() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let worker = shop.world.worker().await?;
     shop.paid_orders(1).await?;
     shop.quiet().await?;
@@ -23,7 +23,7 @@ async fn a_worker_that_stops_leaves_the_group() -> Result<()> {
 
 #[tokio::test]
 async fn a_dead_consumer_that_holds_nothing_is_removed() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let mut first = shop.world.worker().await?;
     shop.paid_orders(1).await?;
     shop.quiet().await?;
@@ -41,7 +41,7 @@ async fn a_dead_consumer_that_holds_nothing_is_removed() -> Result<()> {
 
 #[tokio::test]
 async fn a_worker_told_to_stop_finishes_what_it_holds_and_gives_back_the_rest() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let orders = shop.paid_orders(300).await?;
     let first = shop.world.worker().await?;
     assert!(first.stop().await?.success());
@@ -64,9 +64,9 @@ async fn a_worker_told_to_stop_finishes_what_it_holds_and_gives_back_the_rest() 
 
 #[tokio::test]
 async fn several_partitions_each_have_their_stream() -> Result<()> {
-    let mut shop = Shop::new().await?;
+    let mut shop = TestApp::new().await?;
     shop.world.set("HEYI_QUEUE__PARTITIONS", "4");
-    let shop = Shop::open(shop.world).await?;
+    let shop = TestApp::open(shop.world).await?;
     let orders = shop.paid_orders(40).await?;
     let partitions: std::collections::BTreeSet<_> = orders
         .iter()

@@ -8,7 +8,7 @@ use axum::{
 };
 use tokio::net::TcpListener;
 
-use crate::{operator::text, support::Shop};
+use crate::{operator::text, support::TestApp};
 
 /// Stands before the api and is wrong: answers the status that the path begins with.
 async fn wrong_proxy() -> Result<String> {
@@ -25,7 +25,7 @@ async fn wrong_proxy() -> Result<String> {
 }
 
 /// The line of `doctor` about this.
-async fn line(shop: &Shop, check: &str) -> Result<String> {
+async fn line(shop: &TestApp, check: &str) -> Result<String> {
     let said = text(shop, &["doctor"]).await?;
     let line = said.lines().find(|line| line.contains(check));
     Ok(line.context(said.clone())?.to_owned())
@@ -33,7 +33,7 @@ async fn line(shop: &Shop, check: &str) -> Result<String> {
 
 #[tokio::test]
 async fn addresses_that_lead_to_the_api_are_fine() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let api = shop.world.api().await?;
     for check in ["public address", "notify address"] {
         let line = line(&shop, check).await?;
@@ -45,7 +45,7 @@ async fn addresses_that_lead_to_the_api_are_fine() -> Result<()> {
 
 #[tokio::test]
 async fn addresses_that_lead_elsewhere_are_named_with_the_cure() -> Result<()> {
-    let mut shop = Shop::new().await?;
+    let mut shop = TestApp::new().await?;
     let proxy = wrong_proxy().await?;
     for (status, cure) in [
         (200, "another server answers there"),

@@ -4,12 +4,12 @@ use anyhow::Result;
 use heyi_common::{
     payload::Platform,
     redis::Redis,
-    scans::{Scans, Tally, today},
+    scans::{ScanCounter, Scans, today},
 };
 use heyi_testkit::world::{World, eventually};
 use redis::Script;
 
-use crate::support::Shop;
+use crate::support::TestApp;
 
 async fn limit(redis: &Redis, bytes: u64) -> Result<()> {
     let mut set = redis::cmd("CONFIG");
@@ -22,7 +22,7 @@ async fn a_worker_that_starts_on_a_full_redis_promotes_what_waits() -> Result<()
     for partitions in ["1", "3"] {
         let mut world = World::with_own_stores().await?;
         world.set("HEYI_QUEUE__PARTITIONS", partitions);
-        let shop = Shop::open(world).await?;
+        let shop = TestApp::open(world).await?;
         let orders = shop.paid_orders(10).await?;
         let redis = shop.queue.redis().clone();
         // No worker was ever there, so there is no group yet.
@@ -58,7 +58,7 @@ async fn a_worker_that_starts_on_a_full_redis_promotes_what_waits() -> Result<()
 
 #[tokio::test]
 async fn status_makes_no_group() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let status = shop.queue.status().await?;
     assert_eq!(status, heyi_common::queue::status::Status::default());
     let stream = {
@@ -74,7 +74,7 @@ async fn status_makes_no_group() -> Result<()> {
 
 #[tokio::test]
 async fn a_group_that_is_gone_is_made_again() -> Result<()> {
-    let shop = Shop::open(World::with_own_stores().await?).await?;
+    let shop = TestApp::open(World::with_own_stores().await?).await?;
     let worker = shop.world.worker().await?;
     let first = shop.paid_orders(1).await?;
     shop.quiet().await?;
@@ -93,12 +93,12 @@ async fn a_group_that_is_gone_is_made_again() -> Result<()> {
 
 #[tokio::test]
 async fn scans_leave_a_full_redis() -> Result<()> {
-    let shop = Shop::open(World::with_own_stores().await?).await?;
+    let shop = TestApp::open(World::with_own_stores().await?).await?;
     let order = shop.order("小店").await?;
     let redis = shop.queue.redis().clone();
-    let tally = Tally::new(Scans::new(redis.clone(), shop.queue.keys().clone()));
-    tally.count(order.code_id, Some(Platform::Alipay));
-    tally.flush().await?;
+    let counter = ScanCounter::new(Scans::new(redis.clone(), shop.queue.keys().clone()));
+    counter.count(order.code_id, Some(Platform::Alipay));
+    counter.flush().await?;
     limit(&redis, 1).await?;
     let worker = shop.world.start_worker()?;
     eventually("the scan is in MongoDB", async || {

@@ -3,20 +3,20 @@
 use anyhow::Result;
 use heyi_testkit::{
     servers::process::free_port,
-    world::{Heyi, World, eventually},
+    world::{Service, World, eventually},
 };
 
-use crate::support::Shop;
+use crate::support::TestApp;
 
 /// Waits for the end of a process that refuses to run, and says what it said.
-async fn refusal(mut process: Heyi) -> Result<String> {
+async fn refusal(mut process: Service) -> Result<String> {
     let status = process.exited().await?;
     assert!(!status.success(), "{status}");
     Ok(process.log())
 }
 
 /// Starts two processes at the same moment, and waits until Redis has a record.
-async fn is_recorded(shop: &Shop) -> Result<String> {
+async fn is_recorded(shop: &TestApp) -> Result<String> {
     let _processes = tokio::try_join!(shop.world.worker(), shop.world.api())?;
     let key = shop.queue.keys().installation();
     let mut record: Option<String> = None;
@@ -31,7 +31,7 @@ async fn is_recorded(shop: &Shop) -> Result<String> {
 
 #[tokio::test]
 async fn a_process_that_differs_does_not_run_and_names_the_setting() -> Result<()> {
-    let mut shop = Shop::new().await?;
+    let mut shop = TestApp::new().await?;
     is_recorded(&shop).await?;
     let (prefix, database) = (
         shop.world.setting("HEYI_REDIS__PREFIX").to_owned(),
@@ -93,7 +93,7 @@ async fn a_process_that_differs_does_not_run_and_names_the_setting() -> Result<(
 
 #[tokio::test]
 async fn another_database_of_the_same_redis_is_another_queue() -> Result<()> {
-    let mut shop = Shop::new().await?;
+    let mut shop = TestApp::new().await?;
     is_recorded(&shop).await?;
     let own = shop.world.setting("HEYI_REDIS__URL").to_owned();
     let (server, _) = own.rsplit_once('/').unwrap();
@@ -115,7 +115,7 @@ async fn another_database_of_the_same_redis_is_another_queue() -> Result<()> {
 
 #[tokio::test]
 async fn a_database_of_another_installation_is_not_taken_for_ours() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     is_recorded(&shop).await?;
     // Its name is the same, so only the id tells.
     let mut staging = World::new().await?;
@@ -146,7 +146,7 @@ async fn a_database_of_another_installation_is_not_taken_for_ours() -> Result<()
 
 #[tokio::test]
 async fn another_redis_without_data_is_not_taken_for_ours_while_ours_is_in_use() -> Result<()> {
-    let mut shop = Shop::new().await?;
+    let mut shop = TestApp::new().await?;
     let running = shop.world.api().await?;
     let elsewhere = World::with_own_stores().await?;
     let own = shop.world.setting("HEYI_REDIS__URL").to_owned();
@@ -174,7 +174,7 @@ async fn another_redis_without_data_is_not_taken_for_ours_while_ours_is_in_use()
 
 #[tokio::test]
 async fn a_lost_record_is_put_back_by_those_who_run_and_not_by_a_newcomer() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let before = is_recorded(&shop).await?;
     let (worker, api) = tokio::try_join!(shop.world.worker(), shop.world.api())?;
     let mut staging = World::new().await?;
@@ -198,7 +198,7 @@ async fn a_lost_record_is_put_back_by_those_who_run_and_not_by_a_newcomer() -> R
 
 #[tokio::test]
 async fn a_redis_that_lost_its_disk_gets_the_record_back() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let before = is_recorded(&shop).await?;
     let key = shop.queue.keys().installation();
     redis::Cmd::del(&key)
@@ -210,7 +210,7 @@ async fn a_redis_that_lost_its_disk_gets_the_record_back() -> Result<()> {
 
 #[tokio::test]
 async fn a_command_with_other_settings_changes_and_shows_nothing() -> Result<()> {
-    let mut shop = Shop::new().await?;
+    let mut shop = TestApp::new().await?;
     is_recorded(&shop).await?;
     let database = shop.world.setting("HEYI_MONGO__DATABASE").to_owned();
     for (name, value) in [
@@ -245,7 +245,7 @@ async fn a_command_with_other_settings_changes_and_shows_nothing() -> Result<()>
 
 #[tokio::test]
 async fn running_processes_restore_the_record_and_end_when_it_is_changed() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let (mut worker, mut api) = tokio::try_join!(shop.world.worker(), shop.world.api())?;
     let key = shop.queue.keys().installation();
     let mut redis = shop.queue.redis().shared();

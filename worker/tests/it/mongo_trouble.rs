@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _};
 use anyhow::Result;
 use heyi_testkit::{
     servers::Server,
-    world::{Heyi, World, eventually},
+    world::{Service, World, eventually},
 };
 use mongodb::{
     Client, Collection, Database, IndexModel,
@@ -13,7 +13,7 @@ use mongodb::{
 };
 use reqwest::Method;
 
-use crate::{operator::text, support::Shop};
+use crate::{operator::text, support::TestApp};
 
 pub(crate) async fn database(world: &World) -> Result<Database> {
     let client = Client::with_uri_str(world.setting("HEYI_MONGO__URL")).await?;
@@ -30,7 +30,7 @@ async fn doctor(world: &World) -> Result<String> {
 }
 
 /// Starts a worker and waits until it says at the default level why it takes no events.
-async fn is_told(world: &World, words: &str) -> Result<Heyi> {
+async fn is_told(world: &World, words: &str) -> Result<Service> {
     let worker = world.start_worker()?;
     eventually(&format!("{words:?} in the log"), async || {
         Ok(worker.log().contains(words))
@@ -44,11 +44,11 @@ async fn is_told(world: &World, words: &str) -> Result<Heyi> {
     assert!(ready.body.contains(words), "{}", ready.body);
     let said = doctor(world).await?;
     let line = said.lines().find(|line| line.contains(words));
-    assert!(line.is_some_and(|line| line.starts_with("MEND")), "{said}");
+    assert!(line.is_some_and(|line| line.starts_with("FIX ")), "{said}");
     Ok(worker)
 }
 
-async fn is_promoted(shop: Shop, mut worker: Heyi) -> Result<()> {
+async fn is_promoted(shop: TestApp, mut worker: Service) -> Result<()> {
     let order = shop.paid_orders(1).await?.remove(0);
     worker.answers("readyz").await?;
     shop.quiet().await?;
@@ -59,7 +59,7 @@ async fn is_promoted(shop: Shop, mut worker: Heyi) -> Result<()> {
 
 #[tokio::test]
 async fn old_documents_that_block_the_unique_index_are_named() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let codes = codes(&shop.world).await?;
     let old = [doc! { "title": "旧" }, doc! { "title": "旧二" }];
     codes.insert_many(old).await?;
@@ -70,7 +70,7 @@ async fn old_documents_that_block_the_unique_index_are_named() -> Result<()> {
 
 #[tokio::test]
 async fn two_documents_of_one_order_are_named() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let codes = codes(&shop.world).await?;
     let twice = [doc! { "out_trade_no": "N1" }, doc! { "out_trade_no": "N1" }];
     codes.insert_many(twice).await?;
@@ -82,7 +82,7 @@ async fn two_documents_of_one_order_are_named() -> Result<()> {
 #[tokio::test]
 async fn an_index_of_that_name_that_is_not_unique_is_named() -> Result<()> {
     for keys in [doc! { "out_trade_no": 1 }, doc! { "out_trade_no": -1 }] {
-        let shop = Shop::new().await?;
+        let shop = TestApp::new().await?;
         let codes = codes(&shop.world).await?;
         let index = IndexModel::builder().keys(keys).build();
         let name = codes.create_index(index).await?.index_name;
@@ -96,7 +96,7 @@ async fn an_index_of_that_name_that_is_not_unique_is_named() -> Result<()> {
 #[tokio::test]
 async fn a_unique_index_of_another_name_is_enough_and_one_of_another_field_is_named() -> Result<()>
 {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let codes = codes(&shop.world).await?;
     for (keys, name) in [
         (doc! { "out_trade_no": 1 }, "by_order"),
@@ -121,7 +121,7 @@ async fn a_unique_index_of_another_name_is_enough_and_one_of_another_field_is_na
 
 #[tokio::test]
 async fn a_wrong_name_of_the_set_is_named() -> Result<()> {
-    let mut shop = Shop::new().await?;
+    let mut shop = TestApp::new().await?;
     let right = shop.world.setting("HEYI_MONGO__URL").to_owned();
     assert!(right.contains("replicaSet="), "{right}");
     let wrong = right.replace("replicaSet=", "replicaSet=not-");
@@ -155,7 +155,7 @@ async fn a_single_server_works_and_doctor_says_that_it_is_no_replica_set() -> Re
     let url = format!("mongodb://{}/", mongo.address());
     let world = World::on(redis.url(), url.clone() + "?replicaSet=rs0").await?;
     is_told(&world, "it is a single server without a replica set").await?;
-    let shop = Shop::open(World::on(redis.url(), url).await?).await?;
+    let shop = TestApp::open(World::on(redis.url(), url).await?).await?;
     let said = doctor(&shop.world).await?;
     assert!(said.contains("run it with --replSet"), "{said}");
     let worker = shop.world.worker().await?;
@@ -191,7 +191,7 @@ async fn a_missing_user_a_wrong_password_and_missing_rights_are_named() -> Resul
         let worker = is_told(&world, words).await?;
         assert!(!worker.log().contains("p@ss"), "{}", worker.log());
     }
-    let shop = Shop::open(World::on(redis.url(), url("heyi:p%40ss@")).await?).await?;
+    let shop = TestApp::open(World::on(redis.url(), url("heyi:p%40ss@")).await?).await?;
     let worker = shop.world.worker().await?;
     let said = doctor(&shop.world).await?;
     let lines: Vec<&str> = said
@@ -204,9 +204,9 @@ async fn a_missing_user_a_wrong_password_and_missing_rights_are_named() -> Resul
 
 #[tokio::test]
 async fn an_event_about_an_unreadable_document_is_a_dead_letter() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let worker = shop.world.worker().await?;
-    let mappings: Collection<Document> = database(&shop.world).await?.collection("orders");
+    let mappings: Collection<Document> = database(&shop.world).await?.collection("mappings");
     let codes = codes(&shop.world).await?;
     for (is_code, payment) in [(false, 3), (true, 4)] {
         let order = shop.unsaved_order("小店");
@@ -245,7 +245,7 @@ async fn an_event_about_an_unreadable_document_is_a_dead_letter() -> Result<()> 
 
 #[tokio::test]
 async fn an_unreadable_owner_does_not_hide_the_others() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let owners: Collection<Document> = database(&shop.world).await?.collection("blocked_owners");
     let broken = doc! { "_id": "oBroken", "blocked_at": "yesterday" };
     owners.insert_one(broken).await?;

@@ -6,9 +6,9 @@ use heyi_sandbox::{Knobs, OrderStatus};
 use heyi_testkit::world::eventually;
 use serde_json::Value;
 
-use crate::support::{Shop, payment_id};
+use crate::support::{TestApp, payment_id};
 
-pub(crate) async fn json(shop: &Shop, arguments: &[&str]) -> Result<Value> {
+pub(crate) async fn json(shop: &TestApp, arguments: &[&str]) -> Result<Value> {
     let mut all = arguments.to_vec();
     all.push("--json");
     let output = shop.world.operate(&all).await?;
@@ -17,13 +17,13 @@ pub(crate) async fn json(shop: &Shop, arguments: &[&str]) -> Result<Value> {
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-pub(crate) async fn text(shop: &Shop, arguments: &[&str]) -> Result<String> {
+pub(crate) async fn text(shop: &TestApp, arguments: &[&str]) -> Result<String> {
     let output = shop.world.operate(arguments).await?;
     Ok(String::from_utf8(output.stdout)? + &String::from_utf8(output.stderr)?)
 }
 
 /// A dead letter about a payment that the sandbox knows, for an order that is missing.
-pub(crate) async fn missing_order(shop: &Shop) -> Result<(heyi_common::order::Order, String)> {
+pub(crate) async fn missing_order(shop: &TestApp) -> Result<(heyi_common::order::Order, String)> {
     let order = shop.order("小店").await?;
     let payjs_order_id = shop.world.sandbox.order(&order.params)?;
     shop.orders.remove(&order.out_trade_no).await?;
@@ -40,7 +40,7 @@ pub(crate) async fn missing_order(shop: &Shop) -> Result<(heyi_common::order::Or
 
 #[tokio::test]
 async fn a_dead_letter_is_listed_shown_and_replayed() -> Result<()> {
-    let mut shop = Shop::new().await?;
+    let mut shop = TestApp::new().await?;
     shop.world.set("HEYI_QUEUE__MISSING_FOR", "1s");
     let (order, _) = missing_order(&shop).await?;
     let _worker = shop.world.worker().await?;
@@ -75,9 +75,9 @@ async fn a_dead_letter_is_listed_shown_and_replayed() -> Result<()> {
 
 #[tokio::test]
 async fn every_dead_letter_is_reached_and_none_is_taken_for_another() -> Result<()> {
-    let mut shop = Shop::new().await?;
+    let mut shop = TestApp::new().await?;
     shop.world.set("HEYI_QUEUE__PARTITIONS", "2");
-    let shop = Shop::open(shop.world).await?;
+    let shop = TestApp::open(shop.world).await?;
     // Two partitions bury in the same millisecond.
     for (partition, stream) in shop
         .queue
@@ -132,7 +132,7 @@ async fn every_dead_letter_is_reached_and_none_is_taken_for_another() -> Result<
 
 #[tokio::test]
 async fn a_refund_goes_through_payjs_once_and_is_recorded() -> Result<()> {
-    let mut shop = Shop::new().await?;
+    let mut shop = TestApp::new().await?;
     shop.world.set("HEYI_QUEUE__MISSING_FOR", "1s");
     let (order, payjs_order_id) = missing_order(&shop).await?;
     let _worker = shop.world.worker().await?;
@@ -153,7 +153,7 @@ async fn a_refund_goes_through_payjs_once_and_is_recorded() -> Result<()> {
 
 #[tokio::test]
 async fn a_refused_refund_leaves_what_an_earlier_attempt_has_claimed() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let order = shop.order("小店").await?;
     let (number, payment) = (&order.out_trade_no, payment_id(1));
     let claim = async || shop.store.claim_refund(number, &payment).await;
@@ -184,7 +184,7 @@ async fn a_refused_refund_leaves_what_an_earlier_attempt_has_claimed() -> Result
 
 #[tokio::test]
 async fn a_payment_that_became_a_code_is_not_refunded() -> Result<()> {
-    let mut shop = Shop::new().await?;
+    let mut shop = TestApp::new().await?;
     shop.world.set("HEYI_QUEUE__MISSING_FOR", "1s");
     let (order, payjs_order_id) = missing_order(&shop).await?;
     let _worker = shop.world.worker().await?;
@@ -205,7 +205,7 @@ async fn a_payment_that_became_a_code_is_not_refunded() -> Result<()> {
 
 #[tokio::test]
 async fn the_queue_and_rejected_events_are_shown() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let order = shop.order("小店").await?;
     shop.enqueue(&order, shop.notify(&order, 1).replace("990", "991"))
         .await?;
@@ -244,7 +244,7 @@ async fn the_queue_and_rejected_events_are_shown() -> Result<()> {
 
 #[tokio::test]
 async fn a_code_is_disabled_and_enabled() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let _worker = shop.world.worker().await?;
     let order = shop.paid_orders(1).await?.remove(0);
     shop.quiet().await?;
@@ -265,7 +265,7 @@ async fn a_code_is_disabled_and_enabled() -> Result<()> {
 
 #[tokio::test]
 async fn the_doctor_finds_what_to_change() -> Result<()> {
-    let mut shop = Shop::new().await?;
+    let mut shop = TestApp::new().await?;
     shop.world.set("HEYI_ORDERS__REQUIRE_SIGN", "false");
     let sick = shop.world.operate(&["doctor", "--json"]).await?;
     assert!(!sick.status.success());
@@ -301,7 +301,7 @@ async fn the_doctor_finds_what_to_change() -> Result<()> {
 
 #[tokio::test]
 async fn a_proxy_for_the_outside_world_does_not_hide_the_worker() -> Result<()> {
-    let mut shop = Shop::new().await?;
+    let mut shop = TestApp::new().await?;
     let worker = shop.world.worker().await?;
     let listen = worker.monitor_url().replace("http://", "");
     shop.world.set("HEYI_WORKER__LISTEN", listen);
@@ -316,7 +316,7 @@ async fn a_proxy_for_the_outside_world_does_not_hide_the_worker() -> Result<()> 
 #[tokio::test]
 async fn the_doctor_refuses_the_settings_of_the_example() -> Result<()> {
     let example: toml::Table = include_str!("../../../deploy/heyi.toml").parse()?;
-    let mut shop = Shop::new().await?;
+    let mut shop = TestApp::new().await?;
     for (section, key) in [
         ("payjs", "mchid"),
         ("wechat", "appid"),
@@ -329,10 +329,10 @@ async fn the_doctor_refuses_the_settings_of_the_example() -> Result<()> {
         let said = text(&shop, &["doctor"]).await?;
         let finding = said.lines().find(|line| line.contains("of the example"));
         assert!(
-            finding.is_some_and(|line| line.starts_with("MEND") && line.contains(key)),
+            finding.is_some_and(|line| line.starts_with("FIX ") && line.contains(key)),
             "{said}"
         );
-        let shop_again = Shop::new().await?;
+        let shop_again = TestApp::new().await?;
         shop.close().await?;
         shop = shop_again;
     }
@@ -341,7 +341,7 @@ async fn the_doctor_refuses_the_settings_of_the_example() -> Result<()> {
 
 #[tokio::test]
 async fn wrong_settings_are_listed_at_once() -> Result<()> {
-    let mut shop = Shop::new().await?;
+    let mut shop = TestApp::new().await?;
     shop.world.set("HEYI_QUEUE__CONCURRENCY", "0");
     shop.world.set("HEYI_QUEUE__SPEED", "11");
     let output = text(&shop, &["queue"]).await?;

@@ -10,12 +10,12 @@ use tokio::process::Command;
 
 use crate::{
     operator::{json, missing_order, text},
-    support::Shop,
+    support::TestApp,
 };
 
 #[tokio::test]
 async fn a_dropped_letter_needs_a_yes_and_stays_on_record() -> Result<()> {
-    let mut shop = Shop::new().await?;
+    let mut shop = TestApp::new().await?;
     shop.world.set("HEYI_QUEUE__MISSING_FOR", "1s");
     let (order, payjs_order_id) = missing_order(&shop).await?;
     let _worker = shop.world.worker().await?;
@@ -52,7 +52,7 @@ async fn a_dropped_letter_needs_a_yes_and_stays_on_record() -> Result<()> {
 
 #[tokio::test]
 async fn a_table_names_times_amounts_and_how_many_there_are() -> Result<()> {
-    let mut shop = Shop::new().await?;
+    let mut shop = TestApp::new().await?;
     shop.world.set("HEYI_QUEUE__MISSING_FOR", "1s");
     missing_order(&shop).await?;
     let _worker = shop.world.worker().await?;
@@ -91,7 +91,7 @@ async fn a_table_names_times_amounts_and_how_many_there_are() -> Result<()> {
 
 #[tokio::test]
 async fn a_reader_that_has_seen_enough_ends_a_command_in_peace() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     // It makes the record of the installation, without which the command would remark something.
     assert!(shop.world.worker().await?.stop().await?.success());
     let mut command = Command::new(binary("heyi-worker")?);

@@ -11,11 +11,11 @@ use serde_json::json;
 
 use crate::{
     operator::{json, text},
-    support::Shop,
+    support::TestApp,
 };
 
 /// Records a report of a code by this client.
-async fn report(shop: &Shop, code: ObjectId, client: u32, text: &str) -> Result<Recorded> {
+async fn report(shop: &TestApp, code: ObjectId, client: u32, text: &str) -> Result<Recorded> {
     let address = std::net::Ipv4Addr::from(client).into();
     let reporter = Reporter::new(&"secret".into(), code, date(2026, 11, 28), address);
     let report = Report::new(reporter, code, Reason::Fraud, text, "13800000000")?;
@@ -24,7 +24,7 @@ async fn report(shop: &Shop, code: ObjectId, client: u32, text: &str) -> Result<
 
 #[tokio::test]
 async fn reports_are_listed_of_all_codes_or_of_one() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let none = json!({ "codes": [], "reports": [] });
     assert_eq!(json(&shop, &["code", "reports"]).await?, none);
     let table = text(&shop, &["code", "reports"]).await?;
@@ -58,7 +58,7 @@ async fn reports_are_listed_of_all_codes_or_of_one() -> Result<()> {
 
 #[tokio::test]
 async fn reports_are_told_in_numbers_also_those_that_are_not_stored() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let order = shop.order("小店").await?;
     shop.promote(&order, 1).await?;
     let code = order.code_id;

@@ -4,26 +4,26 @@ use std::time::Duration;
 
 use anyhow::Result;
 use heyi_testkit::{
-    link::{Damage, Link},
+    tcp_proxy::{Damage, TcpProxy},
     world::{World, eventually},
 };
 use mongodb::bson::{Document, doc};
 use tokio::time::Instant;
 
-use crate::support::Shop;
+use crate::support::TestApp;
 
 /// After MongoDB's return, promotions must flow within this.
 const FLOWS_WITHIN: Duration = Duration::from_secs(2);
 
 /// Events that are not done.
-async fn open(shop: &Shop) -> Result<u64> {
+async fn open(shop: &TestApp) -> Result<u64> {
     let status = shop.queue.status().await?;
     Ok(status.waiting + status.retries)
 }
 
 #[tokio::test]
 async fn mongodb_away_for_30_seconds_under_load_loses_and_kills_nothing() -> Result<()> {
-    let mut shop = Shop::open(World::with_own_stores().await?).await?;
+    let mut shop = TestApp::open(World::with_own_stores().await?).await?;
     let worker = shop.world.worker().await?;
     let mut orders = shop.paid_orders(50).await?;
     shop.world.mongo.as_mut().unwrap().stop().await?;
@@ -56,7 +56,7 @@ async fn mongodb_away_for_30_seconds_under_load_loses_and_kills_nothing() -> Res
 
 #[tokio::test]
 async fn an_api_that_starts_while_mongodb_is_away_takes_notifies() -> Result<()> {
-    let mut shop = Shop::open(World::with_own_stores().await?).await?;
+    let mut shop = TestApp::open(World::with_own_stores().await?).await?;
     assert!(shop.world.api().await?.stop().await?.success());
     let order = shop.order("小店").await?;
     shop.world.mongo.as_mut().unwrap().stop().await?;
@@ -86,7 +86,7 @@ async fn an_api_that_starts_while_mongodb_is_away_takes_notifies() -> Result<()>
 
 #[tokio::test]
 async fn a_worker_survives_redis_and_goes_on_by_itself() -> Result<()> {
-    let mut shop = Shop::open(World::with_own_stores().await?).await?;
+    let mut shop = TestApp::open(World::with_own_stores().await?).await?;
     let worker = shop.world.worker().await?;
     let before = shop.paid_orders(100).await?;
     shop.world.redis.as_mut().unwrap().kill().await?;
@@ -105,7 +105,7 @@ async fn a_worker_survives_redis_and_goes_on_by_itself() -> Result<()> {
 
 #[tokio::test]
 async fn a_worker_that_starts_before_its_stores_waits_for_them() -> Result<()> {
-    let mut shop = Shop::open(World::with_own_stores().await?).await?;
+    let mut shop = TestApp::open(World::with_own_stores().await?).await?;
     let order = shop.paid_orders(1).await?.remove(0);
     shop.world.redis.as_mut().unwrap().stop().await?;
     shop.world.mongo.as_mut().unwrap().stop().await?;
@@ -126,12 +126,12 @@ async fn a_worker_whose_connection_dies_silently_while_it_starts_goes_on() -> Re
     let mongo = world.mongo.as_ref().unwrap();
     let client = mongodb::Client::with_uri_str(mongo.url()).await?;
     let admin = client.database("admin");
-    let link = Link::start(&[mongo.port()]).await?;
+    let link = TcpProxy::start(&[mongo.port()]).await?;
     world.set(
         "HEYI_MONGO__URL",
         format!("mongodb://127.0.0.1:{}/?directConnection=true", link.port()),
     );
-    let shop = Shop::open(world).await?;
+    let shop = TestApp::open(world).await?;
     let order = shop.paid_orders(1).await?.remove(0);
     let writing = async || -> Result<bool> {
         let running = doc! { "currentOp": 1, "command.insert": "installation" };

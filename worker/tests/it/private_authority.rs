@@ -7,7 +7,7 @@ use heyi_testkit::{
 };
 use tempfile::TempDir;
 
-use crate::support::Shop;
+use crate::support::TestApp;
 
 struct Stores {
     redis: Server,
@@ -32,9 +32,9 @@ impl Stores {
     }
 
     /// A shop that looks into the stores without TLS, and whose processes use it.
-    async fn shop(&self) -> Result<Shop> {
+    async fn shop(&self) -> Result<TestApp> {
         let world = World::on(self.redis.url(), self.mongo.url()).await?;
-        let mut shop = Shop::open(world).await?;
+        let mut shop = TestApp::open(world).await?;
         shop.world.set("HEYI_REDIS__URL", &self.redis_url);
         shop.world
             .set("HEYI_MONGO__URL", self.mongo.url() + "&tls=true");
@@ -42,7 +42,7 @@ impl Stores {
     }
 }
 
-async fn is_promoted(mut shop: Shop, stores: &Stores) -> Result<()> {
+async fn is_promoted(mut shop: TestApp, stores: &Stores) -> Result<()> {
     let worker = shop.world.worker().await?;
     let order = shop.paid_orders(1).await?.remove(0);
     shop.quiet().await?;

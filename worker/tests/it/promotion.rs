@@ -3,11 +3,11 @@
 use anyhow::Result;
 use heyi_testkit::world::eventually;
 
-use crate::support::{Shop, payment_id};
+use crate::support::{TestApp, payment_id};
 
 #[tokio::test]
 async fn a_paid_order_becomes_a_code() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let worker = shop.world.worker().await?;
     let order = shop.order("小店").await?;
     shop.enqueue(&order, shop.notify(&order, 1)).await?;
@@ -21,7 +21,7 @@ async fn a_paid_order_becomes_a_code() -> Result<()> {
 
 #[tokio::test]
 async fn the_same_notify_fifty_times_at_once_promotes_once() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let (_one, _two) = tokio::try_join!(shop.world.worker(), shop.world.worker())?;
     let order = shop.order("小店").await?;
     let body = shop.notify(&order, 1);
@@ -43,7 +43,7 @@ async fn the_same_notify_fifty_times_at_once_promotes_once() -> Result<()> {
 
 #[tokio::test]
 async fn a_second_payment_is_a_dead_letter_to_refund() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let _worker = shop.world.worker().await?;
     let order = shop.order("小店").await?;
     shop.enqueue(&order, shop.notify(&order, 1)).await?;
@@ -58,7 +58,7 @@ async fn a_second_payment_is_a_dead_letter_to_refund() -> Result<()> {
 
 #[tokio::test]
 async fn two_payments_at_once_give_one_code_and_one_dead_letter() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let order = shop.order("小店").await?;
     shop.enqueue(&order, shop.notify(&order, 1)).await?;
     shop.enqueue(&order, shop.notify(&order, 2)).await?;
@@ -78,7 +78,7 @@ async fn two_payments_at_once_give_one_code_and_one_dead_letter() -> Result<()> 
 
 #[tokio::test]
 async fn another_amount_is_a_mismatch() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let _worker = shop.world.worker().await?;
     let order = shop.order("小店").await?;
     let mut params = shop.notify_params(&order, 1);
@@ -100,7 +100,7 @@ async fn another_amount_is_a_mismatch() -> Result<()> {
 
 #[tokio::test]
 async fn another_merchant_is_a_mismatch_when_signed_and_rejected_when_not() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let _worker = shop.world.worker().await?;
     let order = shop.order("小店").await?;
     let mut params = shop.notify_params(&order, 1);
@@ -119,7 +119,7 @@ async fn another_merchant_is_a_mismatch_when_signed_and_rejected_when_not() -> R
 
 #[tokio::test]
 async fn what_is_forged_or_no_notify_is_rejected_and_never_tried_again() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let _worker = shop.world.worker().await?;
     let order = shop.order("小店").await?;
     let honest = shop.notify(&order, 1);
@@ -156,7 +156,7 @@ async fn what_is_forged_or_no_notify_is_rejected_and_never_tried_again() -> Resu
 
 #[tokio::test]
 async fn an_order_that_comes_late_into_sight_is_promoted() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let _worker = shop.world.worker().await?;
     let order = shop.unsaved_order("小店");
     shop.enqueue(&order, shop.notify(&order, 1)).await?;
@@ -174,7 +174,7 @@ async fn an_order_that_comes_late_into_sight_is_promoted() -> Result<()> {
 
 #[tokio::test]
 async fn an_order_that_stays_missing_is_a_dead_letter_to_refund() -> Result<()> {
-    let mut shop = Shop::new().await?;
+    let mut shop = TestApp::new().await?;
     shop.world.set("HEYI_QUEUE__MISSING_FOR", "2s");
     let _worker = shop.world.worker().await?;
     let order = shop.unsaved_order("小店");
@@ -191,7 +191,7 @@ async fn an_order_that_stays_missing_is_a_dead_letter_to_refund() -> Result<()> 
 
 #[tokio::test]
 async fn an_entry_that_is_no_event_or_an_order_that_cannot_be_read_is_poison() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let _worker = shop.world.worker().await?;
     let order = shop.order("小店").await?;
     let mut redis = shop.queue.redis().shared();

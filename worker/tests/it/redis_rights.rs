@@ -4,10 +4,10 @@ use anyhow::Result;
 use heyi_common::redis::FORBIDDEN;
 use heyi_testkit::world::World;
 
-use crate::{operator::text, support::Shop};
+use crate::{operator::text, support::TestApp};
 
 /// Lets the processes log in as a user with these rights, on a Redis that knows no script yet.
-async fn limit(shop: &mut Shop, rights: &[&str]) -> Result<()> {
+async fn limit(shop: &mut TestApp, rights: &[&str]) -> Result<()> {
     let mut redis = shop.queue.redis().shared();
     redis::cmd("ACL")
         .arg(&["SETUSER", "app", "on", ">p@ss", "~*", "&*", "+@all"])
@@ -26,7 +26,7 @@ async fn limit(shop: &mut Shop, rights: &[&str]) -> Result<()> {
 
 #[tokio::test]
 async fn a_user_without_script_and_dangerous_commands_is_enough() -> Result<()> {
-    let mut shop = Shop::open(World::with_own_stores().await?).await?;
+    let mut shop = TestApp::open(World::with_own_stores().await?).await?;
     limit(&mut shop, &["-@dangerous", "-@admin", "-script"]).await?;
     let worker = shop.world.worker().await?;
     let api = shop.world.api().await?;
@@ -50,7 +50,7 @@ async fn a_user_without_script_and_dangerous_commands_is_enough() -> Result<()> 
 
 #[tokio::test]
 async fn a_user_without_config_is_not_told_a_wrong_setting() -> Result<()> {
-    let mut shop = Shop::open(World::with_own_stores().await?).await?;
+    let mut shop = TestApp::open(World::with_own_stores().await?).await?;
     limit(&mut shop, &["-config"]).await?;
     let said = text(&shop, &["doctor"]).await?;
     assert!(

@@ -7,7 +7,7 @@ use heyi_testkit::{
 };
 use redis::AsyncCommands as _;
 
-use crate::{operator::text, support::Shop};
+use crate::{operator::text, support::TestApp};
 
 #[tokio::test]
 async fn the_documented_order_keeps_the_data_and_doctor_warns_before() -> Result<()> {
@@ -18,14 +18,14 @@ async fn the_documented_order_keeps_the_data_and_doctor_warns_before() -> Result
         .to_vec();
     let mut redis = Server::redis_with(&redis_dir, plain).await?;
     let mongo = Server::mongo(&mongo_dir, None).await?;
-    let shop = Shop::open(World::on(redis.url(), mongo.url()).await?).await?;
+    let shop = TestApp::open(World::on(redis.url(), mongo.url()).await?).await?;
     let order = shop.order("小店").await?;
     let said = text(&shop, &["doctor"]).await?;
     let warning = said
         .lines()
         .find(|line| line.contains("CONFIG SET appendonly yes"));
     assert!(
-        warning.is_some_and(|line| line.starts_with("MEND")),
+        warning.is_some_and(|line| line.starts_with("FIX ")),
         "{said}"
     );
 

@@ -7,11 +7,11 @@ use heyi_common::queue::{Outcome, settle::Settler};
 use heyi_testkit::world::eventually;
 use serde_json::json;
 
-use crate::support::Shop;
+use crate::support::TestApp;
 
 #[tokio::test]
 async fn a_transition_acts_only_on_an_event_that_is_still_held() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let order = shop.order("小店").await?;
     shop.enqueue(&order, shop.notify(&order, 1)).await?;
     let delivery = shop.take("one").await?;
@@ -54,7 +54,7 @@ async fn a_transition_acts_only_on_an_event_that_is_still_held() -> Result<()> {
 
 #[tokio::test]
 async fn twenty_thousand_retries_that_are_due_at_once_drain() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let partition = shop.queue.keys().partitions().next().unwrap();
     let retry = shop.queue.keys().retry(partition);
     let mut redis = shop.queue.redis().shared();
@@ -80,7 +80,7 @@ async fn twenty_thousand_retries_that_are_due_at_once_drain() -> Result<()> {
 
 #[tokio::test]
 async fn a_parked_event_keeps_everything_and_counts_its_attempts() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let order = shop.unsaved_order("小店");
     let body = shop.notify(&order, 1);
     shop.enqueue(&order, body.clone()).await?;
@@ -102,17 +102,17 @@ async fn a_parked_event_keeps_everything_and_counts_its_attempts() -> Result<()>
 
 #[tokio::test]
 async fn an_outage_does_not_use_up_the_time_in_which_an_order_is_looked_for() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let order = shop.unsaved_order("小店");
     let form = shop.notify(&order, 1);
-    let event = json!({ "form": form, "attempt": "9", "looks": "1" });
+    let event = json!({ "form": form, "attempt": "9", "order_lookups": "1" });
     shop.park(&order, event).await?;
     let _worker = shop.world.worker().await?;
     eventually("a second look in vain", async || {
         let parked = shop.parked(&order).await?;
         Ok(parked
             .iter()
-            .any(|event| event["looks"] == "2" && event["attempt"] == "10"))
+            .any(|event| event["order_lookups"] == "2" && event["attempt"] == "10"))
     })
     .await?;
     shop.orders.put(&order, Duration::from_secs(60)).await?;

@@ -3,37 +3,40 @@
 use anyhow::Result;
 use heyi_common::{
     payload::Platform,
-    scans::{Scans, Tally, today},
+    scans::{ScanCounter, Scans, today},
     store::ScanCount,
 };
 use heyi_testkit::world::{World, eventually};
 use mongodb::bson::{Document, doc, oid::ObjectId};
 use redis::{AsyncCommands, Script};
 
-use crate::{mongo_trouble::database, support::Shop};
+use crate::{mongo_trouble::database, support::TestApp};
 
-/// More documents than one command of a fold changes.
+/// More documents than one command of an aggregation changes.
 pub(crate) const CODES: usize = 700;
 
-impl Shop {
+impl TestApp {
     pub(crate) fn scans(&self) -> Scans {
         Scans::new(self.queue.redis().clone(), self.queue.keys().clone())
     }
 
     /// Somebody scans each of these codes twice.
     pub(crate) async fn scan(&self, codes: &[ObjectId]) -> Result<()> {
-        let tally = Tally::new(self.scans());
+        let counter = ScanCounter::new(self.scans());
         for code in codes {
-            tally.count(*code, Some(Platform::Alipay));
-            tally.count(*code, None);
+            counter.count(*code, Some(Platform::Alipay));
+            counter.count(*code, None);
         }
-        Ok(tally.flush().await?)
+        Ok(counter.flush().await?)
     }
 
-    /// Waits until all is folded; each code must have been scanned so often.
-    pub(crate) async fn are_folded(&self, codes: &[ObjectId], scans: u64) -> Result<()> {
-        let keys = [self.queue.keys().scans(), self.queue.keys().scans_folding()];
-        eventually("all is folded", async || {
+    /// Waits until all is aggregated; each code must have been scanned so often.
+    pub(crate) async fn are_aggregated(&self, codes: &[ObjectId], scans: u64) -> Result<()> {
+        let keys = [
+            self.queue.keys().scans(),
+            self.queue.keys().scans_aggregating(),
+        ];
+        eventually("all is aggregated", async || {
             Ok(self
                 .queue
                 .redis()
@@ -44,12 +47,16 @@ impl Shop {
         })
         .await?;
         for code in codes {
-            assert_eq!(self.folded(*code).await?, [scans / 2, scans / 2], "{code}");
+            assert_eq!(
+                self.aggregated(*code).await?,
+                [scans / 2, scans / 2],
+                "{code}"
+            );
         }
         Ok(())
     }
 
-    async fn folded(&self, code: ObjectId) -> Result<Vec<u64>> {
+    async fn aggregated(&self, code: ObjectId) -> Result<Vec<u64>> {
         let kept = self.store.scans(code, today(), today()).await?;
         Ok(kept
             .iter()
@@ -64,13 +71,13 @@ pub(crate) fn codes(count: usize) -> Vec<ObjectId> {
 
 #[tokio::test]
 async fn workers_fold_what_comes_in_exactly_once() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let codes = codes(CODES);
     let _workers = (shop.world.worker().await?, shop.world.worker().await?);
     for _ in 0..5 {
         shop.scan(&codes).await?;
     }
-    shop.are_folded(&codes, 10).await?;
+    shop.are_aggregated(&codes, 10).await?;
     shop.close().await
 }
 
@@ -78,19 +85,19 @@ async fn workers_fold_what_comes_in_exactly_once() -> Result<()> {
 async fn scans_of_a_split_queue_stay_in_one_slot() -> Result<()> {
     let mut world = World::new().await?;
     world.set("HEYI_QUEUE__PARTITIONS", "16");
-    let shop = Shop::open(world).await?;
+    let shop = TestApp::open(world).await?;
     let code = codes(1);
     shop.scan(&code).await?;
     let told = shop.scans().of(&shop.store, code[0], 1).await?;
     assert_eq!(told[0].platforms.values().sum::<u64>(), 2);
     let _worker = shop.world.worker().await?;
-    shop.are_folded(&code, 2).await?;
+    shop.are_aggregated(&code, 2).await?;
     shop.close().await
 }
 
 #[tokio::test]
 async fn a_batch_that_is_sent_twice_counts_once() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let flush = Script::new(include_str!("../../../common/src/scans/lua/flush.lua"));
     let keys = shop.queue.keys();
     let mut connection = shop.queue.redis().shared();
@@ -113,19 +120,19 @@ async fn a_batch_that_is_sent_twice_counts_once() -> Result<()> {
 
 #[tokio::test]
 async fn a_batch_that_cannot_be_added_is_not_lost() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let (keys, codes) = (shop.queue.keys(), codes(2));
     let mut connection = shop.queue.redis().shared();
-    let tally = Tally::new(shop.scans());
-    tally.count(codes[0], None);
-    tally.count(codes[1], None);
+    let counter = ScanCounter::new(shop.scans());
+    counter.count(codes[0], None);
+    counter.count(codes[1], None);
     let () = connection.set(keys.scans(), "no hash").await?;
-    assert!(tally.flush().await.is_err());
+    assert!(counter.flush().await.is_err());
     let () = connection.del(keys.scans()).await?;
     // One count that is no number costs itself only.
     let broken = format!("{}:{}:other", codes[0], today());
     let () = connection.hset(keys.scans(), &broken, "many").await?;
-    tally.flush().await?;
+    counter.flush().await?;
     let () = connection.hdel(keys.scans(), &broken).await?;
     let counted: u64 = connection
         .hget(keys.scans(), format!("{}:{}:other", codes[1], today()))
@@ -136,80 +143,82 @@ async fn a_batch_that_cannot_be_added_is_not_lost() -> Result<()> {
 
 #[tokio::test]
 async fn a_document_that_scans_do_not_fit_holds_up_no_others() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let codes = codes(2);
     let broken = doc! { "_id": format!("{}:{}", codes[0], today()), "platforms": "many" };
     let scans = database(&shop.world).await?.collection::<Document>("scans");
     scans.insert_one(broken).await?;
     shop.scan(&codes).await?;
-    shop.scans().fold(&shop.store, 100).await?;
-    assert_eq!(shop.folded(codes[1]).await?.iter().sum::<u64>(), 2);
+    shop.scans().aggregate(&shop.store, 100).await?;
+    assert_eq!(shop.aggregated(codes[1]).await?.iter().sum::<u64>(), 2);
     shop.close().await
 }
 
 #[tokio::test]
 async fn a_fold_that_comes_late_or_again_adds_nothing() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let code = ObjectId::new();
     let field = format!("{}:{}:alipay", code.to_hex(), today());
     let counts = [ScanCount::read(&field, "3").unwrap()];
-    for (fold, expected) in [(7, 3), (7, 3), (6, 3), (8, 6), (7, 6)] {
-        shop.store.add_scans("one", fold, &counts).await?;
-        assert_eq!(shop.folded(code).await?, [expected], "{fold}");
+    for (aggregation, expected) in [(7, 3), (7, 3), (6, 3), (8, 6), (7, 6)] {
+        shop.store.add_scans("one", aggregation, &counts).await?;
+        assert_eq!(shop.aggregated(code).await?, [expected], "{aggregation}");
     }
     // Another Redis counts on its own.
-    for (fold, expected) in [(1, 9), (1, 9), (2, 12)] {
-        shop.store.add_scans("other", fold, &counts).await?;
-        assert_eq!(shop.folded(code).await?, [expected], "{fold}");
+    for (aggregation, expected) in [(1, 9), (1, 9), (2, 12)] {
+        shop.store.add_scans("other", aggregation, &counts).await?;
+        assert_eq!(shop.aggregated(code).await?, [expected], "{aggregation}");
     }
     shop.store.add_scans("one", 8, &counts).await?;
-    assert_eq!(shop.folded(code).await?, [12]);
+    assert_eq!(shop.aggregated(code).await?, [12]);
     shop.close().await
 }
 
 #[tokio::test]
-async fn what_does_not_fit_into_memory_is_folded_in_parts() -> Result<()> {
-    let shop = Shop::new().await?;
+async fn what_does_not_fit_into_memory_is_aggregated_in_parts() -> Result<()> {
+    let shop = TestApp::new().await?;
     let codes = codes(CODES);
     shop.scan(&codes).await?;
-    let folded = shop.scans().fold(&shop.store, 100).await?;
-    assert_eq!(folded, u64::try_from(CODES * 2)?);
-    shop.are_folded(&codes, 2).await?;
+    let aggregated = shop.scans().aggregate(&shop.store, 100).await?;
+    assert_eq!(aggregated, u64::try_from(CODES * 2)?);
+    shop.are_aggregated(&codes, 2).await?;
     shop.close().await
 }
 
 #[tokio::test]
 async fn a_fold_that_is_worked_on_is_not_taken_up() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let keys = shop.queue.keys();
     let mut connection = shop.queue.redis().shared();
-    let long_ago = [("fold", "7"), ("since", "7")];
+    let long_ago = [("aggregation", "7"), ("since", "7")];
     let _: () = connection
-        .hset_multiple(keys.scans_folding(), &long_ago)
+        .hset_multiple(keys.scans_aggregating(), &long_ago)
         .await?;
     let go_on = Script::new(include_str!("../../../common/src/scans/lua/go_on.lua"));
-    for (fold, expected) in [(6, false), (7, true)] {
-        let before: u64 = connection.hget(keys.scans_folding(), "since").await?;
+    for (aggregation, expected) in [(6, false), (7, true)] {
+        let before: u64 = connection.hget(keys.scans_aggregating(), "since").await?;
         assert_eq!(before, 7);
         let is_under_way: bool = go_on
-            .key(keys.scans_folding())
-            .arg(fold)
+            .key(keys.scans_aggregating())
+            .arg(aggregation)
             .invoke_async(&mut connection)
             .await?;
         assert_eq!(is_under_way, expected);
     }
-    assert_eq!(shop.scans().fold(&shop.store, 100).await?, 0);
-    let fold: u64 = connection.hget(keys.scans_folding(), "fold").await?;
-    assert_eq!(fold, 7, "it is still that of who works on it");
+    assert_eq!(shop.scans().aggregate(&shop.store, 100).await?, 0);
+    let aggregation: u64 = connection
+        .hget(keys.scans_aggregating(), "aggregation")
+        .await?;
+    assert_eq!(aggregation, 7, "it is still that of who works on it");
     connection
-        .hdel::<_, _, ()>(keys.scans_folding(), "since")
+        .hdel::<_, _, ()>(keys.scans_aggregating(), "since")
         .await?;
     shop.close().await
 }
 
 #[tokio::test]
 async fn a_fold_is_taken_up_only_after_its_worker_had_time() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let code = codes(1);
     shop.scan(&code).await?;
     let begin = Script::new(include_str!("../../../common/src/scans/lua/begin.lua"));
@@ -218,8 +227,8 @@ async fn a_fold_is_taken_up_only_after_its_worker_had_time() -> Result<()> {
     let mut begin_within = async |lease: u32| -> Result<Option<i64>> {
         Ok(begin
             .key(keys.scans())
-            .key(keys.scans_folding())
-            .key(keys.scans_fold())
+            .key(keys.scans_aggregating())
+            .key(keys.scans_aggregation())
             .arg(lease)
             .invoke_async(&mut connection)
             .await?)
@@ -227,13 +236,13 @@ async fn a_fold_is_taken_up_only_after_its_worker_had_time() -> Result<()> {
     let first = begin_within(60_000).await?;
     assert!(first.is_some());
     assert_eq!(begin_within(60_000).await?, None);
-    assert_eq!(begin_within(0).await?, first, "it is the same fold");
+    assert_eq!(begin_within(0).await?, first, "it is the same aggregation");
     // What is scanned meanwhile waits, and is told.
     shop.scan(&code).await?;
     let told = shop.scans().of(&shop.store, code[0], 1).await?;
     assert_eq!(told[0].platforms.values().sum::<u64>(), 4);
-    // A fold of the same number that was late in ending takes nothing of the next away.
+    // An aggregation of the same number that was late in ending takes nothing of the next away.
     let _worker = shop.world.worker().await?;
-    shop.are_folded(&code, 4).await?;
+    shop.are_aggregated(&code, 4).await?;
     shop.close().await
 }

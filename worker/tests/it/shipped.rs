@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use anyhow::Result;
 use heyi_testkit::world::World;
 
-use crate::support::Shop;
+use crate::support::TestApp;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -29,7 +29,7 @@ async fn shipped_redis_settings_forbid_to_flush_and_allow_all_that_we_do() -> Re
     let file = root().join("deploy/redis.conf").canonicalize()?;
     for arguments in [vec![file.display().to_string()], compose_arguments()?] {
         assert!(!arguments.is_empty());
-        let shop = Shop::open(World::with_redis_of(arguments).await?).await?;
+        let shop = TestApp::open(World::with_redis_of(arguments).await?).await?;
         let _worker = shop.world.worker().await?;
         let order = shop.paid_orders(1).await?.remove(0);
         shop.quiet().await?;

@@ -2,11 +2,11 @@
 
 use anyhow::Result;
 use heyi_common::{
-    cache::Orders,
     config::Process,
     form,
     order::{Fee, Order, OrderData},
     payjs,
+    pending_orders::PendingOrders,
     queue::{
         Asker, Cause, Confirming, Delivery, Event, GROUP, Queue,
         dead::{Letter, Page},
@@ -22,15 +22,15 @@ use serde_json::Value;
 /// The price of everything.
 pub(crate) const FEN: u32 = 990;
 
-pub(crate) struct Shop {
+pub(crate) struct TestApp {
     pub(crate) world: World,
     pub(crate) queue: Queue,
-    pub(crate) orders: Orders,
+    pub(crate) orders: PendingOrders,
     pub(crate) store: Store,
     pub(crate) config: heyi_common::config::Config,
 }
 
-impl Shop {
+impl TestApp {
     pub(crate) async fn open(world: World) -> Result<Self> {
         Ok(Self {
             queue: world.queue()?,

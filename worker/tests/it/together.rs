@@ -12,7 +12,7 @@ use mongodb::{
     bson::{Document, doc},
 };
 
-use crate::support::{Shop, payment_id};
+use crate::support::{TestApp, payment_id};
 
 const COUNT: u32 = 60;
 /// What a code is called that MongoDB refuses.
@@ -20,7 +20,7 @@ const REFUSED: &str = "refused";
 /// Longer than MongoDB's longest document.
 const TOO_LONG: usize = 17 << 20;
 
-fn code(shop: &Shop, name: &str, payment: u32) -> Code {
+fn code(shop: &TestApp, name: &str, payment: u32) -> Code {
     let payment = Payment {
         payjs_order_id: payment_id(payment),
         transaction_id: "4200000000202501010000000001".to_owned(),
@@ -30,7 +30,7 @@ fn code(shop: &Shop, name: &str, payment: u32) -> Code {
 }
 
 /// Lets MongoDB refuse some codes.
-async fn refuse(shop: &Shop, those: Document) -> Result<()> {
+async fn refuse(shop: &TestApp, those: Document) -> Result<()> {
     shop.store.ensure_indexes().await?;
     let others = doc! { "$nor": [those] };
     let validator = doc! { "collMod": "codes", "validator": others };
@@ -38,14 +38,14 @@ async fn refuse(shop: &Shop, those: Document) -> Result<()> {
     Ok(())
 }
 
-async fn database(shop: &Shop) -> Result<Database> {
+async fn database(shop: &TestApp) -> Result<Database> {
     let client = Client::with_uri_str(shop.world.setting("HEYI_MONGO__URL")).await?;
     Ok(client.database(shop.world.setting("HEYI_MONGO__DATABASE")))
 }
 
 #[tokio::test]
 async fn codes_that_are_inserted_together_fail_alone() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     refuse(&shop, doc! { "name": REFUSED }).await?;
     let mut codes: Vec<Code> = (0..COUNT)
         .map(|number| code(&shop, "小店", number))
@@ -74,7 +74,7 @@ async fn codes_that_are_inserted_together_fail_alone() -> Result<()> {
 
 #[tokio::test]
 async fn codes_that_are_read_together_fail_alone() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     let codes: Vec<Code> = (0..COUNT)
         .map(|number| code(&shop, &format!("{number}号店"), number))
         .collect();
@@ -107,7 +107,7 @@ async fn codes_that_are_read_together_fail_alone() -> Result<()> {
 
 #[tokio::test]
 async fn an_order_that_mongodb_refuses_holds_up_no_other() -> Result<()> {
-    let shop = Shop::new().await?;
+    let shop = TestApp::new().await?;
     refuse(&shop, doc! { "name": REFUSED }).await?;
     let refused = shop.order(REFUSED).await?;
     shop.enqueue(&refused, shop.notify(&refused, COUNT)).await?;

@@ -6,12 +6,12 @@ use heyi_common::payload::{
     AllowList, Payloads, Platform, is_payment_code, is_receive_screen, normalized,
 };
 
-use super::{Received, Unread, kind::Kind};
+use super::{DecodeError, Received, kind::Kind};
 
 /// The one receive code, or why there is none.
-pub(super) fn judge(texts: &BTreeSet<String>, forms: &AllowList) -> Result<Received, Unread> {
+pub(super) fn judge(texts: &BTreeSet<String>, forms: &AllowList) -> Result<Received, DecodeError> {
     if texts.iter().any(|text| is_payment_code(text)) {
-        return Err(Unread::PaymentCode);
+        return Err(DecodeError::PaymentCode);
     }
     let texts: BTreeSet<&str> = texts.iter().map(|text| normalized(text)).collect();
     let mut codes = texts.iter();
@@ -24,11 +24,11 @@ pub(super) fn judge(texts: &BTreeSet<String>, forms: &AllowList) -> Result<Recei
         return Ok(Received { platform, payload });
     }
     if is_receive_screen(text) {
-        return Err(Unread::ReceiveScreen);
+        return Err(DecodeError::ReceiveScreen);
     }
     let permitted = |platform: &Platform| forms.permits(*platform, text);
     let platforms = Platform::ALL.into_iter().filter(permitted);
-    Err(Unread::UnknownCode {
+    Err(DecodeError::UnknownCode {
         kind: Kind::of(text),
         payloads: platforms
             .map(|platform| (platform, (*text).to_owned()))
@@ -36,7 +36,7 @@ pub(super) fn judge(texts: &BTreeSet<String>, forms: &AllowList) -> Result<Recei
     })
 }
 
-fn several(texts: &BTreeSet<&str>, forms: &AllowList) -> Unread {
+fn several(texts: &BTreeSet<&str>, forms: &AllowList) -> DecodeError {
     let mut platforms = Vec::new();
     let mut payloads = Payloads::new();
     for platform in Platform::ALL {
@@ -49,7 +49,7 @@ fn several(texts: &BTreeSet<&str>, forms: &AllowList) -> Unread {
             payloads.insert(platform, (*first).to_owned());
         }
     }
-    Unread::SeveralCodes {
+    DecodeError::SeveralCodes {
         codes: texts.len(),
         platforms,
         payloads,

@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits};
 
-use super::{Unread, grey::Grey, panics::catch};
+use super::{DecodeError, grey::Grey, panics::catch};
 
 /// Photos of phones that fit into 5 MB have 12, seldom 24 million.
 const PIXEL_LIMIT: u64 = 25_000_000;
@@ -14,20 +14,20 @@ const ALLOCATION_LIMIT: u64 = PIXEL_LIMIT * 4 * 2;
 const SIDE_LIMIT: u32 = 30_000;
 
 /// The picture in shades of grey, on each ground. Its size is known before anything is decoded.
-pub(super) fn greys(file: &[u8]) -> Result<Vec<Grey>, Unread> {
-    catch(|| decode(file)).unwrap_or(Err(Unread::Unreadable))
+pub(super) fn greys(file: &[u8]) -> Result<Vec<Grey>, DecodeError> {
+    catch(|| decode(file)).unwrap_or(Err(DecodeError::Unreadable))
 }
 
-fn decode(file: &[u8]) -> Result<Vec<Grey>, Unread> {
+fn decode(file: &[u8]) -> Result<Vec<Grey>, DecodeError> {
     let mut reader = ImageReader::new(Cursor::new(file));
     reader = reader
         .with_guessed_format()
-        .map_err(|_| Unread::Unreadable)?;
+        .map_err(|_| DecodeError::Unreadable)?;
     match reader.format() {
         Some(format) if format.reading_enabled() => {}
-        Some(_) => return Err(Unread::UnsupportedFormat),
-        None if is_of_camera(file) => return Err(Unread::UnsupportedFormat),
-        None => return Err(Unread::NotAPicture),
+        Some(_) => return Err(DecodeError::UnsupportedFormat),
+        None if is_of_camera(file) => return Err(DecodeError::UnsupportedFormat),
+        None => return Err(DecodeError::NotAPicture),
     }
     let mut limits = Limits::default();
     limits.max_image_width = Some(SIDE_LIMIT);
@@ -39,7 +39,7 @@ fn decode(file: &[u8]) -> Result<Vec<Grey>, Unread> {
     if u64::from(width) * u64::from(height) > PIXEL_LIMIT
         || decoder.total_bytes() > ALLOCATION_LIMIT / 2
     {
-        return Err(Unread::TooManyPixels);
+        return Err(DecodeError::TooManyPixels);
     }
     let picture = DynamicImage::from_decoder(decoder).map_err(|error| unread(&error))?;
     Ok(Grey::of(picture))
@@ -50,10 +50,10 @@ fn is_of_camera(file: &[u8]) -> bool {
     file.get(4..8) == Some(b"ftyp")
 }
 
-fn unread(error: &ImageError) -> Unread {
+fn unread(error: &ImageError) -> DecodeError {
     match error {
-        ImageError::Limits(_) => Unread::TooManyPixels,
-        ImageError::Unsupported(_) => Unread::UnsupportedFormat,
-        _ => Unread::Unreadable,
+        ImageError::Limits(_) => DecodeError::TooManyPixels,
+        ImageError::Unsupported(_) => DecodeError::UnsupportedFormat,
+        _ => DecodeError::Unreadable,
     }
 }

@@ -37,7 +37,7 @@ fn file(picture: &GrayImage, format: ImageFormat) -> Vec<u8> {
     file.into_inner()
 }
 
-fn read_code(text: impl AsRef<[u8]>) -> Result<Received, Unread> {
+fn read_code(text: impl AsRef<[u8]>) -> Result<Received, DecodeError> {
     read(&file(&code(text), ImageFormat::Png), forms())
 }
 
@@ -53,10 +53,14 @@ fn what_a_text_is_decides() {
         "281234567890123456",
         "1345 6789 0123 4567 89",
     ] {
-        assert_eq!(read_code(payment), Err(Unread::PaymentCode), "{payment}");
+        assert_eq!(
+            read_code(payment),
+            Err(DecodeError::PaymentCode),
+            "{payment}"
+        );
     }
     let unknown = |kind| {
-        Err(Unread::UnknownCode {
+        Err(DecodeError::UnknownCode {
             kind,
             payloads: Payloads::new(),
         })
@@ -70,13 +74,13 @@ fn what_a_text_is_decides() {
     }
     assert_eq!(read_code([0xff, 0xfe, 0x80, 0x00]), unknown(Kind::Text));
     let red_packet = "https://qr.alipay.com/c1x0123456789abcdefghij".to_owned();
-    let expected = Unread::UnknownCode {
+    let expected = DecodeError::UnknownCode {
         kind: Kind::AlipayRedPacket,
         payloads: [(Platform::Alipay, red_packet.clone())].into(),
     };
     assert_eq!(read_code(red_packet), Err(expected));
     let screen = format!("wxp://f2f6{}", "aZ0_-".repeat(8));
-    assert_eq!(read_code(screen), Err(Unread::ReceiveScreen));
+    assert_eq!(read_code(screen), Err(DecodeError::ReceiveScreen));
     let saved = format!("{ALIPAY}?0&T=58418-05-24 11:50:44");
     assert_eq!(read_code(saved).unwrap().payload, ALIPAY);
 }
@@ -86,12 +90,12 @@ fn a_picture_without_a_code_has_none() {
     let blank = GrayImage::from_pixel(300, 200, Luma([255]));
     assert_eq!(
         read(&file(&blank, ImageFormat::Png), forms()),
-        Err(Unread::NoCode)
+        Err(DecodeError::NoCode)
     );
     let dot = GrayImage::from_pixel(1, 1, Luma([0]));
     assert_eq!(
         read(&file(&dot, ImageFormat::Png), forms()),
-        Err(Unread::TooSmall)
+        Err(DecodeError::TooSmall)
     );
 }
 
@@ -101,7 +105,7 @@ proptest! {
     #[test]
     fn whatever_is_sent_is_read_or_refused(bytes: Vec<u8>) {
         let unread = read(&bytes, forms()).unwrap_err();
-        prop_assert!(matches!(unread, Unread::NotAPicture | Unread::UnsupportedFormat | Unread::Unreadable));
+        prop_assert!(matches!(unread, DecodeError::NotAPicture | DecodeError::UnsupportedFormat | DecodeError::Unreadable));
     }
 
     #[test]

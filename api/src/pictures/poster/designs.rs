@@ -9,13 +9,13 @@ pub(super) mod sticker;
 use heyi_common::payload::Platform;
 use qrcode::types::QrError;
 
-use super::{Subject, words::Words};
+use super::{Subject, texts::Texts};
 use crate::{pages::App, pictures::qr::Picture};
 
 /// What is printed.
 pub(super) struct Content<'a> {
     pub(super) name: &'a str,
-    pub(super) words: &'static Words,
+    pub(super) words: &'static Texts,
     /// The apps that have a receive code here.
     pub(super) apps: Vec<App>,
     subject: &'a Subject,
@@ -26,7 +26,7 @@ impl<'a> Content<'a> {
         let platforms = subject.payloads.keys();
         Self {
             name: &subject.name,
-            words: Words::of(subject.language),
+            words: Texts::of(subject.language),
             apps: platforms
                 .map(|platform| App::new(*platform, subject.language))
                 .collect(),

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::pictures::upload_slots::Desk;
+use crate::pictures::upload_slots::UploadSlots;
 
 /// What comes of a body with the boundary `b`.
 async fn upload(body: impl Into<Body>) -> Result<Vec<u8>, Error> {
@@ -14,7 +14,7 @@ async fn upload(body: impl Into<Body>) -> Result<Vec<u8>, Error> {
 
 async fn take(request: Request) -> Result<Vec<u8>, Error> {
     let client = [127, 0, 0, 1].into();
-    let mut permit = Desk::new().upload(client).await?;
+    let mut permit = UploadSlots::new().upload(client).await?;
     picture(request, &mut permit).await
 }
 

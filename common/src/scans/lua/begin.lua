@@ -1,8 +1,8 @@
--- Begins a fold, or takes up one that nobody has worked on for a while. Returns its number; nothing when there is none.
--- KEYS: the scans, those being folded, the number of the last fold. ARGV: ms after which a fold is taken up again.
+-- Begins an aggregation, or takes up one that nobody has worked on for a while. Returns its number; nothing when there is none.
+-- KEYS: the scans, those being aggregated, the number of the last aggregation. ARGV: ms after which an aggregation is taken up again.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local number = redis.call('HGET', KEYS[2], 'fold')
+local number = redis.call('HGET', KEYS[2], 'aggregation')
 if number then
   -- One that began in the future did so before Redis's clock was set back.
   local age = now - tonumber(redis.call('HGET', KEYS[2], 'since') or '0')
@@ -20,5 +20,5 @@ elseif redis.call('EXISTS', KEYS[1]) == 1 then
 else
   return false
 end
-redis.call('HSET', KEYS[2], 'fold', number, 'since', string.format('%.0f', now))
+redis.call('HSET', KEYS[2], 'aggregation', number, 'since', string.format('%.0f', now))
 return number

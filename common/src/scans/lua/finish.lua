@@ -1,5 +1,5 @@
--- Drops what was folded, unless it is that of another fold by now. KEYS: the scans being folded. ARGV: the fold's number.
-if redis.call('HGET', KEYS[1], 'fold') ~= ARGV[1] then
+-- Drops what was aggregated, unless it is that of another aggregation by now. KEYS: the scans being aggregated. ARGV: the aggregation's number.
+if redis.call('HGET', KEYS[1], 'aggregation') ~= ARGV[1] then
   return 0
 end
 return redis.call('UNLINK', KEYS[1])

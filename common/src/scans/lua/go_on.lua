@@ -1,5 +1,5 @@
--- Says that a fold is worked on, unless it is finished or another by now. KEYS: the scans being folded. ARGV: the fold's number.
-if redis.call('HGET', KEYS[1], 'fold') ~= ARGV[1] then
+-- Says that an aggregation is worked on, unless it is finished or another by now. KEYS: the scans being aggregated. ARGV: the aggregation's number.
+if redis.call('HGET', KEYS[1], 'aggregation') ~= ARGV[1] then
   return 0
 end
 -- A write that frees memory comes first: after it a Redis at its maxmemory takes the next one too.

@@ -1,10 +1,10 @@
 -- What of a code's scans is not in MongoDB, or may not be, as it is at one moment.
--- KEYS: the number of the last fold, the scans being folded, the scans. ARGV: the fields of the code.
+-- KEYS: the number of the last aggregation, the scans being aggregated, the scans. ARGV: the fields of the code.
 --
 -- A script, not MULTI: there a Redis at its maxmemory refuses every command, reads too.
 return {
   redis.call('GET', KEYS[1]),
-  redis.call('HGET', KEYS[2], 'fold'),
+  redis.call('HGET', KEYS[2], 'aggregation'),
   redis.call('HMGET', KEYS[2], unpack(ARGV)),
   redis.call('HMGET', KEYS[3], unpack(ARGV)),
 }

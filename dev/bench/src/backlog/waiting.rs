@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use heyi_common::{config::Process, http};
-use heyi_testkit::world::{Heyi, World, eventually};
+use heyi_testkit::world::{Service, World, eventually};
 use tokio::time::timeout;
 
 use super::{
@@ -104,7 +104,7 @@ async fn begin(world: &World, fill: &Fill) -> Result<(f64, f64, f64)> {
     Ok((resident, peak, scrape))
 }
 
-async fn scrape(worker: &Heyi) -> Result<f64> {
+async fn scrape(worker: &Service) -> Result<f64> {
     let client = http::client()?;
     let url = format!("{}/metrics", worker.url());
     let mut times = Vec::new();

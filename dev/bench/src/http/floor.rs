@@ -57,7 +57,7 @@ pub(crate) async fn serve(options: &Options) -> Result<()> {
         .database(&options.database);
     let found = Found {
         codes: database.collection("codes"),
-        mappings: database.collection("orders"),
+        mappings: database.collection("mappings"),
     };
     let constant = async |_: axum::body::Bytes| "success";
     let routes = Router::new()

@@ -49,7 +49,7 @@ impl Bare {
         Ok(Self {
             heyi: client.database(world.setting("HEYI_MONGO__DATABASE")),
             codes,
-            mappings: bare.collection("orders"),
+            mappings: bare.collection("mappings"),
         })
     }
 
@@ -74,7 +74,7 @@ impl Bare {
             let collection: Collection<Document> = self.heyi.collection(name);
             collection.count_documents(doc! {}).await
         };
-        let heyi = [count("codes").await?, count("orders").await?];
+        let heyi = [count("codes").await?, count("mappings").await?];
         ensure!(
             bare == [expected; 2] && heyi == [expected; 2],
             "{expected} orders were paid; codes and mappings: {heyi:?}, bare: {bare:?}"

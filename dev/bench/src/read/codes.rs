@@ -25,8 +25,10 @@ pub(crate) async fn add(world: &World, numbers: Range<u32>) -> Result<Vec<Known>
     let database = server::mongo(world)
         .await?
         .database(world.setting("HEYI_MONGO__DATABASE"));
-    let (codes, mappings): (Collection<Code>, Collection<Mapping>) =
-        (database.collection("codes"), database.collection("orders"));
+    let (codes, mappings): (Collection<Code>, Collection<Mapping>) = (
+        database.collection("codes"),
+        database.collection("mappings"),
+    );
     let mut known = Vec::new();
     let numbers: Vec<u32> = numbers.collect();
     for numbers in numbers.chunks(BATCH) {

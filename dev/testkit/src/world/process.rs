@@ -24,7 +24,7 @@ const LOG_LINES: usize = 80;
 
 /// A running `heyi-api` or `heyi-worker`. Dropping it kills it.
 #[derive(Debug)]
-pub struct Heyi {
+pub struct Service {
     program: String,
     arguments: Vec<String>,
     settings: BTreeMap<String, String>,
@@ -34,7 +34,7 @@ pub struct Heyi {
     log: PathBuf,
 }
 
-impl Heyi {
+impl Service {
     /// Starts a program that logs to a file in `dir`, or to `output` where that is given.
     pub(super) fn start(
         program: &str,

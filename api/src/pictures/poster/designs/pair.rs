@@ -4,12 +4,15 @@ use heyi_common::payload::Platform;
 use qrcode::types::QrError;
 
 use super::Content;
-use crate::{pages::App, pictures::poster::{
+use crate::{
+    pages::App,
+    pictures::poster::{
         canvas::{Align, Area, Canvas, Colour, Line, WHITE},
         font::Font,
         parts::{INK, Look, apps, brand, centred, tile},
         text::write_into,
-    }};
+    },
+};
 
 /// What it cannot do without.
 pub(in crate::pictures::poster) const OWN: [Platform; 2] = [Platform::Wechat, Platform::Alipay];

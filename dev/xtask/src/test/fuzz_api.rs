@@ -1,4 +1,4 @@
-//! What strangers send, made up from the api's own document.
+//! Requests that schemathesis makes up from the api's own document.
 
 use std::process::Command;
 

@@ -5,7 +5,7 @@ use tokio::{sync::Mutex, time::Instant};
 
 /// One maker at a time; those who waited for it get what it got, its failure too.
 #[derive(Debug)]
-pub(super) struct Renewable<T> {
+pub(super) struct Refreshable<T> {
     state: Mutex<State<T>>,
 }
 
@@ -18,12 +18,12 @@ struct State<T> {
 
 /// A value and which one it is.
 #[derive(Debug, Clone)]
-pub(super) struct Made<T> {
+pub(super) struct Versioned<T> {
     pub(super) version: u64,
     pub(super) value: T,
 }
 
-impl<T> Default for Renewable<T> {
+impl<T> Default for Refreshable<T> {
     fn default() -> Self {
         Self {
             state: Mutex::new(State {
@@ -36,20 +36,20 @@ impl<T> Default for Renewable<T> {
 }
 
 impl<T: Clone> State<T> {
-    fn made(&self) -> Option<Made<T>> {
-        self.value.clone().map(|value| Made {
+    fn made(&self) -> Option<Versioned<T>> {
+        self.value.clone().map(|value| Versioned {
             version: self.version,
             value,
         })
     }
 }
 
-impl<T: Clone> Renewable<T> {
+impl<T: Clone> Refreshable<T> {
     /// The value, made if there is none.
     pub(super) async fn get(
         &self,
         make: impl AsyncFnOnce() -> RedisResult<T>,
-    ) -> RedisResult<Made<T>> {
+    ) -> RedisResult<Versioned<T>> {
         // Nearly always it is there and nobody makes it: this is on the way of every command.
         if let Ok(state) = self.state.try_lock()
             && let Some(made) = state.made()
@@ -70,7 +70,7 @@ impl<T: Clone> Renewable<T> {
             Ok(value) => {
                 state.version += 1;
                 state.value = Some(value.clone());
-                Ok(Made {
+                Ok(Versioned {
                     version: state.version,
                     value,
                 })

@@ -7,92 +7,98 @@ use tokio::time::sleep;
 
 use super::Scans;
 use crate::{
-    crash::{self, Point},
+    failpoint::{self, Failpoint},
     redis::{Script, WriteError},
     store::{ScanCount, Store, batches},
 };
 
-/// After this a fold that nobody works on is taken up by another worker.
+/// After this an aggregation that nobody works on is taken up by another worker.
 const LEASE: Duration = Duration::from_secs(10);
 /// The most counts that are read at once.
 const SLICE: usize = 1000;
-/// After each step of a fold, so many times as long as it took belong to orders, which come first.
+/// After each step of an aggregation, so many times as long as it took belong to orders, which come first.
 const REST: u32 = 3;
 /// Far less than [`LEASE`].
 const LONGEST_REST: Duration = Duration::from_secs(1);
 /// Fields of the hash that are no counts.
-const FOLD: &str = "fold";
+const AGGREGATION: &str = "aggregation";
 const SINCE: &str = "since";
 
-/// A fold that began.
+/// An aggregation that began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fold {
-    /// Its number; later folds have higher ones.
+pub struct Aggregation {
+    /// Its number; later aggregations have higher ones.
     pub number: i64,
 }
 
 impl Scans {
-    /// Folds what was counted into MongoDB, unless another worker is at it. Says how many scans that were.
+    /// Aggregates what was counted into MongoDB, unless another worker is at it. Says how many scans that were.
     ///
     /// Has about `at_once` counts in memory at a time. Where more wait, since no worker was there for long, they are read
-    /// several times, and each time some of the codes are folded.
-    pub async fn fold(&self, store: &Store, at_once: u64) -> anyhow::Result<u64> {
-        let Some(fold) = self.begin_fold().await? else {
+    /// several times, and each time some of the codes are aggregated.
+    pub async fn aggregate(&self, store: &Store, at_once: u64) -> anyhow::Result<u64> {
+        let Some(aggregation) = self.begin_aggregation().await? else {
             return Ok(0);
         };
-        crash::point(Point::FoldBegun);
-        let waiting: u64 = self.redis.shared().hlen(self.keys.scans_folding()).await?;
+        failpoint::reach(Failpoint::AggregationBegun);
+        let waiting: u64 = self
+            .redis
+            .shared()
+            .hlen(self.keys.scans_aggregating())
+            .await?;
         let parts = u32::try_from(waiting.div_ceil(at_once.max(1)))?;
         let mut scans = 0;
         for part in 0..parts {
             let is_wanted = |count: &ScanCount| count.part(parts) == part;
-            let Some(mut counts) = self.folding(fold, is_wanted).await? else {
+            let Some(mut counts) = self.aggregating(aggregation, is_wanted).await? else {
                 return Ok(0);
             };
             for batch in batches(&mut counts) {
                 // Else some of what was read may be of the next.
-                if !self.is_under_way(fold).await? {
+                if !self.is_under_way(aggregation).await? {
                     return Ok(0);
                 }
                 let start = Instant::now();
-                store.add_scans(&self.source, fold.number, batch).await?;
+                store
+                    .add_scans(&self.source, aggregation.number, batch)
+                    .await?;
                 rest(start).await;
                 scans += batch.iter().map(|count| count.scans).sum::<u64>();
             }
         }
-        self.finish_fold(fold).await?;
+        self.finish_aggregation(aggregation).await?;
         Ok(scans)
     }
 
-    /// Begins a fold, or takes up one whose worker died. Replicas are waited for: a former master could give what is
-    /// folded to a second fold.
-    async fn begin_fold(&self) -> Result<Option<Fold>, WriteError> {
+    /// Begins an aggregation, or takes up one whose worker died. Replicas are waited for: a former master could give what is
+    /// aggregated to a second aggregation.
+    async fn begin_aggregation(&self) -> Result<Option<Aggregation>, WriteError> {
         let mut begin = redis::cmd("EVAL");
         begin
             .arg(include_str!("lua/begin.lua"))
             .arg(3)
             .arg(self.keys.scans())
-            .arg(self.keys.scans_folding())
-            .arg(self.keys.scans_fold())
+            .arg(self.keys.scans_aggregating())
+            .arg(self.keys.scans_aggregation())
             .arg(u64::try_from(LEASE.as_millis()).unwrap_or(u64::MAX));
         let mut answers = self.redis.write(vec![begin]).await?;
         let number: Option<i64> = from_redis_value(answers.pop().unwrap_or(Value::Nil))
             .map_err(redis::RedisError::from)?;
-        Ok(number.map(|number| Fold { number }))
+        Ok(number.map(|number| Aggregation { number }))
     }
 
-    /// Some of what is being folded, read in slices: nothing is added to it any more. A count may come twice. None when
-    /// the fold was finished meanwhile.
-    async fn folding(
+    /// Some of what is being aggregated, read in slices: nothing is added to it any more. A count may come twice. None when
+    /// the aggregation was finished meanwhile.
+    async fn aggregating(
         &self,
-        fold: Fold,
+        aggregation: Aggregation,
         is_wanted: impl Fn(&ScanCount) -> bool,
     ) -> RedisResult<Option<Vec<ScanCount>>> {
-        let key = self.keys.scans_folding();
+        let key = self.keys.scans_aggregating();
         let mut connection = self.redis.shared();
         let mut counts = Vec::new();
         let mut cursor = 0;
-        while self.is_under_way(fold).await? {
+        while self.is_under_way(aggregation).await? {
             let start = Instant::now();
             let slice: (u64, Vec<(String, String)>) = redis::cmd("HSCAN")
                 .arg(&key)
@@ -102,7 +108,7 @@ impl Scans {
                 .query_async(&mut connection)
                 .await?;
             for (field, count) in slice.1 {
-                if field == FOLD || field == SINCE {
+                if field == AGGREGATION || field == SINCE {
                     continue;
                 }
                 match ScanCount::read(&field, &count) {
@@ -120,19 +126,19 @@ impl Scans {
         Ok(None)
     }
 
-    /// Says that a fold is worked on, so that nobody takes it up, unless it was finished.
-    async fn is_under_way(&self, fold: Fold) -> RedisResult<bool> {
+    /// Says that an aggregation is worked on, so that nobody takes it up, unless it was finished.
+    async fn is_under_way(&self, aggregation: Aggregation) -> RedisResult<bool> {
         Script::new(include_str!("lua/go_on.lua"))
-            .key(self.keys.scans_folding())
-            .arg(fold.number)
+            .key(self.keys.scans_aggregating())
+            .arg(aggregation.number)
             .invoke_async(&mut self.redis.shared())
             .await
     }
 
-    async fn finish_fold(&self, fold: Fold) -> RedisResult<()> {
+    async fn finish_aggregation(&self, aggregation: Aggregation) -> RedisResult<()> {
         Script::new(include_str!("lua/finish.lua"))
-            .key(self.keys.scans_folding())
-            .arg(fold.number)
+            .key(self.keys.scans_aggregating())
+            .arg(aggregation.number)
             .invoke_async(&mut self.redis.shared())
             .await
     }

@@ -3,7 +3,7 @@
 use crate::http::language::Language;
 
 /// The texts of one language.
-pub(super) struct Words {
+pub(super) struct Texts {
     /// What to do.
     pub(super) scan: &'static str,
     /// The same where there are several codes.
@@ -20,7 +20,7 @@ pub(super) struct Words {
     pub(super) check: &'static str,
 }
 
-impl Words {
+impl Texts {
     /// Those of `language`.
     pub(super) const fn of(language: Language) -> &'static Self {
         match language {
@@ -30,7 +30,7 @@ impl Words {
     }
 }
 
-static CHINESE: Words = Words {
+static CHINESE: Texts = Texts {
     scan: "扫一扫付款",
     scan_yours: "用哪个应用，就扫哪个码",
     others: "其他应用扫这个码",
@@ -40,7 +40,7 @@ static CHINESE: Words = Words {
     check: "名称由收款人自己填写，付款前请核对收款人",
 };
 
-static ENGLISH: Words = Words {
+static ENGLISH: Texts = Texts {
     scan: "Scan to pay",
     scan_yours: "Scan the code of your app",
     others: "Any other app: scan here",

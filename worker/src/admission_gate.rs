@@ -17,13 +17,13 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A gate that closes when MongoDB goes away and opens when it is back. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct Intake {
+pub(crate) struct AdmissionGate {
     store: Store,
     open: Arc<watch::Sender<bool>>,
     trouble: Arc<Mutex<Option<String>>>,
 }
 
-impl Intake {
+impl AdmissionGate {
     /// A gate that is closed until MongoDB has answered for the first time.
     pub(crate) fn new(store: Store) -> (Self, watch::Receiver<bool>) {
         let (open, receiver) = watch::channel(false);

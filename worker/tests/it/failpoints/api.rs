@@ -1,7 +1,7 @@
 //! The api dies between an effect and its answer.
 
 use anyhow::Result;
-use heyi_common::crash::Point;
+use heyi_common::failpoint::Failpoint;
 use heyi_sandbox::Knobs;
 use heyi_testkit::world::{Answer, Client, Person, data, params, signed};
 use reqwest::Method;
@@ -9,11 +9,11 @@ use reqwest::Method;
 use super::{die_at, die_no_more, dies, ends_well};
 use crate::{
     confirm::paid_in_silence,
-    support::{FEN, Shop},
+    support::{FEN, TestApp},
 };
 
 /// An api that dies while it is asked.
-async fn api_dies(shop: &mut Shop, point: Point, ask: impl AsyncFn(&Client)) -> Result<()> {
+async fn api_dies(shop: &mut TestApp, point: Failpoint, ask: impl AsyncFn(&Client)) -> Result<()> {
     die_at(shop, point);
     let mut api = shop.world.api().await?;
     ask(&shop.world.client()?).await;
@@ -22,8 +22,8 @@ async fn api_dies(shop: &mut Shop, point: Point, ask: impl AsyncFn(&Client)) -> 
     Ok(())
 }
 
-pub(super) async fn new_order(point: Point, deaths: u32) -> Result<()> {
-    let mut shop = Shop::new().await?;
+pub(super) async fn new_order(point: Failpoint, deaths: u32) -> Result<()> {
+    let mut shop = TestApp::new().await?;
     let api = shop.world.api().await?;
     let alice = shop.world.client()?.login("alice").await?;
     api.stop().await?;
@@ -58,8 +58,8 @@ async fn post_notify(client: &Client, body: &str) -> Result<Answer> {
     client.send(request).await
 }
 
-pub(super) async fn notify(point: Point, deaths: u32) -> Result<()> {
-    let mut shop = Shop::new().await?;
+pub(super) async fn notify(point: Failpoint, deaths: u32) -> Result<()> {
+    let mut shop = TestApp::new().await?;
     let order = shop.order("小店").await?;
     let body = shop.notify(&order, 1);
     for _ in 0..deaths {
@@ -78,8 +78,8 @@ pub(super) async fn notify(point: Point, deaths: u32) -> Result<()> {
     ends_well(shop, &order, point).await
 }
 
-pub(super) async fn check_order(point: Point, deaths: u32) -> Result<()> {
-    let mut shop = Shop::new().await?;
+pub(super) async fn check_order(point: Failpoint, deaths: u32) -> Result<()> {
+    let mut shop = TestApp::new().await?;
     let (order, payjs_order_id) = paid_in_silence(&shop).await?;
     let asked = params(&[
         ("out_trade_no", order.out_trade_no.as_str()),
@@ -102,7 +102,7 @@ pub(super) async fn check_order(point: Point, deaths: u32) -> Result<()> {
 }
 
 /// Alice with a code of hers, when neither api nor worker runs.
-async fn owner(shop: &Shop) -> Result<(Person, String)> {
+async fn owner(shop: &TestApp) -> Result<(Person, String)> {
     let api = shop.world.api().await?;
     let worker = shop.world.worker().await?;
     let client = shop.world.client()?;
@@ -115,8 +115,8 @@ async fn owner(shop: &Shop) -> Result<(Person, String)> {
     Ok((alice, id))
 }
 
-pub(super) async fn del(point: Point, deaths: u32) -> Result<()> {
-    let mut shop = Shop::new().await?;
+pub(super) async fn del(point: Failpoint, deaths: u32) -> Result<()> {
+    let mut shop = TestApp::new().await?;
     let (alice, id) = owner(&shop).await?;
     let asked = signed("/del", &[("id", &id)], &alice.key);
     for _ in 0..deaths {
@@ -139,8 +139,8 @@ pub(super) async fn del(point: Point, deaths: u32) -> Result<()> {
     shop.close().await
 }
 
-pub(super) async fn update(point: Point, deaths: u32) -> Result<()> {
-    let mut shop = Shop::new().await?;
+pub(super) async fn update(point: Failpoint, deaths: u32) -> Result<()> {
+    let mut shop = TestApp::new().await?;
     let (alice, id) = owner(&shop).await?;
     let mut content = data(&alice.openid, "大店");
     content.as_object_mut().unwrap().remove("openId");
@@ -167,8 +167,8 @@ pub(super) async fn update(point: Point, deaths: u32) -> Result<()> {
     shop.close().await
 }
 
-pub(super) async fn scan(point: Point, deaths: u32) -> Result<()> {
-    let mut shop = Shop::new().await?;
+pub(super) async fn scan(point: Failpoint, deaths: u32) -> Result<()> {
+    let mut shop = TestApp::new().await?;
     let (alice, id) = owner(&shop).await?;
     let scanned = params(&[("id", &id)]);
     for _ in 0..deaths {

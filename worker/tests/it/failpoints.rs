@@ -8,18 +8,18 @@ use std::{os::unix::process::ExitStatusExt, process::ExitStatus, time::Duration}
 use anyhow::{Context as _, Result};
 use futures::{StreamExt, TryStreamExt, stream};
 use heyi_common::{
-    crash::Point,
+    failpoint::Failpoint,
     order::Order,
     queue::{GROUP, Outcome, dead::Page, settle::Settler},
 };
 use heyi_sandbox::Knobs;
-use heyi_testkit::world::{Heyi, eventually};
+use heyi_testkit::world::{Service, eventually};
 use tokio::time::timeout;
 
 use crate::{
     confirm::paid_in_silence,
     scans::{CODES, codes},
-    support::Shop,
+    support::TestApp,
 };
 
 /// How long a process may take to come to its end.
@@ -31,8 +31,8 @@ const SIGABRT: i32 = 6;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn deaths_at_any_point_lose_and_double_nothing() -> Result<()> {
-    let once = Point::ALL.iter().map(|point| (*point, 1));
-    let twice = Point::ALL.iter().map(|point| (*point, 2));
+    let once = Failpoint::ALL.iter().map(|point| (*point, 1));
+    let twice = Failpoint::ALL.iter().map(|point| (*point, 2));
     let walks = stream::iter(once.chain(twice)).map(async |(point, deaths)| {
         let context = || format!("{deaths} deaths at {}", point.name());
         walk(point, deaths).await.with_context(context)
@@ -41,50 +41,59 @@ async fn deaths_at_any_point_lose_and_double_nothing() -> Result<()> {
 }
 
 /// How each point is reached. A new one does not compile before it has its walk.
-async fn walk(point: Point, deaths: u32) -> Result<()> {
+async fn walk(point: Failpoint, deaths: u32) -> Result<()> {
     match point {
-        Point::OrderStored => Box::pin(api::new_order(point, deaths)).await,
-        Point::EnqueueBefore | Point::EnqueueAfter => Box::pin(api::notify(point, deaths)).await,
-        Point::ConfirmBefore | Point::ConfirmAfter => {
+        Failpoint::OrderStored => Box::pin(api::new_order(point, deaths)).await,
+        Failpoint::EnqueueBefore | Failpoint::EnqueueAfter => {
+            Box::pin(api::notify(point, deaths)).await
+        }
+        Failpoint::ConfirmBefore | Failpoint::ConfirmAfter => {
             Box::pin(api::check_order(point, deaths)).await
         }
-        Point::Deleted => Box::pin(api::del(point, deaths)).await,
-        Point::Updated => Box::pin(api::update(point, deaths)).await,
-        Point::ScansFlushed => Box::pin(api::scan(point, deaths)).await,
-        Point::FoldBegun | Point::FoldWritten => Box::pin(fold(point, deaths)).await,
-        Point::HandleBefore | Point::CodeWritten | Point::SettleBefore | Point::SettleAfter => {
-            Box::pin(promotion(point, deaths)).await
+        Failpoint::Deleted => Box::pin(api::del(point, deaths)).await,
+        Failpoint::Updated => Box::pin(api::update(point, deaths)).await,
+        Failpoint::ScansFlushed => Box::pin(api::scan(point, deaths)).await,
+        Failpoint::AggregationBegun | Failpoint::AggregationWritten => {
+            Box::pin(aggregation(point, deaths)).await
         }
-        Point::ConfirmTurn | Point::ConfirmChecked | Point::ConfirmAnswered => {
+        Failpoint::HandleBefore
+        | Failpoint::CodeWritten
+        | Failpoint::SettleBefore
+        | Failpoint::SettleAfter => Box::pin(promotion(point, deaths)).await,
+        Failpoint::ConfirmTurn | Failpoint::ConfirmChecked | Failpoint::ConfirmAnswered => {
             Box::pin(confirm(point, deaths)).await
         }
-        Point::DueBefore | Point::DueAfter => Box::pin(due(point, deaths)).await,
-        Point::TakeoverClaimed | Point::TakeoverBuried => Box::pin(takeover(point, deaths)).await,
-        Point::ReleaseGivenBack | Point::ReleaseUnsigned => Box::pin(release(point, deaths)).await,
-        Point::Replayed
-        | Point::LetterDropped
-        | Point::RefundClaimed
-        | Point::RefundGranted
-        | Point::RefundRecorded
-        | Point::RefundMarked => Box::pin(operator::letter(point, deaths)).await,
+        Failpoint::DueBefore | Failpoint::DueAfter => Box::pin(due(point, deaths)).await,
+        Failpoint::TakeoverClaimed | Failpoint::TakeoverBuried => {
+            Box::pin(takeover(point, deaths)).await
+        }
+        Failpoint::ReleaseGivenBack | Failpoint::ReleaseUnsigned => {
+            Box::pin(release(point, deaths)).await
+        }
+        Failpoint::Replayed
+        | Failpoint::LetterDropped
+        | Failpoint::RefundClaimed
+        | Failpoint::RefundGranted
+        | Failpoint::RefundRecorded
+        | Failpoint::RefundMarked => Box::pin(operator::letter(point, deaths)).await,
     }
 }
 
-fn die_at(shop: &mut Shop, point: Point) {
-    shop.world.set("HEYI_CRASH_AT", point.name());
+fn die_at(shop: &mut TestApp, point: Failpoint) {
+    shop.world.set("HEYI_FAILPOINT", point.name());
 }
 
-fn die_no_more(shop: &mut Shop) {
-    shop.world.set("HEYI_CRASH_AT", "");
+fn die_no_more(shop: &mut TestApp) {
+    shop.world.set("HEYI_FAILPOINT", "");
 }
 
 #[track_caller]
-fn assert_died(status: ExitStatus, point: Point, log: &str) {
+fn assert_died(status: ExitStatus, point: Failpoint, log: &str) {
     assert_eq!(status.signal(), Some(SIGABRT), "{point:?}: {status}\n{log}");
 }
 
 /// Waits for the death of a process.
-async fn dies(heyi: &mut Heyi, point: Point) -> Result<()> {
+async fn dies(heyi: &mut Service, point: Failpoint) -> Result<()> {
     let ended = timeout(LIMIT, heyi.exited()).await;
     let Ok(status) = ended else {
         panic!("{point:?}: it does not die\n{}", heyi.log());
@@ -93,7 +102,7 @@ async fn dies(heyi: &mut Heyi, point: Point) -> Result<()> {
     Ok(())
 }
 
-async fn worker_dies(shop: &mut Shop, point: Point) -> Result<()> {
+async fn worker_dies(shop: &mut TestApp, point: Failpoint) -> Result<()> {
     die_at(shop, point);
     dies(&mut shop.world.start_worker()?, point).await?;
     die_no_more(shop);
@@ -101,7 +110,7 @@ async fn worker_dies(shop: &mut Shop, point: Point) -> Result<()> {
 }
 
 /// A notify, and the repeat of it.
-async fn notify_twice(shop: &Shop, order: &Order) -> Result<()> {
+async fn notify_twice(shop: &TestApp, order: &Order) -> Result<()> {
     for _ in 0..2 {
         shop.enqueue(order, shop.notify(order, 1)).await?;
     }
@@ -109,7 +118,7 @@ async fn notify_twice(shop: &Shop, order: &Order) -> Result<()> {
 }
 
 /// A worker that lives brings the order to its one code.
-async fn ends_well(shop: Shop, order: &Order, point: Point) -> Result<()> {
+async fn ends_well(shop: TestApp, order: &Order, point: Failpoint) -> Result<()> {
     let _worker = shop.world.worker().await?;
     shop.quiet().await?;
     shop.the_code(order).await?;
@@ -119,8 +128,8 @@ async fn ends_well(shop: Shop, order: &Order, point: Point) -> Result<()> {
     shop.close().await
 }
 
-async fn promotion(point: Point, deaths: u32) -> Result<()> {
-    let mut shop = Shop::new().await?;
+async fn promotion(point: Failpoint, deaths: u32) -> Result<()> {
+    let mut shop = TestApp::new().await?;
     let order = shop.order("小店").await?;
     for _ in 0..deaths {
         notify_twice(&shop, &order).await?;
@@ -129,22 +138,22 @@ async fn promotion(point: Point, deaths: u32) -> Result<()> {
     ends_well(shop, &order, point).await
 }
 
-async fn fold(point: Point, deaths: u32) -> Result<()> {
-    let mut shop = Shop::new().await?;
+async fn aggregation(point: Failpoint, deaths: u32) -> Result<()> {
+    let mut shop = TestApp::new().await?;
     let codes = codes(CODES);
     for _ in 0..deaths {
         shop.scan(&codes).await?;
         worker_dies(&mut shop, point).await?;
     }
     let _worker = shop.world.worker().await?;
-    shop.are_folded(&codes, 2 * u64::from(deaths)).await?;
+    shop.are_aggregated(&codes, 2 * u64::from(deaths)).await?;
     shop.close().await
 }
 
-async fn confirm(point: Point, deaths: u32) -> Result<()> {
-    let mut shop = Shop::new().await?;
+async fn confirm(point: Failpoint, deaths: u32) -> Result<()> {
+    let mut shop = TestApp::new().await?;
     shop.world.set("HEYI_QUEUE__PARTITIONS", "7");
-    let mut shop = Shop::open(shop.world).await?;
+    let mut shop = TestApp::open(shop.world).await?;
     let (paid, payjs_order_id) = paid_in_silence(&shop).await?;
     for _ in 0..deaths {
         let asking = shop.order_elsewhere(&paid, "another").await?;
@@ -157,8 +166,8 @@ async fn confirm(point: Point, deaths: u32) -> Result<()> {
     ends_well(shop, &paid, point).await
 }
 
-async fn due(point: Point, deaths: u32) -> Result<()> {
-    let mut shop = Shop::new().await?;
+async fn due(point: Failpoint, deaths: u32) -> Result<()> {
+    let mut shop = TestApp::new().await?;
     let order = shop.order("小店").await?;
     let settler = Settler::start(shop.queue.clone());
     for _ in 0..deaths {
@@ -178,7 +187,7 @@ async fn due(point: Point, deaths: u32) -> Result<()> {
 }
 
 /// A worker without a sign of life holds both events, after so many deliveries.
-async fn are_held_by_the_dead(shop: &Shop, order: &Order, deliveries: u32) -> Result<()> {
+async fn are_held_by_the_dead(shop: &TestApp, order: &Order, deliveries: u32) -> Result<()> {
     notify_twice(shop, order).await?;
     for _ in 0..2 {
         let delivery = shop.take("dead").await?;
@@ -199,10 +208,14 @@ async fn are_held_by_the_dead(shop: &Shop, order: &Order, deliveries: u32) -> Re
     Ok(())
 }
 
-async fn takeover(point: Point, deaths: u32) -> Result<()> {
-    let mut shop = Shop::new().await?;
+async fn takeover(point: Failpoint, deaths: u32) -> Result<()> {
+    let mut shop = TestApp::new().await?;
     let order = shop.order("小店").await?;
-    let deliveries = if point == Point::TakeoverBuried { 3 } else { 1 };
+    let deliveries = if point == Failpoint::TakeoverBuried {
+        3
+    } else {
+        1
+    };
     for _ in 0..deaths {
         are_held_by_the_dead(&shop, &order, deliveries).await?;
         worker_dies(&mut shop, point).await?;
@@ -212,7 +225,7 @@ async fn takeover(point: Point, deaths: u32) -> Result<()> {
     worker.stop().await?;
     // What three workers died of is a dead letter, and as good as new once it is put back.
     let letters = shop.queue.dead_letters(Page::newest(10)).await?;
-    if point == Point::TakeoverBuried {
+    if point == Failpoint::TakeoverBuried {
         assert!(!letters.is_empty());
     }
     for letter in &letters {
@@ -223,8 +236,8 @@ async fn takeover(point: Point, deaths: u32) -> Result<()> {
 }
 
 /// A worker of one handler, which PayJS does not answer, is told to stop with another event behind it.
-async fn release(point: Point, deaths: u32) -> Result<()> {
-    let mut shop = Shop::new().await?;
+async fn release(point: Failpoint, deaths: u32) -> Result<()> {
+    let mut shop = TestApp::new().await?;
     shop.world.set("HEYI_QUEUE__CONCURRENCY", "1");
     die_at(&mut shop, point);
     let mut orders = Vec::new();

@@ -1,4 +1,4 @@
-//! Orders in Redis, which expire when they are not paid.
+//! PendingOrders in Redis, which expire when they are not paid.
 
 use std::time::Duration;
 
@@ -16,14 +16,14 @@ const BLOCKED_AT_ONCE: usize = 100;
 
 /// The order cache.
 #[derive(Debug, Clone)]
-pub struct Orders {
+pub struct PendingOrders {
     redis: Redis,
     keys: Keys,
 }
 
 /// Why an order could not be written or read.
 #[derive(Debug, thiserror::Error)]
-pub enum CacheError {
+pub enum PendingOrderError {
     /// Redis is out of reach or refused.
     #[error("the order cache is out of reach")]
     Redis(#[from] redis::RedisError),
@@ -72,7 +72,7 @@ pub enum Placed {
     Blocked,
 }
 
-impl Orders {
+impl PendingOrders {
     /// The cache under `keys`.
     pub fn new(redis: Redis, keys: Keys) -> Self {
         Self { redis, keys }
@@ -80,13 +80,17 @@ impl Orders {
 
     /// Stores a new order if its signature is new and its person may have one more, in one round trip. Waits for the replicas that are to have
     /// it too: a person who pays for an order that a failover lost gets no code.
-    pub async fn place(&self, order: &Order, terms: Terms<'_>) -> Result<Placed, CacheError> {
+    pub async fn place(
+        &self,
+        order: &Order,
+        terms: Terms<'_>,
+    ) -> Result<Placed, PendingOrderError> {
         let (signature, remember_for) = terms
             .signature
             .map_or(("", Duration::ZERO), |it| (it.text, it.remember_for));
         // With its text, since a write cannot load a script that Redis does not know.
         let mut put = redis::cmd("EVAL");
-        put.arg(include_str!("cache/lua/put_order.lua"))
+        put.arg(include_str!("pending_orders/lua/put_order.lua"))
             .arg(4)
             .arg(self.keys.order(&order.out_trade_no))
             .arg(self.keys.open(&order.openid))
@@ -102,7 +106,7 @@ impl Orders {
     }
 
     /// Stores an order for `ttl`, however many others its person has.
-    pub async fn put(&self, order: &Order, ttl: Duration) -> Result<(), CacheError> {
+    pub async fn put(&self, order: &Order, ttl: Duration) -> Result<(), PendingOrderError> {
         let key = self.keys.order(&order.out_trade_no);
         let write = Cmd::set_ex(key, serde_json::to_string(order)?, ttl.as_secs());
         self.redis.write(vec![write]).await?;
@@ -110,7 +114,7 @@ impl Orders {
     }
 
     /// The order, unless it has expired or become a code.
-    pub async fn get(&self, out_trade_no: &OutTradeNo) -> Result<Option<Order>, CacheError> {
+    pub async fn get(&self, out_trade_no: &OutTradeNo) -> Result<Option<Order>, PendingOrderError> {
         let json: Option<String> = self
             .redis
             .shared()
@@ -120,7 +124,7 @@ impl Orders {
     }
 
     /// Refuses orders of these people for this time.
-    pub async fn block(&self, people: &[OpenId], ttl: Duration) -> Result<(), CacheError> {
+    pub async fn block(&self, people: &[OpenId], ttl: Duration) -> Result<(), PendingOrderError> {
         for people in people.chunks(BLOCKED_AT_ONCE) {
             // Each in the slot of its person.
             try_join_all(people.iter().map(|openid| {
@@ -133,7 +137,7 @@ impl Orders {
     }
 
     /// Whether orders of this person are refused.
-    pub async fn is_blocked(&self, openid: &OpenId) -> Result<bool, CacheError> {
+    pub async fn is_blocked(&self, openid: &OpenId) -> Result<bool, PendingOrderError> {
         Ok(self
             .redis
             .shared()
@@ -142,14 +146,14 @@ impl Orders {
     }
 
     /// Lets a person make orders again.
-    pub async fn unblock(&self, openid: &OpenId) -> Result<(), CacheError> {
+    pub async fn unblock(&self, openid: &OpenId) -> Result<(), PendingOrderError> {
         let mark = Cmd::del(self.keys.blocked(openid));
         self.redis.write(vec![mark]).await?;
         Ok(())
     }
 
     /// Drops the order.
-    pub async fn remove(&self, out_trade_no: &OutTradeNo) -> Result<(), CacheError> {
+    pub async fn remove(&self, out_trade_no: &OutTradeNo) -> Result<(), PendingOrderError> {
         let () = self
             .redis
             .shared()

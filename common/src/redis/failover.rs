@@ -16,14 +16,14 @@ const ELSEWHERE: [&str; 8] = [
 ];
 
 /// Whether an answer, or the lack of one, calls for a look where the master is.
-pub(super) fn is_outdated(sent: &RedisResult<Vec<Value>>) -> bool {
+pub(super) fn is_failover(sent: &RedisResult<Vec<Value>>) -> bool {
     match sent {
         Err(error) => is_failure_of_master(error),
         Ok(answers) => answers.iter().any(says_elsewhere),
     }
 }
 
-/// Like [`is_outdated`], for a failure.
+/// Like [`is_failover`], for a failure.
 pub(super) fn is_failure_of_master(error: &RedisError) -> bool {
     let is_lost = error.is_io_error() || error.is_connection_dropped() || error.is_timeout();
     is_lost || is_refused(error)

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use heyi_testkit::link::{Damage, Link};
+use heyi_testkit::tcp_proxy::{Damage, TcpProxy};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -29,7 +29,7 @@ async fn echo() -> io::Result<u16> {
     Ok(port)
 }
 
-async fn connect(link: &Link) -> io::Result<TcpStream> {
+async fn connect(link: &TcpProxy) -> io::Result<TcpStream> {
     TcpStream::connect((Ipv4Addr::LOCALHOST, link.port())).await
 }
 
@@ -43,14 +43,14 @@ async fn exchange(stream: &mut TcpStream, text: &[u8]) -> io::Result<()> {
 
 #[tokio::test]
 async fn a_whole_link_carries_both_ways() {
-    let link = Link::start(&[echo().await.unwrap()]).await.unwrap();
+    let link = TcpProxy::start(&[echo().await.unwrap()]).await.unwrap();
     let mut stream = connect(&link).await.unwrap();
     exchange(&mut stream, &vec![7; 100_000]).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_cut_link_ends_its_connections_and_takes_none_until_it_is_whole() {
-    let link = Link::start(&[echo().await.unwrap()]).await.unwrap();
+    let link = TcpProxy::start(&[echo().await.unwrap()]).await.unwrap();
     let mut stream = connect(&link).await.unwrap();
     exchange(&mut stream, b"before").await.unwrap();
     link.damage(0, Some(Damage::Cut));
@@ -69,7 +69,7 @@ async fn a_cut_link_ends_its_connections_and_takes_none_until_it_is_whole() {
 
 #[tokio::test]
 async fn connections_of_a_half_open_link_stay_dead_and_new_ones_live() {
-    let link = Link::start(&[echo().await.unwrap()]).await.unwrap();
+    let link = TcpProxy::start(&[echo().await.unwrap()]).await.unwrap();
     let (mut used, mut unused) = (connect(&link).await.unwrap(), connect(&link).await.unwrap());
     exchange(&mut used, b"before").await.unwrap();
     exchange(&mut unused, b"before").await.unwrap();
@@ -91,7 +91,7 @@ async fn connections_of_a_half_open_link_stay_dead_and_new_ones_live() {
 
 #[tokio::test]
 async fn delayed_and_slow_links_carry_late() {
-    let link = Link::start(&[echo().await.unwrap()]).await.unwrap();
+    let link = TcpProxy::start(&[echo().await.unwrap()]).await.unwrap();
     let mut stream = connect(&link).await.unwrap();
     for damage in [Damage::Delayed(MOMENT), Damage::Slow(500)] {
         link.damage(0, Some(damage));
@@ -104,7 +104,9 @@ async fn delayed_and_slow_links_carry_late() {
 #[tokio::test]
 async fn connections_go_to_a_server_that_takes_them() {
     let nobody = heyi_testkit::servers::process::free_port().unwrap();
-    let link = Link::start(&[nobody, echo().await.unwrap()]).await.unwrap();
+    let link = TcpProxy::start(&[nobody, echo().await.unwrap()])
+        .await
+        .unwrap();
     for _ in 0..4 {
         exchange(&mut connect(&link).await.unwrap(), b"here")
             .await

@@ -13,8 +13,8 @@ use redis::{
 use tokio::time::{Instant, timeout};
 
 use super::{
-    outdated::is_outdated,
-    renewable::{Made, Renewable},
+    failover::is_failover,
+    refreshable::{Refreshable, Versioned},
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -34,20 +34,20 @@ pub(super) enum Request<'a> {
 }
 
 /// A connection that many may use at once.
-pub(super) struct Link {
+pub(super) struct Connection {
     client: Client,
-    connection: Renewable<MultiplexedConnection>,
+    connection: Refreshable<MultiplexedConnection>,
     /// When the last answer came.
     answered: Mutex<Instant>,
     /// Held while an idle connection is tried.
     trying: tokio::sync::Mutex<()>,
 }
 
-impl Link {
+impl Connection {
     pub(super) fn new(client: Client) -> Self {
         Self {
             client,
-            connection: Renewable::default(),
+            connection: Refreshable::default(),
             answered: Mutex::new(Instant::now()),
             trying: tokio::sync::Mutex::default(),
         }
@@ -66,7 +66,7 @@ impl Link {
     }
 
     async fn send_once(&self, request: Request<'_>) -> RedisResult<Vec<Value>> {
-        let Made { version, mut value } = self.alive().await?;
+        let Versioned { version, mut value } = self.alive().await?;
         let sent = match request {
             Request::One(command) => value
                 .req_packed_command(command)
@@ -77,7 +77,7 @@ impl Link {
             }
         };
         // After a timeout too: nothing else tells that the other end is gone.
-        if is_outdated(&sent) {
+        if is_failover(&sent) {
             self.connection.forget(version).await;
         } else {
             self.note_answer();
@@ -86,7 +86,7 @@ impl Link {
     }
 
     /// A connection that answered lately, or does so now, or is new.
-    async fn alive(&self) -> RedisResult<Made<MultiplexedConnection>> {
+    async fn alive(&self) -> RedisResult<Versioned<MultiplexedConnection>> {
         let made = self.connect_if_needed().await?;
         if !self.is_idle() {
             return Ok(made);
@@ -105,7 +105,7 @@ impl Link {
         Ok(made)
     }
 
-    async fn connect_if_needed(&self) -> RedisResult<Made<MultiplexedConnection>> {
+    async fn connect_if_needed(&self) -> RedisResult<Versioned<MultiplexedConnection>> {
         self.connection
             .get(async || {
                 let opened = self.open().await;

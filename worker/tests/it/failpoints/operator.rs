@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use heyi_common::{crash::Point, queue::dead::Page};
+use heyi_common::{failpoint::Failpoint, queue::dead::Page};
 use heyi_sandbox::OrderStatus;
 
 use super::{assert_died, die_at, die_no_more};
-use crate::{operator::missing_order, support::Shop};
+use crate::{operator::missing_order, support::TestApp};
 
 /// The dead letter of a payment whose notify was repeated; a command on it dies, and is repeated.
-pub(super) async fn letter(point: Point, deaths: u32) -> Result<()> {
-    let mut shop = Shop::new().await?;
+pub(super) async fn letter(point: Failpoint, deaths: u32) -> Result<()> {
+    let mut shop = TestApp::new().await?;
     shop.world.set("HEYI_QUEUE__MISSING_FOR", "1s");
     let (order, payjs_order_id) = missing_order(&shop).await?;
     let mut repeat = shop.notify_params(&order, 1);
@@ -24,8 +24,8 @@ pub(super) async fn letter(point: Point, deaths: u32) -> Result<()> {
     assert_eq!(letters.len(), 1, "one letter for each payment: {letters:?}");
 
     let verb = match point {
-        Point::Replayed => "retry",
-        Point::LetterDropped => "drop",
+        Failpoint::Replayed => "retry",
+        Failpoint::LetterDropped => "drop",
         _ => "refund",
     };
     // A command that forgets a payment asks first.

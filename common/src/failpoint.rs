@@ -6,15 +6,15 @@ macro_rules! points {
     ($($(#[$doc:meta])+ $point:ident = $name:literal,)+) => {
         /// A point between two effects. The walk of the worker's tests dies at each of them.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum Point {
+        pub enum Failpoint {
             $($(#[$doc])+ $point,)+
         }
 
-        impl Point {
+        impl Failpoint {
             /// Every point.
             pub const ALL: &[Self] = &[$(Self::$point),+];
 
-            /// What `HEYI_CRASH_AT` calls it.
+            /// What `HEYI_FAILPOINT` calls it.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Self::$point => $name,)+
@@ -41,10 +41,10 @@ points! {
     Updated = "update.updated",
     /// A batch of scans is counted in Redis; the api does not know.
     ScansFlushed = "scans.flushed",
-    /// A fold of scans has begun; nothing is in MongoDB.
-    FoldBegun = "fold.begun",
-    /// Some or all of a fold is in MongoDB; Redis still has it.
-    FoldWritten = "fold.written",
+    /// An aggregation of scans has begun; nothing is in MongoDB.
+    AggregationBegun = "aggregation.begun",
+    /// Some or all of an aggregation is in MongoDB; Redis still has it.
+    AggregationWritten = "aggregation.written",
     /// A worker holds the event and has done nothing.
     HandleBefore = "handle.before",
     /// The worker has the turn to ask PayJS; the confirm still waits.
@@ -85,18 +85,18 @@ points! {
     RefundMarked = "refund.marked",
 }
 
-/// Ends the process at once, without any clean-up, when `HEYI_CRASH_AT` names this point.
+/// Ends the process at once, without any clean-up, when `HEYI_FAILPOINT` names this point.
 #[inline]
-pub fn point(point: Point) {
+pub fn reach(point: Failpoint) {
     #[cfg(debug_assertions)]
     enabled::point(point);
     #[cfg(not(debug_assertions))]
     let _ = point;
 }
 
-/// The same, but where `HEYI_CRASH_OF` is set only for what it names.
+/// The same, but where `HEYI_FAILPOINT_OF` is set only for what it names.
 #[inline]
-pub fn point_of<T: Display>(point: Point, name: impl FnOnce() -> Option<T>) {
+pub fn reach_of<T: Display>(point: Failpoint, name: impl FnOnce() -> Option<T>) {
     #[cfg(debug_assertions)]
     enabled::point_of(point, name);
     #[cfg(not(debug_assertions))]
@@ -116,10 +116,10 @@ pub fn freeze(kind: &str) {
 mod enabled {
     use std::{env, fmt::Display, path::Path, sync::LazyLock, thread, time::Duration};
 
-    use super::Point;
+    use super::Failpoint;
 
-    static CRASH_AT: LazyLock<Option<String>> = LazyLock::new(|| told("HEYI_CRASH_AT"));
-    static CRASH_OF: LazyLock<Option<String>> = LazyLock::new(|| told("HEYI_CRASH_OF"));
+    static CRASH_AT: LazyLock<Option<String>> = LazyLock::new(|| told("HEYI_FAILPOINT"));
+    static CRASH_OF: LazyLock<Option<String>> = LazyLock::new(|| told("HEYI_FAILPOINT_OF"));
 
     static FREEZE: LazyLock<Option<String>> = LazyLock::new(|| told("HEYI_FREEZE"));
     static FREEZE_WHILE: LazyLock<Option<String>> = LazyLock::new(|| told("HEYI_FREEZE_WHILE"));
@@ -142,7 +142,7 @@ mod enabled {
         env::var_os(name).and_then(|text| text.into_string().ok())
     }
 
-    pub(super) fn point(point: Point) {
+    pub(super) fn point(point: Failpoint) {
         if CRASH_AT.as_deref() == Some(point.name()) {
             tracing::error!(crash.point = point.name(), "dying as told");
             crate::telemetry::flush();
@@ -150,7 +150,7 @@ mod enabled {
         }
     }
 
-    pub(super) fn point_of<T: Display>(at: Point, name: impl FnOnce() -> Option<T>) {
+    pub(super) fn point_of<T: Display>(at: Failpoint, name: impl FnOnce() -> Option<T>) {
         let is_named = CRASH_OF
             .as_deref()
             .is_none_or(|wanted| name().is_some_and(|name| name.to_string() == wanted));

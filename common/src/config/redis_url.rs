@@ -12,7 +12,7 @@ use crate::{config, roots};
 
 /// One server, servers that sentinels watch, or a cluster.
 #[derive(Debug, Clone)]
-pub(crate) enum Places {
+pub(crate) enum RedisUrl {
     /// `redis://[user:password@]host:port/db`
     Single(ConnectionInfo),
     /// `redis+sentinel://[user:password@]host:port,host:port/name/db`
@@ -42,12 +42,12 @@ const PROBE_AFTER: Duration = Duration::from_secs(30);
 const PROBE_EVERY: Duration = Duration::from_secs(10);
 const PROBES: u32 = 3;
 
-impl Places {
+impl RedisUrl {
     /// The servers that the settings name. An error names the setting, and never quotes a password.
     pub(crate) fn of(config: &config::Redis) -> Result<Self, String> {
-        let places = Self::parse(config.url.expose_secret());
-        let mut places = places.map_err(|mistake| format!("redis.url: {mistake}"))?;
-        if let Self::Sentinel { sentinels, .. } = &mut places {
+        let url = Self::parse(config.url.expose_secret());
+        let mut url = url.map_err(|mistake| format!("redis.url: {mistake}"))?;
+        if let Self::Sentinel { sentinels, .. } = &mut url {
             for sentinel in sentinels {
                 let mut login = sentinel.redis_settings().clone();
                 let password = config.sentinel_password.expose_secret();
@@ -67,8 +67,8 @@ impl Places {
                     .to_owned(),
             );
         }
-        places.trust(&config.ca_file)?;
-        Ok(places)
+        url.trust(&config.ca_file)?;
+        Ok(url)
     }
 
     /// Where TLS is spoken, trusts the authorities in a file, or the system's where none is named.
@@ -144,7 +144,7 @@ impl Places {
     }
 
     /// The number of the database in each server.
-    pub(super) fn database(&self) -> i64 {
+    pub(crate) fn database(&self) -> i64 {
         match self {
             Self::Single(server)
             | Self::Sentinel {
@@ -161,7 +161,7 @@ impl Places {
 }
 
 /// The address of the node that another node or a sentinel named, reached as `pattern` says.
-pub(super) fn at(pattern: &ConnectionInfo, host: &str, port: u16) -> ConnectionInfo {
+pub(crate) fn at(pattern: &ConnectionInfo, host: &str, port: u16) -> ConnectionInfo {
     let host = host.to_owned();
     let address = match pattern.addr() {
         ConnectionAddr::TcpTls {
@@ -180,14 +180,14 @@ pub(super) fn at(pattern: &ConnectionInfo, host: &str, port: u16) -> ConnectionI
 }
 
 /// The host of a node.
-pub(super) fn host_of(node: &ConnectionInfo) -> &str {
+pub(crate) fn host_of(node: &ConnectionInfo) -> &str {
     match node.addr() {
         ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. } => host,
         _ => "",
     }
 }
 
-fn sentinels(scheme: &str, rest: &str) -> Result<Places, String> {
+fn sentinels(scheme: &str, rest: &str) -> Result<RedisUrl, String> {
     let (secret, hosts, path) = split(rest);
     let mut parts = path.splitn(2, '/');
     let name = parts.next().filter(|name| !name.is_empty());
@@ -200,21 +200,21 @@ fn sentinels(scheme: &str, rest: &str) -> Result<Places, String> {
     let pattern = all.first().ok_or(FORMS)?.clone();
     // Sentinels know no databases.
     let sentinels = nodes(plain, "", hosts, "0")?;
-    Ok(Places::Sentinel {
+    Ok(RedisUrl::Sentinel {
         sentinels,
         name: name.to_owned(),
         pattern,
     })
 }
 
-fn cluster(scheme: &str, rest: &str) -> Result<Places, String> {
+fn cluster(scheme: &str, rest: &str) -> Result<RedisUrl, String> {
     let (secret, hosts, path) = split(rest);
     if !matches!(path, "" | "0") {
         return Err("a Redis Cluster has no database but 0: leave the path away".to_owned());
     }
     let seeds = nodes(scheme.trim_end_matches("+cluster"), secret, hosts, "0")?;
     let pattern = seeds.first().ok_or(FORMS)?.clone();
-    Ok(Places::Cluster { seeds, pattern })
+    Ok(RedisUrl::Cluster { seeds, pattern })
 }
 
 /// `[user:password@]`, the hosts, and the path.
@@ -257,16 +257,16 @@ mod tests {
 
     #[test]
     fn every_form_is_read() {
-        let Places::Single(one) = Places::parse("redis://u:p@example.com:1/2").unwrap() else {
+        let RedisUrl::Single(one) = RedisUrl::parse("redis://u:p@example.com:1/2").unwrap() else {
             panic!("not single");
         };
         assert_eq!(one.redis_settings().db(), 2);
         let url = "rediss+sentinel://u:p%40ss@a:1,b:2,[::1]:3/mymaster/4";
-        let Places::Sentinel {
+        let RedisUrl::Sentinel {
             sentinels,
             name,
             pattern,
-        } = Places::parse(url).unwrap()
+        } = RedisUrl::parse(url).unwrap()
         else {
             panic!("no sentinels");
         };
@@ -279,7 +279,7 @@ mod tests {
         assert!(
             matches!(master.addr(), ConnectionAddr::TcpTls { host, port: 9, .. } if host == "c")
         );
-        let Places::Cluster { seeds, .. } = Places::parse("redis+cluster://:p@a:1,b").unwrap()
+        let RedisUrl::Cluster { seeds, .. } = RedisUrl::parse("redis+cluster://:p@a:1,b").unwrap()
         else {
             panic!("no cluster");
         };
@@ -297,9 +297,9 @@ mod tests {
             prefix: String::new(),
             wait_replicas: 0,
         };
-        let Places::Sentinel {
+        let RedisUrl::Sentinel {
             sentinels, pattern, ..
-        } = Places::of(&config).unwrap()
+        } = RedisUrl::of(&config).unwrap()
         else {
             panic!("no sentinels");
         };
@@ -326,7 +326,7 @@ mod tests {
             "redis://u:1234#hush@host",
             "redis://u:1@hush@host",
         ] {
-            let error = Places::parse(url).unwrap_err();
+            let error = RedisUrl::parse(url).unwrap_err();
             assert!(!error.contains("hush"), "{url}: {error}");
         }
     }

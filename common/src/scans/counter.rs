@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use super::{Kind, Scans, today};
 use crate::{
     backoff::Backoff,
-    crash::{self, Point},
+    failpoint::{self, Failpoint},
     outage,
     payload::Platform,
     redis::WriteError,
@@ -33,7 +33,7 @@ const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
 
 /// Counts scans until they are in Redis.
 #[derive(Debug)]
-pub struct Tally {
+pub struct ScanCounter {
     scans: Scans,
     /// Tells this process from all others.
     process: String,
@@ -48,8 +48,8 @@ struct Batch {
     counts: Vec<(Kind, u64)>,
 }
 
-impl Tally {
-    /// An empty tally of this process.
+impl ScanCounter {
+    /// An empty counter of this process.
     pub fn new(scans: Scans) -> Self {
         let random: [u8; 8] = rand::random();
         Self {
@@ -99,7 +99,7 @@ impl Tally {
                 return Ok(());
             }
             self.send(&batch).await?;
-            crash::point(Point::ScansFlushed);
+            failpoint::reach(Failpoint::ScansFlushed);
             batch.counts.clear();
         }
     }

@@ -8,7 +8,7 @@ use super::gzip::{Gzip, packed};
 
 /// A place of a page that is filled in for each reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Blank {
+pub(super) enum Slot {
     /// The code's id.
     Id,
     /// What its owner calls it.
@@ -19,7 +19,7 @@ pub(super) enum Blank {
     ChangedOn,
 }
 
-impl Blank {
+impl Slot {
     const ALL: [Self; 4] = [Self::Id, Self::Name, Self::Link, Self::ChangedOn];
 
     /// What holds its place while the template is rendered: a character of the private use area, which no template
@@ -36,12 +36,12 @@ impl Blank {
 
 /// A text that is the same on many pages.
 #[derive(Debug)]
-pub(super) struct Same {
+pub(super) struct FixedPart {
     text: Box<str>,
     packed: Box<[u8]>,
 }
 
-impl Same {
+impl FixedPart {
     pub(super) fn new(text: &str) -> anyhow::Result<Self> {
         Ok(Self {
             text: text.into(),
@@ -52,18 +52,18 @@ impl Same {
 
 #[derive(Debug)]
 enum Part {
-    Same(Arc<Same>),
-    Blank(Blank),
+    FixedPart(Arc<FixedPart>),
+    Slot(Slot),
 }
 
 /// A rendered page with places to fill in.
 #[derive(Debug)]
-pub(super) struct Skeleton(Vec<Part>);
+pub(super) struct PrerenderedPage(Vec<Part>);
 
 /// What a page is written to.
 pub(super) trait Sheet {
     fn with_capacity(length: usize) -> Self;
-    fn same(&mut self, same: &Same);
+    fn fixed(&mut self, fixed: &FixedPart);
     fn text(&mut self, text: &str);
 }
 
@@ -72,8 +72,8 @@ impl Sheet for String {
         Self::with_capacity(length)
     }
 
-    fn same(&mut self, same: &Same) {
-        self.push_str(&same.text);
+    fn fixed(&mut self, fixed: &FixedPart) {
+        self.push_str(&fixed.text);
     }
 
     fn text(&mut self, text: &str) {
@@ -87,8 +87,8 @@ impl Sheet for Gzip {
         Self::with_capacity(length / 2)
     }
 
-    fn same(&mut self, same: &Same) {
-        self.add_packed(same.text.as_bytes(), &same.packed);
+    fn fixed(&mut self, fixed: &FixedPart) {
+        self.add_packed(fixed.text.as_bytes(), &fixed.packed);
     }
 
     fn text(&mut self, text: &str) {
@@ -96,13 +96,13 @@ impl Sheet for Gzip {
     }
 }
 
-impl Skeleton {
-    /// Of a page that was rendered with marks. Skeletons share the `style`, which is longer than the rest.
-    pub(super) fn new(rendered: &str, style: &Arc<Same>) -> anyhow::Result<Self> {
+impl PrerenderedPage {
+    /// Of a page that was rendered with marks. PrerenderedPages share the `style`, which is longer than the rest.
+    pub(super) fn new(rendered: &str, style: &Arc<FixedPart>) -> anyhow::Result<Self> {
         let mut parts = Vec::new();
         if let Some((before, behind)) = rendered.split_once(&*style.text) {
             add(&mut parts, before)?;
-            parts.push(Part::Same(Arc::clone(style)));
+            parts.push(Part::FixedPart(Arc::clone(style)));
             add(&mut parts, behind)?;
         } else {
             add(&mut parts, rendered)?;
@@ -111,18 +111,18 @@ impl Skeleton {
     }
 
     /// The page. All texts are escaped.
-    pub(super) fn fill<'a, S: Sheet>(&self, text: impl Fn(Blank) -> &'a str) -> S {
-        let texts = Blank::ALL.map(|blank| escaped(text(blank)));
-        let text = |blank| &*texts[blank as usize];
+    pub(super) fn fill<'a, S: Sheet>(&self, text: impl Fn(Slot) -> &'a str) -> S {
+        let texts = Slot::ALL.map(|slot| escaped(text(slot)));
+        let text = |slot| &*texts[slot as usize];
         let lengths = self.0.iter().map(|part| match part {
-            Part::Same(same) => same.text.len(),
-            Part::Blank(blank) => text(*blank).len(),
+            Part::FixedPart(fixed) => fixed.text.len(),
+            Part::Slot(slot) => text(*slot).len(),
         });
         let mut sheet = S::with_capacity(lengths.sum());
         for part in &self.0 {
             match part {
-                Part::Same(same) => sheet.same(same),
-                Part::Blank(blank) => sheet.text(text(*blank)),
+                Part::FixedPart(fixed) => sheet.fixed(fixed),
+                Part::Slot(slot) => sheet.text(text(*slot)),
             }
         }
         sheet
@@ -131,19 +131,21 @@ impl Skeleton {
 
 /// Adds a piece of a page.
 fn add(parts: &mut Vec<Part>, rendered: &str) -> anyhow::Result<()> {
-    let blank = |c: char| {
-        let mut all = Blank::ALL.into_iter();
-        all.find(|blank| blank.mark().starts_with(c))
+    let slot = |c: char| {
+        let mut all = Slot::ALL.into_iter();
+        all.find(|slot| slot.mark().starts_with(c))
     };
     let mut start = 0;
     for (at, c) in rendered.char_indices() {
-        if let Some(blank) = blank(c) {
-            parts.push(Part::Same(Same::new(&rendered[start..at])?.into()));
-            parts.push(Part::Blank(blank));
+        if let Some(slot) = slot(c) {
+            parts.push(Part::FixedPart(
+                FixedPart::new(&rendered[start..at])?.into(),
+            ));
+            parts.push(Part::Slot(slot));
             start = at + c.len_utf8();
         }
     }
-    parts.push(Part::Same(Same::new(&rendered[start..])?.into()));
+    parts.push(Part::FixedPart(FixedPart::new(&rendered[start..])?.into()));
     Ok(())
 }
 
@@ -166,9 +168,9 @@ mod tests {
 
     use super::*;
 
-    fn skeleton(rendered: &str) -> Skeleton {
-        let style = Arc::new(Same::new("a>b{}").unwrap());
-        Skeleton::new(rendered, &style).unwrap()
+    fn prerendered(rendered: &str) -> PrerenderedPage {
+        let style = Arc::new(FixedPart::new("a>b{}").unwrap());
+        PrerenderedPage::new(rendered, &style).unwrap()
     }
 
     fn unpacked(file: Gzip) -> String {
@@ -181,34 +183,34 @@ mod tests {
 
     #[test]
     fn texts_are_filled_in_escaped_and_not_looked_through() {
-        let mark = Blank::mark;
+        let mark = Slot::mark;
         let rendered = format!(
             "<style>a>b{{}}</style>{}<a href=\"{}\">{0}</a>末",
-            mark(Blank::Name),
-            mark(Blank::Id),
+            mark(Slot::Name),
+            mark(Slot::Id),
         );
-        let text = |blank| match blank {
-            Blank::Id => "\"1\"",
-            Blank::Name => "<店>\u{e000}&",
-            Blank::Link | Blank::ChangedOn => "",
+        let text = |slot| match slot {
+            Slot::Id => "\"1\"",
+            Slot::Name => "<店>\u{e000}&",
+            Slot::Link | Slot::ChangedOn => "",
         };
-        let page = "<style>a>b{}</style>&lt;店&gt;\u{e000}&amp;<a href=\"&quot;1&quot;\">&lt;店&gt;\u{e000}&amp;</a>末";
-        let skeleton = skeleton(&rendered);
-        assert_eq!(skeleton.fill::<String>(text), page);
-        assert_eq!(unpacked(skeleton.fill(text)), page);
+        let expected = "<style>a>b{}</style>&lt;店&gt;\u{e000}&amp;<a href=\"&quot;1&quot;\">&lt;店&gt;\u{e000}&amp;</a>末";
+        let page = prerendered(&rendered);
+        assert_eq!(page.fill::<String>(text), expected);
+        assert_eq!(unpacked(page.fill(text)), expected);
     }
 
     proptest! {
         #[test]
         fn what_is_packed_is_what_is_not(rendered: String, name: String, id: String) {
             let rendered = rendered + "\u{e000}a>b{}\u{e001}\u{e001}";
-            let text = |blank| match blank {
-                Blank::Id => id.as_str(),
-                Blank::Name => name.as_str(),
-                Blank::Link | Blank::ChangedOn => "/",
+            let text = |slot| match slot {
+                Slot::Id => id.as_str(),
+                Slot::Name => name.as_str(),
+                Slot::Link | Slot::ChangedOn => "/",
             };
-            let skeleton = skeleton(&rendered);
-            prop_assert_eq!(unpacked(skeleton.fill(text)), skeleton.fill::<String>(text));
+            let page = prerendered(&rendered);
+            prop_assert_eq!(unpacked(page.fill(text)), page.fill::<String>(text));
         }
     }
 }

@@ -42,7 +42,7 @@ pub enum Damage {
 }
 
 /// Takes connections on a port and leads each to one of its legs, in turn. It ends with this handle.
-pub struct Link {
+pub struct TcpProxy {
     port: u16,
     legs: Arc<[Leg]>,
     _running: DropGuard,
@@ -54,7 +54,7 @@ struct Leg {
     damage: watch::Sender<Option<Damage>>,
 }
 
-impl Link {
+impl TcpProxy {
     /// A link to servers on these ports. A connection goes to the next one that takes it, as behind a load balancer.
     pub async fn start(servers: &[u16]) -> Result<Self> {
         let port = free_port()?;

@@ -1,4 +1,4 @@
-//! What strangers try with the page of a code: to run something on it, or to be sent elsewhere.
+//! Attacks on the page of a code: running a script there, or redirecting elsewhere.
 
 use anyhow::Result;
 use heyi_testkit::world::{data, params, payloads};

@@ -1,4 +1,4 @@
-//! Folding scans into MongoDB, beside the work on events.
+//! Aggregating scans into MongoDB, beside the work on events.
 
 use std::time::Duration;
 
@@ -11,29 +11,29 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Context;
 
-/// How often to fold.
+/// How often to aggregate.
 const EVERY: Duration = Duration::from_secs(5);
 /// Counts in memory at a time: some 10 MiB.
 const AT_ONCE: u64 = 100_000;
 /// The longest pause after failures.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// Folds until told to stop. Any number of workers may do so at once.
+/// Aggregations until told to stop. Any number of workers may do so at once.
 pub(crate) async fn watch(context: Context, stop: CancellationToken) {
-    stop.run_until_cancelled(keep_folding(&context)).await;
+    stop.run_until_cancelled(keep_aggregating(&context)).await;
 }
 
-async fn keep_folding(context: &Context) {
+async fn keep_aggregating(context: &Context) {
     let mut backoff = Backoff::new(EVERY, LONGEST);
     loop {
-        match context.scans.fold(&context.store, AT_ONCE).await {
+        match context.scans.aggregate(&context.store, AT_ONCE).await {
             Ok(scans) => {
-                metrics::counter!("heyi_scans_folded_total").increment(scans);
+                metrics::counter!("heyi_scans_aggregated_total").increment(scans);
                 backoff.reset();
                 sleep(jitter(EVERY)).await;
             }
             Err(error) => {
-                outage::report("scans cannot be folded, trying again", error.as_ref());
+                outage::report("scans cannot be aggregated, trying again", error.as_ref());
                 backoff.wait().await;
             }
         }

@@ -11,7 +11,7 @@ use super::Partition;
 
 /// What this process works on, so that it does not take it over from itself.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Held(Arc<Events>);
+pub(super) struct InFlight(Arc<Events>);
 
 #[derive(Debug, Default)]
 struct Events {
@@ -20,7 +20,7 @@ struct Events {
     ended: Notify,
 }
 
-impl Held {
+impl InFlight {
     /// Notes an event; false when it was noted before.
     pub(super) fn add(&self, partition: Partition, id: &str) -> bool {
         self.all().insert((partition, id.to_owned()))
