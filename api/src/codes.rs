@@ -1,6 +1,5 @@
 //! The codes that people scan, kept in memory while nobody changes them.
 
-mod packed;
 mod shown;
 
 use std::{
@@ -31,7 +30,7 @@ use crate::http::error::Error;
 /// cache's tables grow by doubling; with the default size of the cache, a few more would double them.
 const REMEMBERED: f64 = 0.22;
 /// About what a code takes.
-const USUAL_SIZE: usize = 272;
+const USUAL_SIZE: usize = 400;
 /// What the cache needs for each.
 const OVERHEAD: usize = 64;
 /// The allocator rounds sizes like those of most codes up to this.

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use heyi_common::{
-    payload::{AllowList, Payloads, Platform},
+    payload::{AllowList, Payloads},
+    platform::Platform,
     scans::day_of,
     store::Scanned,
 };
@@ -11,10 +12,8 @@ use jiff::{Timestamp, ToSpan as _, civil::Date};
 use mongodb::bson::DateTime;
 use triomphe::ThinArc;
 
-use super::packed::{self, Form, Place};
-
 /// The texts of most codes are shorter, in bytes.
-const MUCH_TEXT: usize = 256;
+const MUCH_TEXT: usize = 512;
 
 /// What a payer may see of a code. Small, since many are kept: it is one piece of memory, and a pointer to that.
 #[derive(Debug, Clone)]
@@ -24,7 +23,8 @@ pub(crate) struct Shown(ThinArc<Head, u8>);
 #[derive(Debug, Clone, Copy)]
 struct Head {
     read: Read,
-    places: [Place; Platform::ALL.len()],
+    /// The length of each receive code in bytes; 0 is none.
+    lengths: [u16; Platform::ALL.len()],
     changed_on: Day,
 }
 
@@ -60,20 +60,19 @@ impl Shown {
     /// None when nothing is left to show.
     pub(super) fn new(code: &Scanned<'_>, known: &AllowList, read: Read) -> Option<Self> {
         let mut text = Vec::with_capacity(MUCH_TEXT);
-        let mut places = [Place::NONE; Platform::ALL.len()];
-        for (platform, place) in Platform::ALL.into_iter().zip(&mut places) {
+        let mut lengths = [0; Platform::ALL.len()];
+        for (platform, length) in Platform::ALL.into_iter().zip(&mut lengths) {
             let payload = code.payloads.get(&platform);
             if let Some(payload) = payload.filter(|payload| known.permits(platform, payload)) {
-                let start = text.len();
-                let form = packed::pack(platform, payload, &mut text);
-                *place = Place::new(form, text.len() - start)?;
+                text.extend_from_slice(payload.as_bytes());
+                *length = u16::try_from(payload.len()).ok()?;
             }
         }
-        let is_any = places.iter().any(|place| place.form().is_some());
+        let is_any = !text.is_empty();
         text.extend_from_slice(code.name.as_bytes());
         let head = Head {
             read,
-            places,
+            lengths,
             changed_on: Day::of(code.payloads_changed_at),
         };
         is_any.then(|| Self(ThinArc::from_header_and_slice(head, &text)))
@@ -101,8 +100,8 @@ impl Shown {
 
     /// What its owner calls it.
     pub(crate) fn name(&self) -> Cow<'_, str> {
-        let places = self.head().places.iter();
-        let start: usize = places.map(|place| place.length()).sum();
+        let lengths = self.head().lengths.into_iter();
+        let start: usize = lengths.map(usize::from).sum();
         String::from_utf8_lossy(&self.text()[start..])
     }
 
@@ -112,18 +111,15 @@ impl Shown {
     }
 
     /// The receive code of a platform.
-    pub(crate) fn payload(&self, platform: Platform) -> Option<String> {
-        let mut all = self.all();
-        let (_, form, packed) = all.find(|(own, ..)| *own == platform)?;
-        packed::unpack(platform, form, packed)
+    pub(crate) fn payload(&self, platform: Platform) -> Option<Cow<'_, str>> {
+        let (_, payload) = self.all().find(|(own, _)| *own == platform)?;
+        Some(payload)
     }
 
     /// All of its receive codes.
     pub(crate) fn payloads(&self) -> Payloads {
-        self.all()
-            .filter_map(|(platform, form, packed)| {
-                Some((platform, packed::unpack(platform, form, packed)?))
-            })
+        let all = self.all();
+        all.map(|(platform, payload)| (platform, payload.into_owned()))
             .collect()
     }
 
@@ -134,16 +130,16 @@ impl Shown {
 
     /// The platforms of which it has receive codes.
     pub(crate) fn platforms(&self) -> impl Iterator<Item = Platform> + '_ {
-        self.all().map(|(platform, ..)| platform)
+        self.all().map(|(platform, _)| platform)
     }
 
-    fn all(&self) -> impl Iterator<Item = (Platform, Form, &[u8])> {
+    fn all(&self) -> impl Iterator<Item = (Platform, Cow<'_, str>)> {
         let mut rest = self.text();
-        let all = Platform::ALL.into_iter().zip(self.head().places);
-        all.filter_map(move |(platform, place)| {
-            let packed;
-            (packed, rest) = rest.split_at(place.length());
-            Some((platform, place.form()?, packed))
+        let all = Platform::ALL.into_iter().zip(self.head().lengths);
+        all.filter_map(move |(platform, length)| {
+            let payload;
+            (payload, rest) = rest.split_at(usize::from(length));
+            (length > 0).then(|| (platform, String::from_utf8_lossy(payload)))
         })
     }
 }
@@ -155,8 +151,7 @@ mod tests {
     use super::*;
 
     fn shown(payloads: &Payloads) -> Option<Shown> {
-        let known: toml::Table =
-            toml::from_str(include_str!("../../../common/src/config.default.toml")).unwrap();
+        let known = heyi_common::config::defaults().unwrap();
         let known = known["orders"]["payloads"].clone().try_into().unwrap();
         let payloads = payloads.iter();
         let code = Scanned {

@@ -1,5 +1,7 @@
 //! `/qr/<id>.svg` and `/qr/<id>.png`: the composite code, or one of its receive codes, as a picture.
 
+use std::borrow::Cow;
+
 use axum::{
     extract::{Path, State},
     http::header,
@@ -11,7 +13,7 @@ use utoipa::IntoParams;
 use super::qr::platform_named;
 use crate::{
     codes::Shown,
-    http::{error::Error, params::PageParams},
+    http::{error::Error, openapi, params::PageParams},
     pictures::qr::{Picture, PngError},
     state::AppState,
 };
@@ -27,8 +29,8 @@ pub(super) struct Request {
     /// Of a PNG only: its side in pixels, from 64 to 2048.
     #[param(value_type = Option<i32>, minimum = 64, maximum = 2048)]
     size: Option<String>,
-    /// The app whose receive code is drawn instead of the composite code: `wechat`, `alipay`, `qq`, `unionpay`
-    /// or `jd`.
+    /// The app whose receive code is drawn instead of the composite code.
+    #[param(schema_with = openapi::platforms)]
     r#as: Option<String>,
 }
 
@@ -57,7 +59,7 @@ pub(super) async fn qr_picture(
     let size = size(&request)?;
     let (id, code) = state.codes.shown(&state.store, id).await?;
     let text = match request.r#as.as_deref() {
-        None => state.page_url(&id.to_hex()),
+        None => state.page_url(&id.to_hex()).into(),
         Some(name) => receive_code(&code, name)?,
     };
     let picture = Picture::new(&text).map_err(|error| Error::Internal(error.into()))?;
@@ -78,7 +80,7 @@ fn size(request: &Request) -> Result<u32, Error> {
         .ok_or_else(|| Error::Invalid("size must be from 64 to 2048 pixels".to_owned()))
 }
 
-fn receive_code(code: &Shown, name: &str) -> Result<String, Error> {
+fn receive_code<'a>(code: &'a Shown, name: &str) -> Result<Cow<'a, str>, Error> {
     let payload = platform_named(name).and_then(|platform| code.payload(platform));
     payload.ok_or_else(|| {
         Error::Invalid("as must be a platform whose receive code is part of this code".to_owned())
