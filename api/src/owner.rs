@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use heyi_common::{
-    payload::Platform,
+    platform::Platform,
     store::{Change, Code, CodeCursor, ListedCode},
 };
 use jiff::Timestamp;

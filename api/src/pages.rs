@@ -9,7 +9,10 @@ mod report;
 pub(crate) mod scanner;
 pub(crate) mod visit;
 
-use std::sync::Arc;
+use std::{
+    fmt::Write as _,
+    sync::{Arc, LazyLock},
+};
 
 use anyhow::Context as _;
 use axum::{
@@ -18,6 +21,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use heyi_common::platform::Platform;
 use sha2::{Digest as _, Sha256};
 use tera::{Context, Tera};
 
@@ -27,7 +31,16 @@ pub(crate) use report::ReportPage;
 use self::{code::PrerenderedPages, gzip::Gzip, prerendered::FixedPart};
 use crate::http::language::Language;
 
-const STYLE: &str = include_str!("../../templates/style.css");
+/// The style of all pages, with the colour of each platform.
+static STYLE: LazyLock<String> = LazyLock::new(|| {
+    let mut style = include_str!("../../templates/style.css").to_owned();
+    for platform in Platform::ALL {
+        let row = platform.row();
+        // Writing to a String cannot fail.
+        let _ = writeln!(style, ".{} {{ --accent: #{:06x}; }}", row.key, row.colour);
+    }
+    style
+});
 
 macro_rules! templates {
     ($($name:literal),* $(,)?) => {
@@ -64,7 +77,7 @@ impl Pages {
         let pages = Self {
             tera,
             prerendered: PrerenderedPages::default(),
-            style: Arc::new(FixedPart::new(STYLE)?),
+            style: Arc::new(FixedPart::new(&STYLE)?),
             policy: policy()?,
         };
         for language in Language::ALL {
@@ -81,7 +94,7 @@ impl Pages {
         mut context: Context,
         language: Language,
     ) -> anyhow::Result<String> {
-        context.insert("style", STYLE);
+        context.insert("style", &*STYLE);
         context.insert("language", language.tag());
         context.insert("zh", &(language == Language::Chinese));
         let html = self.tera.render(name, &context);
@@ -107,7 +120,7 @@ impl Pages {
 
 /// No scripts, no style but ours, nothing from elsewhere, in nobody's frame.
 fn policy() -> anyhow::Result<HeaderValue> {
-    let style = BASE64_STANDARD.encode(Sha256::digest(STYLE));
+    let style = BASE64_STANDARD.encode(Sha256::digest(STYLE.as_bytes()));
     let policy = format!(
         "default-src 'none'; img-src 'self' data:; style-src 'sha256-{style}'; base-uri 'none'; \
          form-action 'self'; frame-ancestors 'none'"

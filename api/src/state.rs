@@ -95,12 +95,12 @@ pub struct Shared {
     is_installed: AtomicBool,
     /// Whether there is room for new orders.
     pub(crate) room: OrderRoom,
-    /// PendingOrders that were refused, by reason.
+    /// Orders that were refused, by reason.
     pub(crate) orders_refused: OrdersRefused,
     pub(crate) metrics: telemetry::Metrics,
 }
 
-/// PendingOrders that `/newOrder` refused although the request was right, by reason.
+/// Orders that `/newOrder` refused although the request was right, by reason.
 pub(crate) struct OrdersRefused {
     pub(crate) too_many_open: Counter,
     pub(crate) memory: Counter,

@@ -26,6 +26,11 @@ pub(crate) use validate::{ENCODE_PASSWORD, is_password_encoded};
 /// The built-in defaults, which are also the manual.
 pub const DEFAULTS: &str = include_str!("config.default.toml");
 
+/// The defaults as a table: those of [`DEFAULTS`], and the patterns of each platform.
+pub fn defaults() -> Result<toml::Table, ConfigErrors> {
+    layers::defaults()
+}
+
 /// Everything that can be set, by section. See [`DEFAULTS`] for what each setting does.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -15,6 +15,7 @@ pub mod watchdog;
 pub mod form;
 pub mod order;
 pub mod payload;
+pub mod platform;
 pub mod sign;
 
 pub mod installation;

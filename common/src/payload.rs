@@ -1,9 +1,11 @@
 //! Payloads: the texts inside receive codes, and the allow-list of their forms.
 
-use std::{collections::BTreeMap, fmt, ops::RangeInclusive, sync::LazyLock};
+use std::{collections::BTreeMap, ops::RangeInclusive, sync::LazyLock};
 
 use regex::Regex;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer};
+
+use crate::platform::Platform;
 
 /// The most characters of a payload. A bound here costs nothing; one in a form, over a class of many
 /// characters, is compiled into as many copies of the class.
@@ -15,50 +17,6 @@ pub const LARGEST: usize = 2_048;
 
 /// Payloads of one composite code by platform.
 pub type Payloads = BTreeMap<Platform, String>;
-
-/// A platform whose receive codes can be merged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Platform {
-    /// WeChat Pay (微信支付).
-    Wechat,
-    /// Alipay (支付宝).
-    Alipay,
-    /// QQ Wallet (QQ 钱包).
-    Qq,
-    /// UnionPay (云闪付).
-    Unionpay,
-    /// JD Pay (京东支付).
-    Jd,
-}
-
-impl Platform {
-    /// Every platform, in the order in which they are shown.
-    pub const ALL: [Self; 5] = [
-        Self::Wechat,
-        Self::Alipay,
-        Self::Qq,
-        Self::Unionpay,
-        Self::Jd,
-    ];
-
-    /// The name used in JSON and in the database.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Wechat => "wechat",
-            Self::Alipay => "alipay",
-            Self::Qq => "qq",
-            Self::Unionpay => "unionpay",
-            Self::Jd => "jd",
-        }
-    }
-}
-
-impl fmt::Display for Platform {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// Why a payload is refused.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! PendingOrders in Redis, which expire when they are not paid.
+//! Orders in Redis, which expire when they are not paid.
 
 use std::time::Duration;
 

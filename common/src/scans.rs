@@ -40,7 +40,7 @@ pub use aggregate::Aggregation;
 pub use counter::ScanCounter;
 pub use stats::{DayScans, StatsError};
 
-use crate::{payload::Platform, queue::Keys, redis::Redis};
+use crate::{platform::Platform, queue::Keys, redis::Redis};
 
 /// What scans by other apps and browsers are counted under.
 const OTHER: &str = "other";

@@ -14,7 +14,7 @@ use heyi_common::{
 /// Handles to the stores and PayJS. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Context {
-    /// PendingOrders in Redis.
+    /// Orders in Redis.
     pub orders: PendingOrders,
     /// The queue.
     pub queue: Queue,

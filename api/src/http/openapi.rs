@@ -5,6 +5,7 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
+use heyi_common::platform::Platform;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
@@ -59,6 +60,15 @@ pub(crate) fn finish(mut document: OpenApi) -> OpenApi {
         }
     }
     document
+}
+
+/// The names of all platforms.
+pub(crate) fn platforms() -> Schema {
+    let names = Platform::ALL.map(Platform::name);
+    let names = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(names));
+    names.build().into()
 }
 
 /// Answers the document.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use heyi_common::payload::Platform;
+use heyi_common::platform::Platform;
 use serde::Serialize;
 use tera::Context;
 
@@ -107,21 +107,15 @@ struct Told {
 impl App {
     /// The app, as people who read `language` call it.
     pub(crate) fn new(platform: Platform, language: Language) -> Self {
-        let (chinese, english, glyph) = match platform {
-            Platform::Wechat => ("微信", "WeChat", "微"),
-            Platform::Alipay => ("支付宝", "Alipay", "支"),
-            Platform::Qq => ("QQ", "QQ", "Q"),
-            Platform::Unionpay => ("云闪付", "UnionPay", "云"),
-            Platform::Jd => ("京东", "JD", "京"),
-        };
+        let row = platform.row();
         let label = match language {
-            Language::Chinese => chinese,
-            Language::English => english,
+            Language::Chinese => row.chinese,
+            Language::English => row.english,
         };
         Self {
             platform,
             label,
-            glyph,
+            glyph: row.glyph,
         }
     }
 }

@@ -97,7 +97,7 @@ impl Sheet for Gzip {
 }
 
 impl PrerenderedPage {
-    /// Of a page that was rendered with marks. PrerenderedPages share the `style`, which is longer than the rest.
+    /// Of a page that was rendered with marks. Such pages share the `style`, which is longer than the rest.
     pub(super) fn new(rendered: &str, style: &Arc<FixedPart>) -> anyhow::Result<Self> {
         let mut parts = Vec::new();
         if let Some((before, behind)) = rendered.split_once(&*style.text) {

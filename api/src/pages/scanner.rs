@@ -1,7 +1,9 @@
 //! What scanned a code.
 
+use std::sync::LazyLock;
+
 use axum::http::{HeaderMap, HeaderValue, header};
-use heyi_common::payload::Platform;
+use heyi_common::platform::Platform;
 
 /// What reads the page. A `User-Agent` is easily made up, so it only picks a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,20 +22,15 @@ impl Scanner {
         let agent = headers.get(header::USER_AGENT);
         let agent = String::from_utf8_lossy(agent.map_or(b"".as_slice(), HeaderValue::as_bytes));
         let names = |marks: &[&str]| marks.iter().any(|mark| agent.contains(mark));
-        if names(&ALIPAY) {
-            Self::App(Platform::Alipay)
-        } else if names(&DESKTOP_APPS) || names(&DESKTOPS) && !names(&PHONES) {
-            Self::Desktop
-        } else if names(&WECHAT) {
-            Self::App(Platform::Wechat)
-        } else if names(&JD) {
-            Self::App(Platform::Jd)
-        } else if names(&UNIONPAY) {
-            Self::App(Platform::Unionpay)
-        } else if names(&QQ) {
-            Self::App(Platform::Qq)
-        } else {
-            Self::Phone
+        let mut apps = BY_RANK.iter().copied();
+        let app = apps.find(|app| names(app.row().agent_marks));
+        let is_desktop = names(&DESKTOP_APPS) || names(&DESKTOPS) && !names(&PHONES);
+        match app {
+            // On any system.
+            Some(Platform::Alipay) => Self::App(Platform::Alipay),
+            _ if is_desktop => Self::Desktop,
+            Some(app) => Self::App(app),
+            None => Self::Phone,
         }
     }
 
@@ -46,13 +43,12 @@ impl Scanner {
     }
 }
 
-const ALIPAY: [&str; 2] = ["AlipayClient/", "AliApp(AP/"];
-const WECHAT: [&str; 1] = ["MicroMessenger/"];
-/// The app, its light edition, Jingxi, and JD Finance. The last one also names UnionPay, as a means of payment.
-const JD: [&str; 4] = ["jdapp;", "jdltapp;", "jdpingou;", "JDJR"];
-/// Also apps of banks, which read UnionPay's codes.
-const UNIONPAY: [&str; 2] = ["UnionPay/", "com.unionpay."];
-const QQ: [&str; 1] = ["QQ/"];
+/// The platforms in the order in which their marks are looked for.
+static BY_RANK: LazyLock<[Platform; Platform::ALL.len()]> = LazyLock::new(|| {
+    let mut all = Platform::ALL;
+    all.sort_unstable_by_key(|platform| platform.row().agent_rank);
+    all
+});
 
 /// WeChat on computers. Elsewhere the system says that it is a computer.
 const DESKTOP_APPS: [&str; 2] = ["WindowsWechat", "MacWechat"];
@@ -82,12 +78,9 @@ mod tests {
     }
 
     fn all_marks() -> Vec<&'static str> {
-        let apps = [&ALIPAY[..], &WECHAT, &JD, &UNIONPAY, &QQ];
-        [
-            apps.concat(),
-            [&DESKTOP_APPS[..], &DESKTOPS, &PHONES].concat(),
-        ]
-        .concat()
+        let apps = Platform::ALL.map(|platform| platform.row().agent_marks);
+        let systems = [&DESKTOP_APPS[..], &DESKTOPS, &PHONES].concat();
+        [apps.concat(), systems].concat()
     }
 
     /// Marks in any order and number, among other text.
@@ -260,14 +253,10 @@ mod tests {
             let named = |marks: &[&str]| marks.iter().any(|mark| agent.contains(mark));
             let marks: &[&str] = match scanner(agent.as_bytes()) {
                 None => unreachable!("it is ASCII"),
-                Some(Scanner::App(Platform::Alipay)) => &ALIPAY,
-                Some(Scanner::App(Platform::Wechat)) => &WECHAT,
-                Some(Scanner::App(Platform::Jd)) => &JD,
-                Some(Scanner::App(Platform::Unionpay)) => &UNIONPAY,
-                Some(Scanner::App(Platform::Qq)) => &QQ,
+                Some(Scanner::App(platform)) => platform.row().agent_marks,
                 Some(Scanner::Desktop) => &[&DESKTOP_APPS[..], &DESKTOPS].concat(),
                 Some(Scanner::Phone) => {
-                    prop_assert!(![&ALIPAY[..], &WECHAT, &JD, &UNIONPAY, &QQ].into_iter().any(named));
+                    prop_assert!(!Platform::ALL.iter().any(|app| named(app.row().agent_marks)));
                     return Ok(());
                 }
             };

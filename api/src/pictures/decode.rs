@@ -10,7 +10,10 @@ mod pixels;
 mod search;
 
 use axum::http::StatusCode;
-use heyi_common::payload::{AllowList, Payloads, Platform};
+use heyi_common::{
+    payload::{AllowList, Payloads},
+    platform::Platform,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -13,7 +13,7 @@ mod texts;
 
 use std::time::Duration;
 
-use heyi_common::payload::{Payloads, Platform};
+use heyi_common::{payload::Payloads, platform::Platform};
 use qrcode::types::QrError;
 use utoipa::ToSchema;
 
@@ -30,7 +30,7 @@ use font::Font;
 /// How long a drawing waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// CpuPermits to draw: half of the processors, but one at least.
+/// Permits to draw: half of the processors, but one at least.
 pub(crate) fn turns() -> CpuPermits {
     CpuPermits::new((processors() / 2).max(1), PATIENCE)
 }

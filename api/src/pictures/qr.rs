@@ -146,7 +146,7 @@ fn encode(size: u32, data: &[u8]) -> Result<Vec<u8>, PngError> {
 
 #[cfg(test)]
 mod tests {
-    use heyi_common::payload::{LARGEST, Platform};
+    use heyi_common::{payload::LARGEST, platform::Platform};
     use proptest::{collection::vec, prelude::*};
 
     use super::*;

@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    http::{client_ip::Client, error::Error},
+    http::{client_ip::Client, error::Error, openapi},
     pictures::{decode, upload},
     state::AppState,
 };
@@ -22,7 +22,8 @@ pub(super) struct Upload {
 pub(super) struct Decoded {
     /// The text inside the receive code, as `/newOrder` takes it.
     payload: String,
-    /// Whose it is: `wechat`, `alipay`, `qq`, `unionpay` or `jd`.
+    /// Whose it is.
+    #[schema(schema_with = openapi::platforms)]
     platform: &'static str,
     errcode: u16,
 }

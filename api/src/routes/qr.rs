@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use heyi_common::{payload::Platform, scans::today};
+use heyi_common::{platform::Platform, scans::today};
 use jiff::ToSpan as _;
 use mongodb::bson::oid::ObjectId;
 use serde::Deserialize;
@@ -13,11 +13,8 @@ use utoipa::IntoParams;
 
 use crate::{
     codes::Shown,
-    http::{error::Error, language::Language, negotiate, params::PageParams},
-    pages::{
-        scanner::Scanner,
-        visit, {CodePage, Kind, Page, View},
-    },
+    http::{error::Error, language::Language, negotiate, openapi, params::PageParams},
+    pages::{CodePage, Kind, Page, View, scanner::Scanner, visit},
     state::AppState,
 };
 
@@ -32,8 +29,8 @@ pub(super) struct Request {
     #[serde(default)]
     #[param(required)]
     id: String,
-    /// The app whose receive code is wanted, if not that of the app that asks: `wechat`, `alipay`, `qq`,
-    /// `unionpay` or `jd`. One that the code does not have counts for nothing.
+    /// The app whose receive code is wanted, if not that of the app that asks. One that the code does not have is ignored.
+    #[param(schema_with = openapi::platforms)]
     r#as: Option<String>,
 }
 

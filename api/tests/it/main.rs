@@ -11,6 +11,7 @@ mod changes;
 mod channels;
 mod check_order;
 mod client;
+mod client_platforms;
 mod code_ids;
 mod code_page;
 mod code_page_access;

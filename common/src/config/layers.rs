@@ -10,6 +10,7 @@ use toml::{Table, Value};
 use url::Url;
 
 use super::{Config, ConfigErrors, DEFAULTS};
+use crate::platform::Platform;
 
 const PREFIX: &str = "HEYI_";
 const FILE_SUFFIX: &str = "_FILE";
@@ -20,7 +21,7 @@ pub(super) fn merge(
     credentials: Vec<(String, String)>,
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<(Config, Vec<String>), ConfigErrors> {
-    let defaults: Table = parse("the defaults", DEFAULTS)?;
+    let defaults = defaults()?;
     let mut merged = defaults.clone();
     let mut mistakes = Vec::new();
     if let Some(path) = file {
@@ -123,6 +124,25 @@ pub(super) fn optional_address<'de, D: Deserializer<'de>>(
         return Ok(None);
     }
     text.parse().map(Some).map_err(serde::de::Error::custom)
+}
+
+/// The defaults, with the patterns of all platforms.
+pub(super) fn defaults() -> Result<Table, ConfigErrors> {
+    let mut table = parse("the defaults", DEFAULTS)?;
+    let payloads = table
+        .get_mut("orders")
+        .and_then(|orders| orders.get_mut("payloads"))
+        .and_then(Value::as_table_mut)
+        .ok_or_else(|| ConfigErrors(vec!["the defaults: no orders.payloads".to_owned()]))?;
+    let list = |patterns: &[&str]| Value::Array(patterns.iter().map(|one| (*one).into()).collect());
+    let mut other = Table::new();
+    for platform in Platform::ALL {
+        let row = platform.row();
+        payloads.insert(row.key.to_owned(), list(row.patterns));
+        other.insert(row.key.to_owned(), list(row.other_patterns));
+    }
+    payloads.insert("other".to_owned(), other.into());
+    Ok(table)
 }
 
 fn parse(source: &str, text: &str) -> Result<Table, ConfigErrors> {

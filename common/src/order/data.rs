@@ -12,7 +12,10 @@ use super::{
     name::NameError,
     values::{OpenId, ValueError},
 };
-use crate::payload::{AllowList, PayloadError, Payloads, Platform};
+use crate::{
+    payload::{AllowList, PayloadError, Payloads},
+    platform::Platform,
+};
 
 /// The checked `data` of `/newOrder`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,11 +119,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::config::DEFAULTS;
+    use crate::config::defaults;
 
     fn known() -> &'static AllowList {
         static LIST: LazyLock<AllowList> = LazyLock::new(|| {
-            let table: toml::Table = DEFAULTS.parse().unwrap();
+            let table = defaults().unwrap();
             table["orders"]["payloads"].clone().try_into().unwrap()
         });
         &LIST

@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 
 use super::*;
-use crate::payload::Platform;
+use crate::platform::Platform;
 
 fn data() -> OrderData {
     OrderData {

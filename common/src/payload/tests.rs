@@ -3,11 +3,11 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::DEFAULTS;
+use crate::config::defaults;
 
-fn defaults() -> &'static AllowList {
+fn forms() -> &'static AllowList {
     static LIST: LazyLock<AllowList> = LazyLock::new(|| {
-        let table: toml::Table = DEFAULTS.parse().unwrap();
+        let table = defaults().unwrap();
         table["orders"]["payloads"].clone().try_into().unwrap()
     });
     &LIST
@@ -15,7 +15,7 @@ fn defaults() -> &'static AllowList {
 
 #[test]
 fn known_forms_pass() {
-    let list = defaults();
+    let list = forms();
     let f2f = format!("wxp://f2f0{}", "aZ0_-".repeat(10));
     let hex = "0123456789abcdef".repeat(4);
     for (platform, payload) in [
@@ -62,7 +62,7 @@ fn known_forms_pass() {
 
 #[test]
 fn forms_that_shops_and_newer_apps_use_pass() {
-    let list = defaults();
+    let list = forms();
     let hex = "0123456789abcdef".repeat(4);
     for (platform, payload) in [
         (
@@ -99,7 +99,7 @@ fn forms_that_shops_and_newer_apps_use_pass() {
 
 #[test]
 fn a_payload_has_a_thousand_characters_at_most() {
-    let list = defaults();
+    let list = forms();
     let head = "https://i.qianbao.qq.com/wallet/sqrcode.htm?";
     let long = |length: usize| format!("{head}{}", "小".repeat(length - head.len()));
     assert_eq!(list.check(Platform::Qq, &long(1_000), false), Ok(()));
@@ -109,7 +109,7 @@ fn a_payload_has_a_thousand_characters_at_most() {
 
 #[test]
 fn what_only_looks_known_is_refused() {
-    let list = defaults();
+    let list = forms();
     let id = "fkx0123456789abcdefghi";
     for (platform, payload, why) in [
         (
@@ -171,7 +171,7 @@ fn what_only_looks_known_is_refused() {
 
 #[test]
 fn payment_codes_are_refused_by_name() {
-    let list = defaults();
+    let list = forms();
     for payload in [
         "134567890123456789",
         "101234567890123456",
@@ -209,7 +209,7 @@ fn payment_codes_are_refused_by_name() {
 
 #[test]
 fn other_codes_of_a_platform_must_be_confirmed() {
-    let list = defaults();
+    let list = forms();
     for (platform, payload) in [
         (
             Platform::Alipay,
@@ -261,7 +261,7 @@ fn the_time_at_which_alipay_saved_a_picture_is_dropped() {
         (plain.to_owned(), plain),
     ] {
         assert_eq!(normalized(&payload), kept);
-        let is_known = defaults().knows(Platform::Alipay, kept);
+        let is_known = forms().knows(Platform::Alipay, kept);
         assert!(is_known, "{kept}");
     }
     for other in [
@@ -275,7 +275,7 @@ fn the_time_at_which_alipay_saved_a_picture_is_dropped() {
 proptest! {
     #[test]
     fn nothing_but_a_known_scheme_and_host_gets_through(payload in ".{0,200}") {
-        let list = defaults();
+        let list = forms();
         for platform in Platform::ALL {
             if list.check(platform, &payload, true).is_ok() {
                 prop_assert!(begins_as_known(platform, &payload), "{}", payload);
@@ -285,7 +285,7 @@ proptest! {
 
     #[test]
     fn a_known_payload_with_anything_around_it_is_refused(before in ".{1,5}", after in r#"["'<>\\\s{}|^`]{1,5}"#) {
-        let list = defaults();
+        let list = forms();
         let known = "https://qr.alipay.com/fkx0123456789abcdefghi";
         let (led, followed) = (before + known, known.to_owned() + &after);
         prop_assert!(!list.knows(Platform::Alipay, &led));
@@ -296,7 +296,7 @@ proptest! {
 proptest! {
     #[test]
     fn whatever_is_done_to_a_known_payload_only_its_form_gets_through(payload in changed_payload()) {
-        let list = defaults();
+        let list = forms();
         for platform in Platform::ALL {
             if list.check(platform, &payload, true).is_ok() {
                 prop_assert!(begins_as_known(platform, &payload), "{payload}");
@@ -321,7 +321,7 @@ proptest! {
         }
         let spaced: String = spaced.into_iter().collect();
         for platform in Platform::ALL {
-            let refused = defaults().check(platform, &spaced, true);
+            let refused = forms().check(platform, &spaced, true);
             prop_assert_eq!(refused, Err(PayloadError::PaymentCode(platform)), "{:?}", spaced);
         }
     }

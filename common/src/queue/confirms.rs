@@ -3,7 +3,7 @@
 //! PayJS blocks who asks too often, so questions take turns: one a second over all workers. Confirms wait apart from
 //! the stream, so that they never delay a notify, and one is moved into the stream for each turn. Those that have had to
 //! wait behind notifies there arrive together, so a worker takes a second turn right before it asks. Turns go round by
-//! asker: with 45 people who ask all the time, an honest first question waits for 45 turns. PendingOrders that are not in Redis,
+//! asker: with 45 people who ask all the time, an honest first question waits for 45 turns. Orders that are not in Redis,
 //! which anybody can invent, are all asked about by one asker. A confirm whose order has become a code meanwhile takes
 //! no turn. What waits is bounded for each asker and in all; a confirm that finds no room is not queued, and the payer
 //! asks again.

@@ -36,7 +36,7 @@ pub(super) enum Request<'a> {
 /// A connection that many may use at once.
 pub(super) struct Connection {
     client: Client,
-    connection: Refreshable<MultiplexedConnection>,
+    multiplexed: Refreshable<MultiplexedConnection>,
     /// When the last answer came.
     answered: Mutex<Instant>,
     /// Held while an idle connection is tried.
@@ -47,7 +47,7 @@ impl Connection {
     pub(super) fn new(client: Client) -> Self {
         Self {
             client,
-            connection: Refreshable::default(),
+            multiplexed: Refreshable::default(),
             answered: Mutex::new(Instant::now()),
             trying: tokio::sync::Mutex::default(),
         }
@@ -78,7 +78,7 @@ impl Connection {
         };
         // After a timeout too: nothing else tells that the other end is gone.
         if is_failover(&sent) {
-            self.connection.forget(version).await;
+            self.multiplexed.forget(version).await;
         } else {
             self.note_answer();
         }
@@ -97,7 +97,7 @@ impl Connection {
             let ping = redis::cmd("PING");
             let answer = timeout(PING_TIMEOUT, made.value.req_packed_command(&ping)).await;
             if !matches!(answer, Ok(Ok(_))) {
-                self.connection.forget(made.version).await;
+                self.multiplexed.forget(made.version).await;
                 made = self.connect_if_needed().await?;
             }
             self.note_answer();
@@ -106,7 +106,7 @@ impl Connection {
     }
 
     async fn connect_if_needed(&self) -> RedisResult<Versioned<MultiplexedConnection>> {
-        self.connection
+        self.multiplexed
             .get(async || {
                 let opened = self.open().await;
                 self.note_answer();

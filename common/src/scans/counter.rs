@@ -17,7 +17,7 @@ use crate::{
     backoff::Backoff,
     failpoint::{self, Failpoint},
     outage,
-    payload::Platform,
+    platform::Platform,
     redis::WriteError,
 };
 

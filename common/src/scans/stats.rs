@@ -8,7 +8,7 @@ use redis::RedisResult;
 
 use super::{Kind, Scans, today};
 use crate::{
-    payload::Platform,
+    platform::Platform,
     redis::Script,
     store::{KeptScans, Store, StoreError},
 };

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::ChangeNumber;
 use crate::{
     order::{Fee, OpenId, Order, OutTradeNo},
-    payload::{Payloads, Platform},
+    payload::Payloads,
+    platform::Platform,
 };
 
 /// The formal record of a paid order. Its page is what the composite code points to. The document has its

@@ -110,7 +110,7 @@ impl Load {
         self.ask(&out_trade_no, &payjs_order_id, scenario).await;
     }
 
-    /// RedisUrl an order, again and again while the api or what is behind it is away. An order whose answer got
+    /// Places an order, again and again while the api or what is behind it is away. An order whose answer got
     /// lost is never paid.
     async fn place(
         &self,

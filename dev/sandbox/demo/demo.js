@@ -2,25 +2,13 @@
 
 // Plays the mini-program with its very own client, on a WeChat that wx.js plays.
 
-// A label is a text in Chinese and one in English, if that is another.
-const PLATFORMS = {
-  wechat: ["微信 WeChat", () => "wxp://f2f0" + "SANDBOX_NOT_A_REAL_CODE_" + random("0123456789abcdef", 30)],
-  alipay: ["支付宝 Alipay", () => "https://qr.alipay.com/fkx" + "sandboxfake" + random("0123456789", 9)],
-  qq: ["QQ", () => "https://i.qianbao.qq.com/wallet/sqrcode.htm?m=tenpay&f=wallet&a=1&u=10001&ac="
-    + "0".repeat(32) + random("0123456789ABCDEF", 32) + "&n=heyi"],
-  unionpay: ["云闪付 UnionPay", () => "https://qr.95516.com/00010000/" + "0".repeat(20) + random("0123456789", 10)],
-  jd: ["京东 JD", () => "https://h5pay.jd.com/c2cIndex?t=" + "0".repeat(16) + random("0123456789abcdef", 16)],
-};
+// The platforms by key: a label in both languages and a sample. Like the apps, they come with the settings.
+const PLATFORMS = {};
 
 const PHONE = "Mozilla/5.0 (Linux; Android 14; Sandbox) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/120.0 Mobile Safari/537.36";
-const APPS = {
-  "微信 WeChat": `${PHONE} MicroMessenger/8.0.50 NetType/WIFI Language/zh_CN`,
-  "支付宝 Alipay": `${PHONE} AliApp(AP/10.5.80.8000) AlipayClient/10.5.80.8000 Language/zh-Hans`,
-  QQ: `${PHONE} MQQBrowser/6.2 TBS/046613 V1_AND_SQ_8.9.80_0_YYB_D QQ/8.9.80.12440 NetType/WIFI`,
-  "云闪付 UnionPay": `${PHONE} (com.unionpay.chsp) (UnionPay/1.0 CloudPay)`,
-  "京东 JD": `jdapp;android;12.3.1;;;${PHONE} MQQBrowser/6.2 TBS/046613`,
-  "浏览器 browser": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0 Safari/537.36",
-};
+// User-Agents by app.
+const APPS = {};
+const BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0 Safari/537.36";
 
 const STYLES = { classic: "经典", dark: "深色", stand: "桌牌", sticker: "贴纸", pair: "双码" };
 const POLL_EVERY_MS = 1500;
@@ -28,7 +16,14 @@ const ids = (id) => document.getElementById(id);
 let heyi;
 const ready = fetch("/demo/settings.json")
   .then((answer) => answer.json())
-  .then((settings) => (heyi = new Heyi({ baseUrl: `${location.origin}/api`, appKey: settings.app_key })));
+  .then((settings) => {
+    heyi = new Heyi({ baseUrl: `${location.origin}/api`, appKey: settings.app_key });
+    for (const { key, label, sample, agent } of settings.platforms) {
+      PLATFORMS[key] = [label, sample];
+      APPS[label] = `${PHONE} ${agent}`;
+    }
+    APPS["浏览器 browser"] = BROWSER;
+  });
 
 // 1 Sign in.
 
@@ -53,7 +48,7 @@ function showUser() {
 function fillIn() {
   const fields = ids("order-form").elements;
   fields.name.value ||= "小店 " + random("0123456789", 3);
-  for (const [platform, [, sample]] of Object.entries(PLATFORMS)) fields[platform].value = sample();
+  for (const [platform, [, sample]] of Object.entries(PLATFORMS)) fields[platform].value = sample;
 }
 
 // A picture may be of another app than the one beside which it was chosen.
@@ -257,6 +252,7 @@ function button(text, task) {
 
 async function start() {
   wx.name = wx.getStorageSync("demo.name");
+  await ready;
   for (const [platform, [label]] of Object.entries(PLATFORMS)) {
     const row = document.createElement("label");
     const input = document.createElement("input");
@@ -282,7 +278,6 @@ async function start() {
   on(ids("fill"), "click", fillIn);
   on(ids("refresh"), "click", refresh);
   on(ids("stop-waiting"), "click", () => (heyi.forget(), location.reload()));
-  await ready;
   comeBack();
   showUser();
   await Promise.all([refresh(), wait()]);

@@ -7,7 +7,9 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::get,
 };
+use heyi_common::platform::Platform;
 use secrecy::ExposeSecret;
+use serde_json::json;
 
 use crate::context::Shared;
 
@@ -44,6 +46,19 @@ fn file(kind: &'static str, text: &'static str) -> Response {
 
 /// What a mini-program has built in.
 async fn settings(State(ctx): State<Shared>) -> Response {
-    let settings = serde_json::json!({"app_key": ctx.options.app_key.expose_secret()});
+    let platforms = Platform::ALL.into_iter().filter_map(|platform| {
+        let row = platform.row();
+        let sample = row.sample?;
+        let label = if row.chinese == row.english {
+            row.chinese.to_owned()
+        } else {
+            format!("{} {}", row.chinese, row.english)
+        };
+        Some(json!({ "key": row.key, "label": label, "sample": sample, "agent": row.agent }))
+    });
+    let settings = json!({
+        "app_key": ctx.options.app_key.expose_secret(),
+        "platforms": platforms.collect::<Vec<_>>(),
+    });
     Json(settings).into_response()
 }

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use heyi_common::{
-    payload::Platform,
+    platform::Platform,
     redis::Redis,
     scans::{ScanCounter, Scans, today},
 };

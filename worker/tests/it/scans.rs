@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use heyi_common::{
-    payload::Platform,
+    platform::Platform,
     scans::{ScanCounter, Scans, today},
     store::ScanCount,
 };
@@ -123,16 +123,16 @@ async fn a_batch_that_cannot_be_added_is_not_lost() -> Result<()> {
     let shop = TestApp::new().await?;
     let (keys, codes) = (shop.queue.keys(), codes(2));
     let mut connection = shop.queue.redis().shared();
-    let counter = ScanCounter::new(shop.scans());
-    counter.count(codes[0], None);
-    counter.count(codes[1], None);
+    let scans = ScanCounter::new(shop.scans());
+    scans.count(codes[0], None);
+    scans.count(codes[1], None);
     let () = connection.set(keys.scans(), "no hash").await?;
-    assert!(counter.flush().await.is_err());
+    assert!(scans.flush().await.is_err());
     let () = connection.del(keys.scans()).await?;
     // One count that is no number costs itself only.
     let broken = format!("{}:{}:other", codes[0], today());
     let () = connection.hset(keys.scans(), &broken, "many").await?;
-    counter.flush().await?;
+    scans.flush().await?;
     let () = connection.hdel(keys.scans(), &broken).await?;
     let counted: u64 = connection
         .hget(keys.scans(), format!("{}:{}:other", codes[1], today()))

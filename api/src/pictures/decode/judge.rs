@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use heyi_common::payload::{
-    AllowList, Payloads, Platform, is_payment_code, is_receive_screen, normalized,
+use heyi_common::{
+    payload::{AllowList, Payloads, is_payment_code, is_receive_screen, normalized},
+    platform::Platform,
 };
 
 use super::{DecodeError, Received, kind::Kind};

@@ -1,6 +1,6 @@
 use std::{io::Cursor, sync::LazyLock};
 
-use heyi_common::config::DEFAULTS;
+use heyi_common::config::defaults;
 use image::{DynamicImage, GrayImage, ImageFormat, Luma, imageops};
 use proptest::prelude::*;
 use qrcode::{Color, QrCode};
@@ -11,7 +11,7 @@ const ALIPAY: &str = "https://qr.alipay.com/fkx00000EXAMPLE000000";
 
 fn forms() -> &'static AllowList {
     static FORMS: LazyLock<AllowList> = LazyLock::new(|| {
-        let table: toml::Table = DEFAULTS.parse().unwrap();
+        let table = defaults().unwrap();
         table["orders"]["payloads"].clone().try_into().unwrap()
     });
     &FORMS

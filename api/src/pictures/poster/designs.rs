@@ -6,7 +6,7 @@ pub(super) mod pair;
 pub(super) mod stand;
 pub(super) mod sticker;
 
-use heyi_common::payload::Platform;
+use heyi_common::platform::Platform;
 use qrcode::types::QrError;
 
 use super::{Subject, texts::Texts};

@@ -1,6 +1,6 @@
 //! What several designs have in common.
 
-use heyi_common::payload::Platform;
+use heyi_common::platform::Platform;
 
 use super::canvas::{Align, Area, Canvas, Colour, Line, WHITE};
 use crate::pages::App;
@@ -9,14 +9,8 @@ use crate::pages::App;
 pub(super) const INK: Colour = Colour(0x16_18_1B);
 
 /// The colour by which an app is known; white can be read on it.
-pub(super) const fn brand(platform: Platform) -> Colour {
-    match platform {
-        Platform::Wechat => Colour(0x07_80_3C),
-        Platform::Alipay => Colour(0x0F_62_E6),
-        Platform::Qq => Colour(0x09_73_B3),
-        Platform::Unionpay => Colour(0x0B_71_83),
-        Platform::Jd => Colour(0xCC_1F_1F),
-    }
+pub(super) fn brand(platform: Platform) -> Colour {
+    Colour(platform.row().colour)
 }
 
 /// The colours of a row of apps.

@@ -2,13 +2,7 @@
 
 const PRICE = 990; // one of orders.prices
 
-const PLATFORMS = [
-  { platform: "wechat", label: "微信" },
-  { platform: "alipay", label: "支付宝" },
-  { platform: "qq", label: "QQ" },
-  { platform: "unionpay", label: "云闪付" },
-  { platform: "jd", label: "京东" },
-];
+const PLATFORMS = require("../../platforms.js").map(({ platform, zh }) => ({ platform, label: zh }));
 
 // Where the person pays. The other two serve merchants for whom PayJS opens no mini-program.
 const CHANNELS = [

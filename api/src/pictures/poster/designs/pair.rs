@@ -1,6 +1,6 @@
 //! WeChat's and Alipay's own receive codes beside the composite one: still pays when our domain is out of reach.
 
-use heyi_common::payload::Platform;
+use heyi_common::platform::Platform;
 use qrcode::types::QrError;
 
 use super::Content;
