@@ -151,7 +151,10 @@ fn both_languages_show_the_same_code_but_for_comments() -> Result<()> {
     ] {
         for language in ["sh", "js"] {
             // Not `assert_eq!`, which would print both whole.
-            let code = |name| read(name).map(|text| commands(&blocks(&text, language).concat()));
+            let code = |name| {
+                let text = read(name)?;
+                anyhow::Ok(without_comments(&blocks(&text, language).concat()))
+            };
             let is_same = code(english)? == code(chinese)?;
             assert!(is_same, "{english}: the blocks of {language} differ");
         }
@@ -253,13 +256,14 @@ fn blocks(markdown: &str, language: &str) -> Vec<String> {
 }
 
 /// Code without its comments, which are in the language of the page.
-fn commands(code: &str) -> String {
-    let lines = code.lines().filter_map(|line| {
-        let line = line.split(" # ").next()?.split(" // ").next()?.trim_end();
-        let is_comment = line.trim_start().starts_with("//");
-        (!is_comment).then(|| format!("{line}\n"))
-    });
-    lines.collect()
+fn without_comments(code: &str) -> String {
+    let lines: Vec<&str> = code
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .filter_map(|line| line.split(" # ").next()?.split(" // ").next())
+        .map(str::trim_end)
+        .collect();
+    lines.join("\n")
 }
 
 /// Targets of links within the repository, without what follows `#`.
