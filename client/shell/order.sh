@@ -4,7 +4,7 @@ set -euo pipefail
 BASE=${BASE:-http://127.0.0.1:8080} # http.public_url of the api
 APP_KEY=${APP_KEY:?Set it to sign.app_key of the api}
 CODE=${CODE:?Set it to a code of wx.login; the sandbox takes any, for example alice}
-SANDBOX=${SANDBOX:-} # Of `cargo xtask up`: pays the order. Without it, a person pays.
+SANDBOX=${SANDBOX:-} # From `cargo xtask up`: pays the order. Without it, a person pays.
 
 fetch() { curl --silent --show-error "$@"; }
 sign() { # KEY NAME=VALUE…
