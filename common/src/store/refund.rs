@@ -103,7 +103,7 @@ impl Store {
     }
 
     /// Withdraws a claim after the gateway refused the refund, so that the payment may become a code after all. Only the
-    /// claim of a first attempt: see [`ATTEMPTS`].
+    /// claim of a first attempt: of several, one may have been granted with its answer lost.
     pub async fn withdraw_refund(
         &self,
         out_trade_no: &OutTradeNo,

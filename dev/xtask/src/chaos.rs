@@ -9,9 +9,8 @@ use std::{
 use anyhow::{Context as _, Result};
 
 use crate::{
-    checkout::{Checkout, run_through},
+    checkout::{Checkout, run_through, succeed},
     install,
-    test::succeed,
 };
 
 /// The run that is part of `cargo xtask test`.

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that must hold.
 
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, ensure};
 use heyi_testkit::servers::Server;
@@ -9,7 +9,11 @@ use self::{
     counted::Count,
     steps::{Steps, captured, timed},
 };
-use crate::{chaos, checkout::Checkout, install};
+use crate::{
+    chaos,
+    checkout::{Checkout, succeed},
+    install,
+};
 
 mod advisories;
 mod counted;
@@ -20,26 +24,45 @@ mod steps;
 /// What can be chosen about `test`.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Run only schemathesis, on what was built last.
-    #[arg(long)]
-    fuzz_api: bool,
+    /// Run only this part.
+    #[arg(long, value_name = "PART")]
+    only: Option<Part>,
     /// Run only tests, with these arguments for `cargo nextest run`.
     #[arg(last = true)]
     arguments: Vec<String>,
 }
 
+/// A part of the checks. Together they are everything.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// Format, lints, documentation, alarms, dependencies.
+    Lint,
+    /// Tests, but for those in a browser.
+    Tests,
+    /// Tests in a browser.
+    Browser,
+    /// Chaos for two minutes, and schemathesis.
+    Chaos,
+    /// Schemathesis alone, on what was built last.
+    FuzzApi,
+    /// The release build, and tests of what is shipped.
+    Packages,
+}
+
+/// The tests that start a browser.
+const BROWSER: &str =
+    "test(/^(changed_codes|code_page|code_page_access|demo_page|qr_poster|screenshots)::/)";
+/// The tests of what is shipped.
+const SHIPPED: &str = "test(/^(image|shipped)::/)";
+
 /// Runs the checks in order up to the first that fails. The last line of output counts the tests.
 pub(crate) async fn run(checkout: &Checkout, options: &Options) -> Result<ExitCode> {
     let mut steps = Steps::default();
     let mut count = Count::default();
-    let outcome = if options.fuzz_api {
-        let schemathesis = install::schemathesis(checkout)?;
-        let checked = timed(Box::pin(fuzz_api::check(checkout, schemathesis))).await;
-        steps.note("fuzz-api", checked)
-    } else if options.arguments.is_empty() {
-        everything(checkout, &mut steps, &mut count).await
-    } else {
-        chosen(checkout, &options.arguments, &mut steps, &mut count).await
+    let outcome = match options.only {
+        Some(part) => only(checkout, part, &mut steps, &mut count).await,
+        None if options.arguments.is_empty() => everything(checkout, &mut steps, &mut count).await,
+        None => chosen(checkout, &options.arguments, &mut steps, &mut count).await,
     };
     steps.summarize();
     if let Err(failure) = &outcome {
@@ -51,6 +74,48 @@ pub(crate) async fn run(checkout: &Checkout, options: &Options) -> Result<ExitCo
     } else {
         ExitCode::FAILURE
     })
+}
+
+async fn only(checkout: &Checkout, part: Part, steps: &mut Steps, count: &mut Count) -> Result<()> {
+    let filter = |filter: &str| ["-E".to_owned(), filter.to_owned()];
+    match part {
+        Part::Lint => {
+            steps.run("install", || for_lint(checkout))?;
+            lint(checkout, steps)?;
+            dependencies(checkout, steps).await
+        }
+        Part::Tests => {
+            let others = filter(&format!("not ({BROWSER})"));
+            chosen(checkout, &others, steps, count).await?;
+            doc_tests(checkout, steps)
+        }
+        Part::Browser => chosen(checkout, &filter(BROWSER), steps, count).await,
+        Part::Chaos => {
+            let schemathesis = steps.run("install", || {
+                for_tests(checkout)?;
+                install::schemathesis(checkout)
+            })?;
+            build(checkout, steps)?;
+            let (chaos, fuzz_api) = tokio::join!(
+                timed(captured(chaos::short(checkout)?)),
+                timed(Box::pin(fuzz_api::check(checkout, schemathesis))),
+            );
+            let outcomes = [steps.note("chaos", chaos), steps.note("fuzz-api", fuzz_api)];
+            outcomes.into_iter().collect()
+        }
+        Part::FuzzApi => {
+            let schemathesis = install::schemathesis(checkout)?;
+            let checked = timed(Box::pin(fuzz_api::check(checkout, schemathesis))).await;
+            steps.note("fuzz-api", checked)
+        }
+        Part::Packages => {
+            steps.run("release", || {
+                let line = "build --release --locked --package heyi-api --package heyi-worker";
+                succeed(&mut cargo(checkout, line))
+            })?;
+            chosen(checkout, &filter(SHIPPED), steps, count).await
+        }
+    }
 }
 
 async fn chosen(
@@ -66,21 +131,14 @@ async fn chosen(
 }
 
 async fn everything(checkout: &Checkout, steps: &mut Steps, count: &mut Count) -> Result<()> {
-    // First, so that what cannot be had is told before anything takes long.
+    // First, so that a missing program is reported before anything takes long.
     steps.run("install", || {
         for_tests(checkout)?;
-        install::make()?;
-        install::promtool(checkout)?;
-        install::checkers(checkout)
+        for_lint(checkout)
     })?;
     let schemathesis = steps.run("install schemathesis", || install::schemathesis(checkout))?;
     let before = generated(checkout)?;
-    steps.run("fetch", || succeed(&mut cargo(checkout, "fetch --locked")))?;
-    steps.run("fmt", || succeed(&mut cargo(checkout, "fmt --all --check")))?;
-    steps.run("clippy", || {
-        let line = "clippy --workspace --all-targets --locked -- -D warnings";
-        succeed(&mut cargo(checkout, line))
-    })?;
+    lint(checkout, steps)?;
     build(checkout, steps)?;
     let all = ["--workspace".to_owned()];
     // All three wait more than they compute.
@@ -95,13 +153,37 @@ async fn everything(checkout: &Checkout, steps: &mut Steps, count: &mut Count) -
         steps.note("fuzz-api", fuzz_api),
     ];
     outcomes.into_iter().collect::<Result<()>>()?;
-    // The runner of the tests knows none in comments.
+    doc_tests(checkout, steps)?;
+    dependencies(checkout, steps).await?;
+    steps.run("generated files", || {
+        ensure!(
+            generated(checkout)? == before,
+            "the run changed files under version control; see `git diff`, and commit what is right"
+        );
+        Ok(())
+    })
+}
+
+/// Format and lints.
+fn lint(checkout: &Checkout, steps: &mut Steps) -> Result<()> {
+    steps.run("fetch", || succeed(&mut cargo(checkout, "fetch --locked")))?;
+    steps.run("fmt", || succeed(&mut cargo(checkout, "fmt --all --check")))?;
+    steps.run("clippy", || {
+        let line = "clippy --workspace --all-targets --locked -- -D warnings";
+        succeed(&mut cargo(checkout, line))
+    })
+}
+
+/// The runner of the tests does not know those in comments.
+fn doc_tests(checkout: &Checkout, steps: &mut Steps) -> Result<()> {
     steps.run("doc tests", || {
-        succeed(&mut cargo(
-            checkout,
-            "test --workspace --doc --locked --quiet",
-        ))
-    })?;
+        let line = "test --workspace --doc --locked --quiet";
+        succeed(&mut cargo(checkout, line))
+    })
+}
+
+/// Documentation, alarms and dependencies.
+async fn dependencies(checkout: &Checkout, steps: &mut Steps) -> Result<()> {
     steps.run("doc", || {
         let mut doc = cargo(checkout, "doc --no-deps --workspace --locked");
         succeed(doc.env("RUSTDOCFLAGS", "-D warnings"))
@@ -115,14 +197,14 @@ async fn everything(checkout: &Checkout, steps: &mut Steps, count: &mut Count) -
         succeed(&mut cargo(checkout, line))
     })?;
     advisories::check(checkout, steps).await?;
-    steps.run("shear", || succeed(&mut cargo(checkout, "shear")))?;
-    steps.run("generated files", || {
-        ensure!(
-            generated(checkout)? == before,
-            "the run changed files under version control; see `git diff`, and commit what is right"
-        );
-        Ok(())
-    })
+    steps.run("shear", || succeed(&mut cargo(checkout, "shear")))
+}
+
+/// Gets the programs that check without running tests.
+fn for_lint(checkout: &Checkout) -> Result<()> {
+    install::make()?;
+    install::promtool(checkout)?;
+    install::checkers(checkout)
 }
 
 /// Gets the programs that tests run.
@@ -169,17 +251,6 @@ fn cargo(checkout: &Checkout, line: &str) -> Command {
     let mut cargo = checkout.command("cargo");
     cargo.args(line.split(' '));
     cargo
-}
-
-/// Runs a command, which must succeed.
-pub(crate) fn succeed(command: &mut Command) -> Result<()> {
-    let program = command.get_program().display().to_string();
-    let status = command
-        .stdin(Stdio::null())
-        .status()
-        .with_context(|| format!("cannot run {program}"))?;
-    ensure!(status.success(), "{program} ended with {status}");
-    Ok(())
 }
 
 /// What differs from the last commit in files under version control. The run must not change it.

@@ -5,8 +5,8 @@ use std::{process::Stdio, time::Duration};
 use anyhow::Result;
 use tokio::{process::Command, time::timeout};
 
-use super::{steps::Steps, succeed};
-use crate::checkout::Checkout;
+use super::steps::Steps;
+use crate::checkout::{Checkout, succeed};
 
 /// How long the database may take to arrive; without a network some attempts hang.
 const FETCH_LIMIT: Duration = Duration::from_secs(60);
