@@ -3,8 +3,8 @@
 mod cluster;
 mod connection;
 mod durable;
+mod error;
 mod failover;
-mod gather;
 mod masters;
 mod memory;
 mod node;
@@ -14,13 +14,14 @@ mod script;
 mod sentinel;
 mod shared;
 mod slot;
+mod write_batch;
 
 use std::{sync::Arc, time::Duration};
 
 use futures::future::try_join_all;
 use redis::{RedisResult, aio::MultiplexedConnection};
 
-pub use durable::WriteError;
+pub use error::WriteError;
 pub use memory::{Memory, MemoryGauges, Room, is_forbidden, room};
 pub use persistence::{FORBIDDEN, Persistence};
 pub use script::{Call, Script};

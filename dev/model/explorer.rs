@@ -2,12 +2,7 @@
 
 use std::{collections::HashMap, fmt::Write as _, rc::Rc};
 
-use super::{
-    actions::{Action, next},
-    promise,
-    scenario::Scenario,
-    state::State,
-};
+use super::{actions::next, promise, scenario::Scenario, state::State, step::Action};
 
 /// Where exploring ended.
 pub(crate) struct Explored {

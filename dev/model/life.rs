@@ -1,9 +1,9 @@
 //! How workers die, freeze and leave.
 
 use super::{
-    actions::{Action, Steps, change, runs},
     scenario::{Flaw, Scenario},
     state::{Consumer, Entry, State, is_same},
+    step::{Action, Steps, change, runs},
 };
 
 /// The life of the worker itself.
@@ -34,7 +34,7 @@ pub(super) fn life(scenario: &Scenario, steps: &mut Steps<'_>, worker: usize) {
         });
     }
     if process.stalled {
-        steps.add(Action::ShowLife(worker), |state| {
+        steps.add(Action::Recover(worker), |state| {
             change(state, worker, |process| process.stalled = false);
         });
     }

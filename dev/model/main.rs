@@ -16,7 +16,7 @@
 //! | `TakeOver`, then `Claimed` | `queue/takeover.rs`: the claim, then handing on or burying |
 //! | `Stop`, `GiveBack`, `Leave` | `Consumer::release` |
 //! | `Crash` | also the end of the heartbeats, since a takeover may come at any time after it |
-//! | `Stall`, `ShowLife` | a worker that was frozen: its events are taken over while it works on them |
+//! | `Stall`, `Recover` | a worker that was frozen: its events are taken over while it works on them |
 //!
 //! Left out, because they only make less happen: waits, rates, turns, the closed door of the intake, the bounds of slices,
 //! batches and confirms, and that an event of which two workers died is handed on alone. Left out, because the architecture says that they are not promised: Redis forgetting what it
@@ -39,6 +39,7 @@ mod program;
 mod promise;
 mod scenario;
 mod state;
+mod step;
 
 use self::{
     explorer::{Explored, explore},

@@ -1,21 +1,12 @@
 //! What a person uploads to get a code.
 
-use std::fmt;
-
-use serde::{
-    Deserialize, Deserializer,
-    de::{DeserializeOwned, Error as _, MapAccess, Visitor},
-};
+use serde::Deserialize;
 
 use super::{
-    content::Content,
-    name::NameError,
-    values::{OpenId, ValueError},
+    content::{Content, DataError, each_once, from_object},
+    values::OpenId,
 };
-use crate::{
-    payload::{AllowList, PayloadError, Payloads},
-    platform::Platform,
-};
+use crate::payload::{AllowList, Payloads};
 
 /// The checked `data` of `/newOrder`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,29 +17,6 @@ pub struct OrderData {
     pub name: String,
     /// The receive codes to merge: one or more.
     pub payloads: Payloads,
-}
-
-/// Why `data` is refused.
-#[derive(Debug, thiserror::Error)]
-pub enum DataError {
-    /// Not an object. An array would be read by the order of the fields.
-    #[error("data must be a JSON object, or a string that holds one")]
-    NotAnObject,
-    /// Not JSON of the expected shape.
-    #[error("data is not the JSON object it should be: {0}")]
-    Json(#[from] serde_json::Error),
-    /// The openid is malformed.
-    #[error(transparent)]
-    OpenId(#[from] ValueError),
-    /// The name is refused.
-    #[error(transparent)]
-    Name(#[from] NameError),
-    /// There is nothing to merge.
-    #[error("data.payloads must hold at least one receive code")]
-    NoPayload,
-    /// One of the payloads is refused.
-    #[error(transparent)]
-    Payload(#[from] PayloadError),
 }
 
 #[derive(Deserialize)]
@@ -62,39 +30,6 @@ struct Upload {
     /// Whether the person says that payloads of no known form are receive codes.
     #[serde(default)]
     confirmed: bool,
-}
-
-/// Reads the JSON text of an object.
-pub(super) fn from_object<T: DeserializeOwned>(json: &str) -> Result<T, DataError> {
-    if json.trim_start().starts_with('[') {
-        return Err(DataError::NotAnObject);
-    }
-    Ok(serde_json::from_str(json)?)
-}
-
-/// Payloads without duplicate platforms: parsers could disagree on which one counts.
-pub(super) fn each_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Payloads, D::Error> {
-    struct Each;
-
-    impl<'de> Visitor<'de> for Each {
-        type Value = Payloads;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object of platforms and payloads")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Payloads, A::Error> {
-            let mut payloads = Payloads::new();
-            while let Some((platform, payload)) = map.next_entry::<Platform, String>()? {
-                if payloads.insert(platform, payload).is_some() {
-                    return Err(A::Error::custom(format_args!("duplicate field {platform}")));
-                }
-            }
-            Ok(payloads)
-        }
-    }
-
-    deserializer.deserialize_map(Each)
 }
 
 impl OrderData {
@@ -119,7 +54,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::config::defaults;
+    use crate::{config::defaults, platform::Platform};
 
     fn known() -> &'static AllowList {
         static LIST: LazyLock<AllowList> = LazyLock::new(|| {

@@ -96,7 +96,7 @@ impl FromStr for OpenId {
     }
 }
 
-/// An amount in fen, from 1 to 1,000,000 (the range of PayJS).
+/// An amount in fen, from 1 to 1,000,000 (the range of the gateway).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "u32", into = "u32")]
 pub struct Fee(u32);

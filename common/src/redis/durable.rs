@@ -1,31 +1,15 @@
 //! Writes that are only done when replicas have them too.
 
-use redis::{Cmd, RedisError, Value};
+use redis::{Cmd, Value};
 
 use super::{
     Redis,
+    error::WriteError,
     failover::{is_failure_of_master, is_worth_repeating},
     masters::master_of,
     refreshable::Versioned,
     slot,
 };
-
-/// Why something could not be written durably. It may be written all the same, so doing it again must do no
-/// harm.
-#[derive(Debug, thiserror::Error)]
-pub enum WriteError {
-    /// Redis is out of reach or refused.
-    #[error("Redis is out of reach")]
-    Redis(#[from] RedisError),
-    /// Fewer replicas than asked for have it.
-    #[error("only {got} of {wanted} replicas have it")]
-    Replicas {
-        /// How many have it.
-        got: u32,
-        /// How many should.
-        wanted: u32,
-    },
-}
 
 impl Redis {
     /// Carries out commands whose keys are in one slot, and returns their answers once as many replicas have them

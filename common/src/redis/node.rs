@@ -9,8 +9,8 @@ use redis::{Client, Cmd, ConnectionInfo, RedisResult, Value, aio::MultiplexedCon
 
 use super::{
     connection::{self, Connection, Request},
-    durable::WriteError,
-    gather::Gather,
+    error::WriteError,
+    write_batch::WriteBatcher,
 };
 
 /// More than one, so that a large answer does not hold up the others.
@@ -21,7 +21,7 @@ pub(super) struct Node {
     client: Client,
     shared: [Connection; CONNECTIONS],
     turn: AtomicUsize,
-    gather: Gather,
+    gather: WriteBatcher,
 }
 
 impl Node {
@@ -31,7 +31,7 @@ impl Node {
         Ok(Self {
             shared: std::array::from_fn(|_| link()),
             turn: AtomicUsize::default(),
-            gather: Gather::new(link),
+            gather: WriteBatcher::new(link),
             client,
         })
     }

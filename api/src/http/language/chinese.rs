@@ -95,11 +95,11 @@ mod tests {
             include_str!("../error.rs"),
             include_str!("../../pictures/decode.rs"),
             include_str!("../../../../common/src/payload.rs"),
-            include_str!("../../../../common/src/order/data.rs"),
+            include_str!("../../../../common/src/order/content.rs"),
             include_str!("../../../../common/src/order/name.rs"),
             include_str!("../../../../common/src/form.rs"),
-            include_str!("../../../../common/src/payjs/channel.rs"),
-            include_str!("../../../../common/src/payjs/payment_number.rs"),
+            include_str!("../../../../common/src/gateway/payjs/channel.rs"),
+            include_str!("../../../../common/src/gateway/payjs/payment_number.rs"),
         ] {
             for text in texts(source) {
                 let filled = text.replace("{}", "7");

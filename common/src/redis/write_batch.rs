@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::{
     connection::{Connection, Request},
-    durable::WriteError,
+    error::WriteError,
 };
 use crate::batch::fill;
 
@@ -26,7 +26,7 @@ const REPLICA_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// Carries out the writes to one server, those of the same moment together: a round trip costs Redis and us far
 /// more than a command does.
-pub(super) struct Gather {
+pub(super) struct WriteBatcher {
     links: [Arc<Connection>; LANES],
     queue: OnceLock<mpsc::Sender<Write>>,
 }
@@ -39,7 +39,7 @@ struct Write {
     done: oneshot::Sender<Result<Vec<Value>, WriteError>>,
 }
 
-impl Gather {
+impl WriteBatcher {
     pub(super) fn new(link: impl Fn() -> Connection) -> Self {
         Self {
             links: std::array::from_fn(|_| Arc::new(link())),

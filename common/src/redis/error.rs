@@ -1,0 +1,20 @@
+//! Why Redis did not do something.
+
+use redis::RedisError;
+
+/// Why something could not be written durably. It may be written all the same, so doing it again must do no
+/// harm.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// Redis is out of reach or refused.
+    #[error("Redis is out of reach")]
+    Redis(#[from] RedisError),
+    /// Fewer replicas than asked for have it.
+    #[error("only {got} of {wanted} replicas have it")]
+    Replicas {
+        /// How many have it.
+        got: u32,
+        /// How many should.
+        wanted: u32,
+    },
+}
