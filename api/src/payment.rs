@@ -1,8 +1,8 @@
 //! What a person needs to pay an order, by channel.
 
 use heyi_common::{
+    gateway::payjs::{Channel, cashier_url},
     order::{Order, OutTradeNo},
-    payjs::{Channel, cashier_url},
     sign,
 };
 use serde::Serialize;

@@ -11,7 +11,8 @@ use std::{
 use anyhow::Context;
 use heyi_common::{
     config::Config,
-    http, payjs,
+    gateway::payjs,
+    http,
     pending_orders::PendingOrders,
     queue::Queue,
     redis::Redis,

@@ -11,17 +11,17 @@ use jiff::Timestamp;
 use mongodb::bson::oid::ObjectId;
 use serde::{Deserialize, Serialize};
 
-pub use content::Content;
-pub use data::{DataError, OrderData};
+pub use content::{Content, DataError};
+pub use data::OrderData;
 pub use name::NameError;
 pub use values::{Fee, OpenId, OutTradeNo, ValueError};
 
 use crate::{payload::Payloads, sign::Params};
 
-/// How long an order lives after PayJS reported its payment, so that a late promotion still finds it.
+/// How long an order lives after the gateway reported its payment, so that a late promotion still finds it.
 pub const PAID_TTL: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// The uploaded data and the signed PayJS parameters. Lives in Redis under its `out_trade_no` until it is
+/// The uploaded data and the signed parameters of the gateway. Lives in Redis under its `out_trade_no` until it is
 /// paid or expires.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
@@ -39,7 +39,7 @@ pub struct Order {
     pub payloads: Payloads,
     /// The price in fen.
     pub total_fee: Fee,
-    /// The signed parameters for the PayJS mini-program.
+    /// The signed parameters for the mini-program of the gateway.
     pub params: Params,
     /// When the order was made.
     pub created_at: Timestamp,

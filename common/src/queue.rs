@@ -2,7 +2,7 @@
 //!
 //! # The life of an event
 //!
-//! 1. [`enqueue`] puts a notify, or PayJS's signed answer to a question, into the stream and extends its order, in one
+//! 1. [`enqueue`] puts a notify, or the gateway's signed answer to a question, into the stream and extends its order, in one
 //!    round trip. From here on the event is safe: whatever dies, it leaves the stream only by one of the transitions
 //!    below.
 //! 2. [`consume`] reads it for one worker. Redis keeps it in that consumer's list of pending entries.
@@ -13,15 +13,15 @@
 //!    event that was delivered too often to workers that died becomes a dead letter.
 //! 6. [`dead`] lists dead letters and puts them back for an operator. A payment has at most one.
 //!
-//! A confirm, which asks PayJS about a payment that a payer named, waits in [`confirms`] for its turn before 2. When
-//! PayJS says that it was paid, the answer becomes an event of the order that it names, and the confirm is done.
+//! A confirm, which asks the gateway about a payment that a payer named, waits in [`confirms`] for its turn before 2. When
+//! The gateway says that it was paid, the answer becomes an event of the order that it names, and the confirm is done.
 //!
 //! Due times are Redis's own, so the clocks of the workers do not matter. Redis's clock may be set back: no expiry and no
 //! due time is believed that lies further ahead than it was ever set, and who lives is not a matter of clocks.
 //! Every transition also works while Redis is above its `maxmemory`.
 //!
 //! What ends an event is never counted by its `attempt`, which an outage raises too: `order_lookups` counts how often its
-//! order was found missing, `check_refusals` how often PayJS refused to say whether it was paid, unless `paid_checks` says that it
+//! order was found missing, `check_refusals` how often the gateway refused to say whether it was paid, unless `paid_checks` says that it
 //! said so before. They are only there once they count.
 //!
 //! # Keys
@@ -43,12 +43,12 @@
 //! | `heyi:confirms:turns` | hash | `round`: the round of the last turn; `number`: how many confirms have waited |
 //! | `heyi:confirms:next:<asker>` | string, EX 4 h | the round in which an asker has the next turn |
 //! | `heyi:confirms:<asker>` | set, EX 4 h | the orders of which an asker has a confirm on its way |
-//! | `heyi:confirm:<out_trade_no>` | string, EX 30 s | a confirm was queued a moment ago; `paid` for 10 min once PayJS said so |
-//! | `heyi:letter:<payjs_order_id>` | string | the dead letter of a payment; for a year after it was dropped |
-//! | `heyi:letter:named:<payjs_order_id>` | string | the same of a payment that only a confirm named |
+//! | `heyi:confirm:<out_trade_no>` | string, EX 30 s | a confirm was queued a moment ago; `paid` for 10 min once the gateway said so |
+//! | `heyi:letter:<payment_id>` | string | the dead letter of a payment; for a year after it was dropped |
+//! | `heyi:letter:named:<payment_id>` | string | the same of a payment that only a confirm named |
 //! | `heyi:failed:<out_trade_no>` | string, EX 30 d | the reason of its dead letter |
 //! | `heyi:check` | string, PX 1 s | a worker has moved a confirm into the stream |
-//! | `heyi:check:question` | string, PX 1 s | a worker has asked PayJS |
+//! | `heyi:check:question` | string, PX 1 s | a worker has asked the gateway |
 //! | `heyi:scans`, `heyi:scans:…` | | see [`scans`](crate::scans) |
 
 mod event;
@@ -69,7 +69,7 @@ pub mod takeover;
 
 pub use confirms::{Asker, Confirming};
 pub use consume::Consumer;
-pub use event::{Cause, Delivery, Event, EventError, PaymentRef};
+pub use event::{Cause, Delivery, Event, EventError};
 pub use keys::{Keys, Partition};
 pub use outcome::{DeadReason, Outcome};
 

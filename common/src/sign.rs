@@ -6,7 +6,7 @@
 //!
 //! The join is ambiguous: a value that holds `&name=…` signs like a further parameter. So nobody's text
 //! may reach a parameter that we sign for PayJS, and a signature alone never proves what kind of
-//! message it came with. [`payjs::Notify`](crate::payjs::Notify) checks the shape as well.
+//! message it came with. [`payjs::Notify`](crate::gateway::payjs::Notify) checks the shape as well.
 //!
 //! Requests to our own routes are signed with two parameters more: [`ROUTE`], which is not sent, and [`TS`].
 //! A request whose text could be read in a second way is refused, see [`second_reading`].

@@ -37,7 +37,7 @@ use tokio::time::timeout;
 
 pub use audit::AuditRecord;
 pub use changes::CodeChanges;
-pub use code::{Change, Code, Mapping, Payment, Scanned};
+pub use code::{Change, Code, Mapping, Scanned};
 pub use error::StoreError;
 pub use indexes::UniqueIndex;
 pub use installation::StoredRecord;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use heyi_common::{
     failpoint::{self, Failpoint},
+    gateway::payjs::{Check, PaidAnswer, PayJsError},
     order::OutTradeNo,
-    payjs::{Check, PaidAnswer, PayJsError},
     queue::{DeadReason, Event, Outcome},
 };
 
@@ -23,12 +23,12 @@ pub(crate) async fn confirm(
     context: &Context,
     event: &mut Event,
     out_trade_no: &OutTradeNo,
-    payjs_order_id: &str,
+    payment_id: &str,
     has_turn: bool,
 ) -> Result<Outcome, TransientError> {
     let mapping = context.store.mapping(out_trade_no).await?;
     // Of another payment PayJS may have told us before, and will not again.
-    if mapping.is_some_and(|mapping| mapping.payjs_order_id == payjs_order_id) {
+    if mapping.is_some_and(|mapping| mapping.payment_id == payment_id) {
         // Not nothing: a failover may have brought back both the event and its order.
         return Ok(Outcome::Promoted(out_trade_no.clone()));
     }
@@ -43,12 +43,12 @@ pub(crate) async fn confirm(
             error: "it waits for its turn to ask PayJS".to_owned(),
         });
     }
-    match context.payjs.check(payjs_order_id).await {
+    match context.payjs.check(payment_id).await {
         Ok(Check::Unpaid) => unpaid(context, event).await,
         Ok(Check::Foreign(number)) => {
             tracing::warn!(
                 order.out_trade_no = %out_trade_no,
-                payment.payjs_order_id = payjs_order_id,
+                payment.id = payment_id,
                 payment.out_trade_no = number,
                 "a payer named a payment of another shop of the merchant"
             );
@@ -110,7 +110,7 @@ async fn enqueue(context: &Context, answer: &PaidAnswer) -> Result<Outcome, Tran
     failpoint::reach(Failpoint::ConfirmAnswered);
     tracing::info!(
         order.out_trade_no = %answer.out_trade_no,
-        payment.payjs_order_id = answer.payjs_order_id,
+        payment.id = answer.payjs_order_id,
         "PayJS confirmed a payment"
     );
     Ok(Outcome::Nothing)

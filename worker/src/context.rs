@@ -3,7 +3,8 @@
 use anyhow::Context as _;
 use heyi_common::{
     config::{self, Config},
-    http, payjs,
+    gateway::payjs,
+    http,
     pending_orders::PendingOrders,
     queue::Queue,
     redis::Redis,
@@ -11,7 +12,7 @@ use heyi_common::{
     store::Store,
 };
 
-/// Handles to the stores and PayJS. Cheap to clone.
+/// Handles to the stores and the gateway. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Context {
     /// Orders in Redis.
@@ -22,7 +23,7 @@ pub struct Context {
     pub store: Store,
     /// Scans in Redis.
     pub scans: Scans,
-    /// PayJS.
+    /// The gateway.
     pub payjs: payjs::Client,
     /// The merchant.
     pub merchant: config::PayJs,

@@ -60,11 +60,11 @@ pub async fn decide(context: &Context, event: &mut Event) -> Result<Outcome, Tra
         Cause::Answer { form } => promote::answer(context, event, form).await,
         Cause::Confirm {
             out_trade_no,
-            payjs_order_id,
+            payment_id,
             has_turn,
             ..
         } => {
-            let (asked, payment) = (out_trade_no.clone(), payjs_order_id.clone());
+            let (asked, payment) = (out_trade_no.clone(), payment_id.clone());
             let has_turn = *has_turn;
             let confirmed = confirm::confirm(context, event, &asked, &payment, has_turn).await;
             promote::unreadable_is_dead(confirmed)

@@ -8,14 +8,17 @@ use std::fmt::Write as _;
 use heyi_common::{
     failpoint::{self, Failpoint},
     form::Form,
+    gateway::{
+        Payment, PaymentRef,
+        payjs::{Notify, NotifyError, PaidAnswer, PayJsError},
+    },
     order::{Fee, Order, OutTradeNo},
     outage,
-    payjs::{Notify, NotifyError, PaidAnswer, PayJsError},
     pending_orders::PendingOrderError,
-    queue::{DeadReason, Event, Outcome, PaymentRef},
+    queue::{DeadReason, Event, Outcome},
     redis::WriteError,
     sign,
-    store::{Code, Existing, Payment, StoreError},
+    store::{Code, Existing, StoreError},
 };
 
 use crate::{
@@ -34,7 +37,7 @@ pub enum TransientError {
     PendingOrders(PendingOrderError),
     /// Redis, which did not take an event.
     Queue(WriteError),
-    /// PayJS.
+    /// The gateway.
     PayJs(PayJsError),
 }
 
@@ -99,19 +102,10 @@ pub(crate) async fn notify(
             error: "invalid signature".to_owned(),
         });
     }
-    let paid = Paid {
-        out_trade_no: notify.out_trade_no,
-        total_fee: notify.total_fee,
-        payment: Payment {
-            payjs_order_id: notify.payjs_order_id,
-            transaction_id: notify.transaction_id,
-            paid_at: notify.time_end,
-        },
-    };
-    settle(context, event, &paid).await
+    settle(context, event, &notify.payment()).await
 }
 
-/// Promotes what PayJS answered, when it was asked, as paid.
+/// Promotes what the gateway answered, when it was asked, as paid.
 pub(crate) async fn answer(
     context: &Context,
     event: &Event,
@@ -123,39 +117,27 @@ pub(crate) async fn answer(
             error: "not a signed answer of PayJS to this merchant".to_owned(),
         });
     };
-    let paid = Paid {
-        out_trade_no: answer.out_trade_no,
-        total_fee: answer.total_fee,
-        payment: Payment {
-            payjs_order_id: answer.payjs_order_id,
-            transaction_id: answer.transaction_id,
-            paid_at: answer.paid_time,
-        },
-    };
-    settle(context, event, &paid).await
-}
-
-/// What PayJS reported, signed.
-struct Paid {
-    out_trade_no: OutTradeNo,
-    total_fee: Fee,
-    payment: Payment,
+    settle(context, event, &answer.payment()).await
 }
 
 /// Promotes a paid order. A payment that was refunded, or has a dead letter, does not get another letter.
-async fn settle(context: &Context, event: &Event, paid: &Paid) -> Result<Outcome, TransientError> {
+async fn settle(
+    context: &Context,
+    event: &Event,
+    paid: &Payment,
+) -> Result<Outcome, TransientError> {
     let outcome = unreadable_is_dead(promote(context, event, paid).await)?;
     if !matches!(outcome, Outcome::Dead { .. }) {
         return Ok(outcome);
     }
-    let id = &paid.payment.payjs_order_id;
+    let id = &paid.payment_id;
     let reference = PaymentRef {
         out_trade_no: paid.out_trade_no.clone(),
-        payjs_order_id: id.clone(),
+        payment_id: id.clone(),
     };
     if context.store.refund(id).await?.is_some() || context.queue.has_letter(&reference).await? {
         tracing::debug!(
-            payment.payjs_order_id = id,
+            payment.id = id,
             "the payment was refunded or has a dead letter"
         );
         return Ok(Outcome::Nothing);
@@ -175,12 +157,12 @@ pub(crate) fn unreadable_is_dead(
     }
 }
 
-async fn promote(context: &Context, event: &Event, paid: &Paid) -> Result<Outcome, TransientError> {
-    let Paid {
-        out_trade_no,
-        total_fee,
-        payment,
-    } = paid;
+async fn promote(
+    context: &Context,
+    event: &Event,
+    paid: &Payment,
+) -> Result<Outcome, TransientError> {
+    let out_trade_no = &paid.out_trade_no;
     let order = match context.orders.get(out_trade_no).await {
         Ok(order) => order,
         Err(PendingOrderError::Broken(error)) => {
@@ -192,14 +174,14 @@ async fn promote(context: &Context, event: &Event, paid: &Paid) -> Result<Outcom
         Err(error) => return Err(TransientError::PendingOrders(error)),
     };
     match order {
-        Some(order) if mismatch(context, &order, *total_fee).is_none() => {
-            write(context, &order, payment).await
+        Some(order) if mismatch(context, &order, paid.total_fee).is_none() => {
+            write(context, &order, paid).await
         }
         other => {
             if let Some(mapping) = context.store.mapping(out_trade_no).await? {
-                return Ok(repeat(out_trade_no, &mapping.payjs_order_id, payment));
+                return Ok(repeat(out_trade_no, &mapping.payment_id, paid));
             }
-            match other.and_then(|order| mismatch(context, &order, *total_fee)) {
+            match other.and_then(|order| mismatch(context, &order, paid.total_fee)) {
                 Some(difference) => Ok(dead(DeadReason::Mismatch, &difference)),
                 None => Ok(missing(context, event)),
             }
@@ -216,37 +198,37 @@ async fn write(
     let code = match context.store.insert_code(&code).await? {
         None => code,
         Some(Existing::Code(earlier)) => *earlier,
-        Some(Existing::Refund { payjs_order_id }) => {
-            return Ok(refunded(&payjs_order_id, payment));
+        Some(Existing::Refund { payment_id }) => {
+            return Ok(refunded(&payment_id, payment));
         }
     };
     failpoint::reach(Failpoint::CodeWritten);
     blocks::apply_mark(context, &order.openid).await;
     context.store.insert_mapping(&code.mapping()).await?;
-    Ok(repeat(&order.out_trade_no, &code.payjs_order_id, payment))
+    Ok(repeat(&order.out_trade_no, &code.payment_id, payment))
 }
 
 /// The order has its code. From this payment, or from another?
 fn repeat(out_trade_no: &OutTradeNo, promoted_by: &str, payment: &Payment) -> Outcome {
-    if promoted_by == payment.payjs_order_id {
+    if promoted_by == payment.payment_id {
         return Outcome::Promoted(out_trade_no.clone());
     }
     let error = format!(
         "the order was promoted by payment {promoted_by}; payment {} is a second one, refund it",
-        payment.payjs_order_id
+        payment.payment_id
     );
     dead(DeadReason::PaidTwice, &error)
 }
 
 /// The order cannot become a code any more, because its payment was refunded or is being refunded.
 fn refunded(by: &str, payment: &Payment) -> Outcome {
-    if by == payment.payjs_order_id {
+    if by == payment.payment_id {
         let error = "a refund of this payment was begun; finish it with `heyi-worker dead refund`";
         return dead(DeadReason::OrderMissing, error);
     }
     let error = format!(
         "payment {by} of the order was refunded; payment {} is a second one, refund it",
-        payment.payjs_order_id
+        payment.payment_id
     );
     dead(DeadReason::PaidTwice, &error)
 }

@@ -6,9 +6,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use heyi_common::{
+    gateway::payjs::PayJsError,
     order::DataError,
     outage,
-    payjs::PayJsError,
     payload::{PayloadError, Payloads},
     pending_orders::PendingOrderError,
     platform::Platform,

@@ -8,9 +8,12 @@ use axum::{
     http::HeaderMap,
 };
 use heyi_common::{
+    gateway::{
+        PaymentRef,
+        payjs::{NotAPaymentNumber, PaymentNumber},
+    },
     order::OutTradeNo,
-    payjs::{NotAPaymentNumber, PaymentNumber},
-    queue::{Asker, Confirming, PaymentRef, dead::REFUNDED},
+    queue::{Asker, Confirming, dead::REFUNDED},
     store::Mapping,
 };
 use jiff::Timestamp;
@@ -119,7 +122,7 @@ async fn is_new(
     };
     let payment = PaymentRef {
         out_trade_no: number.clone(),
-        payjs_order_id: payment.as_str().to_owned(),
+        payment_id: payment.as_str().to_owned(),
     };
     let has_letter = state.queue.has_letter(&payment).await;
     Ok(!has_letter.map_err(redis_away)?)

@@ -3,8 +3,8 @@
 use axum::{Json, extract::State};
 use heyi_common::{
     failpoint::{self, Failpoint},
+    gateway::payjs::{Channel, UnknownChannel, order_params},
     order::{Fee, Order, OrderData},
-    payjs::{Channel, UnknownChannel, order_params},
     pending_orders::{Placed, Signature, Terms},
 };
 use serde::{Deserialize, Serialize};

@@ -9,9 +9,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use heyi_common::{
+    gateway::{
+        Payment,
+        payjs::{Notify, NotifyError},
+    },
     outage,
-    payjs::{Notify, NotifyError},
-    queue::PaymentRef,
     redis::WriteError,
 };
 use tokio::time::{Instant, timeout_at};
@@ -73,7 +75,7 @@ pub(super) async fn notify(
             // By this line a payment can be found though Redis lost it before it was promoted.
             tracing::info!(
                 order.out_trade_no = %payment.out_trade_no,
-                payment.payjs_order_id = payment.payjs_order_id,
+                payment.id = payment.payment_id,
                 "notify queued"
             );
             "success".into_response()
@@ -82,7 +84,7 @@ pub(super) async fn notify(
     }
 }
 
-async fn receive(state: &AppState, headers: &HeaderMap, body: Body) -> Result<PaymentRef, Refusal> {
+async fn receive(state: &AppState, headers: &HeaderMap, body: Body) -> Result<Payment, Refusal> {
     let until = Instant::now() + LIMIT;
     let body = timeout_at(until, read_body(headers, body))
         .await
@@ -93,10 +95,7 @@ async fn receive(state: &AppState, headers: &HeaderMap, body: Body) -> Result<Pa
         return Err(Refusal::Forged);
     }
     state.check_installed().map_err(|_| Refusal::Starting)?;
-    let payment = PaymentRef {
-        out_trade_no: notify.out_trade_no,
-        payjs_order_id: notify.payjs_order_id,
-    };
+    let payment = notify.payment();
     let form = String::from_utf8(body).map_err(|_| Refusal::NotUtf8)?;
     let queued = state.queue.enqueue_notify(&payment.out_trade_no, form);
     timeout_at(until, queued)

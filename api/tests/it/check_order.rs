@@ -1,5 +1,5 @@
 use anyhow::{Context, Result};
-use heyi_common::queue::{PaymentRef, dead::Page};
+use heyi_common::{gateway::PaymentRef, queue::dead::Page};
 use heyi_sandbox::Knobs;
 use heyi_testkit::{
     servers::Server,
@@ -259,10 +259,10 @@ async fn another_payment_of_a_failed_order_is_asked_about() -> Result<()> {
     let third = app.client.order(&alice, "小店 3", 990).await?;
     let failed = PaymentRef {
         out_trade_no: number.parse()?,
-        payjs_order_id: app.world.sandbox.order(&third)?,
+        payment_id: app.world.sandbox.order(&third)?,
     };
     let () = app.redis()?.set(queue.keys().letter(&failed), "1").await?;
-    let answer = check(&number, &failed.payjs_order_id).await?;
+    let answer = check(&number, &failed.payment_id).await?;
     assert_eq!(answer.text("state"), "failed");
 
     assert_eq!(check(&number, &payment).await?.text("state"), "pending");

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
 use heyi_common::{
+    gateway::{Gateway, Payment},
     order::{Fee, Order, OrderData},
     redis::Shared,
     sign::Params,
-    store::{Code, Payment, Store},
+    store::{Code, Store},
 };
 use heyi_testkit::world::{Answer, Client, Person, Service, World, data, eventually};
 use redis::{AsyncCommands, streams::StreamRangeReply};
@@ -71,7 +72,7 @@ impl TestApp {
         };
         let number = self.world.queue()?.keys().draw_number(&data.openid);
         let order = Order::new(data, Fee::new(990)?, number, Params::new());
-        let code = Code::new(&order, &payment());
+        let code = Code::new(&order, &payment(&order));
         self.store.insert_code(&code).await?;
         self.store.insert_mapping(&code.mapping()).await?;
         Ok(code)
@@ -162,11 +163,14 @@ impl TestApp {
     }
 }
 
-/// A payment as PayJS tells it.
-pub(crate) fn payment() -> Payment {
+/// The payment of an order.
+pub(crate) fn payment(order: &Order) -> Payment {
     Payment {
-        payjs_order_id: "2025010112345600512345678".to_owned(),
+        gateway: Gateway::Payjs,
+        payment_id: "2025010112345600512345678".to_owned(),
         transaction_id: "4200000000202501010000000001".to_owned(),
+        out_trade_no: order.out_trade_no.clone(),
+        total_fee: order.total_fee,
         paid_at: "2025-01-01 12:35:10".to_owned(),
     }
 }

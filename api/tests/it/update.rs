@@ -74,7 +74,7 @@ async fn an_owner_changes_a_code_and_sees_what_it_was() -> Result<()> {
     let object = json!({ "id": code.id.to_hex(), "data": content("大店"), "ts": text["ts"], "sign": text["sign"] });
     assert_eq!(app.client.post_json("/update", &object).await?.status, 200);
     let kept = app.store.code(code.id).await?;
-    assert!(kept.is_some_and(|kept| kept.payjs_order_id == code.payjs_order_id));
+    assert!(kept.is_some_and(|kept| kept.payment_id == code.payment_id));
     app.finish().await
 }
 

@@ -1,6 +1,6 @@
-//! Confirms: payers name a payment, and PayJS must be asked about it.
+//! Confirms: payers name a payment, and the gateway must be asked about it.
 //!
-//! PayJS blocks who asks too often, so questions take turns: one a second over all workers. Confirms wait apart from
+//! The gateway blocks who asks too often, so questions take turns: one a second over all workers. Confirms wait apart from
 //! the stream, so that they never delay a notify, and one is moved into the stream for each turn. Those that have had to
 //! wait behind notifies there arrive together, so a worker takes a second turn right before it asks. Turns go round by
 //! asker: with 45 people who ask all the time, an honest first question waits for 45 turns. Orders that are not in Redis,
@@ -25,7 +25,7 @@ use crate::{
 
 /// At most one confirm for each order in this time.
 const SAME_ORDER_EVERY: Duration = Duration::from_secs(30);
-/// One question to PayJS in this time, over all workers.
+/// One question to the gateway in this time, over all workers.
 const TURN: Duration = Duration::from_secs(1);
 /// Confirms that go into the stream with one turn, at the most: those before the last need no question.
 const MOST_AT_ONCE: usize = 100;
@@ -33,7 +33,7 @@ const MOST_AT_ONCE: usize = 100;
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How long an asker's confirms are remembered when their end was not seen: longer than as many as may wait take.
 const ASKER_TTL: Duration = Duration::from_secs(4 * 3600);
-/// How long an order lives from a confirm on, until PayJS has answered. Less than after a notify, so that the two can be told
+/// How long an order lives from a confirm on, until the gateway has answered. Less than after a notify, so that the two can be told
 /// apart.
 const CONFIRM_TTL: Duration = PAID_TTL.saturating_sub(Duration::from_secs(3600));
 /// Confirms that wait in one partition, at the most.
@@ -52,7 +52,7 @@ const PERSON: &str = "person:";
 /// What takes part in the rounds for all networks together.
 const NETWORKS: &str = "networks";
 
-/// The mark of an order that PayJS said was paid.
+/// The mark of an order that the gateway said was paid.
 pub(super) const CONFIRMED: &str = "paid";
 
 /// Who asks: turns go round by it.
@@ -78,7 +78,7 @@ impl fmt::Display for Asker {
 pub enum Confirming {
     /// It waits for its turn now.
     Queued,
-    /// One of the same order is on its way, or PayJS said that the order was paid.
+    /// One of the same order is on its way, or the gateway said that the order was paid.
     Waiting,
     /// The order was asked about a moment ago.
     Asked,
@@ -103,7 +103,7 @@ impl Queue {
     pub async fn enqueue_confirm(
         &self,
         out_trade_no: &OutTradeNo,
-        payjs_order_id: &str,
+        payment_id: &str,
         asker: &Asker,
         unpaid_ttl: Duration,
     ) -> Result<Confirming, WriteError> {
@@ -120,7 +120,7 @@ impl Queue {
         let of_rounds = if is_network { NETWORKS } else { &asker };
         let event = Event::new(Cause::Confirm {
             out_trade_no: out_trade_no.clone(),
-            payjs_order_id: payjs_order_id.to_owned(),
+            payment_id: payment_id.to_owned(),
             asker: asker.clone(),
             has_turn: false,
             expiry: None,
@@ -178,7 +178,7 @@ impl Queue {
         Ok(Some(partition))
     }
 
-    /// Takes the turn to ask PayJS. Says how long another one lasts, when it is not free.
+    /// Takes the turn to ask the gateway. Says how long another one lasts, when it is not free.
     pub async fn take_question(&self) -> RedisResult<Option<Duration>> {
         self.take(self.keys.question()).await
     }

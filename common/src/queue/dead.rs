@@ -9,12 +9,13 @@ use redis::{
 use serde::Serialize;
 
 use super::{
-    Event, Partition, PaymentRef, Queue,
+    Event, Partition, Queue,
     event::{ANSWER, ASKER, CONFIRM, FORM, fields_of},
     settle::FAILED_TTL_SECONDS,
 };
 use crate::{
     failpoint::{self, Failpoint},
+    gateway::PaymentRef,
     order::OutTradeNo,
     redis::Script,
 };
@@ -61,7 +62,7 @@ impl Letter {
         self.entry.parse().unwrap_or_default()
     }
 
-    /// The payment that PayJS reported; none when the letter is about something else.
+    /// The payment that the gateway reported; none when the letter is about something else.
     pub fn payment(&self) -> Option<PaymentRef> {
         Event::from_fields(&self.event_fields()).ok()?.payment()
     }

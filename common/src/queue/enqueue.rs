@@ -15,7 +15,7 @@ use crate::{
 const ARGUMENTS: usize = 9;
 const BESIDE_FORM: usize = 128;
 
-/// How long `/checkOrder` says that an order is pending of which PayJS said that it was paid, though it is not in Redis. By
+/// How long `/checkOrder` says that an order is pending of which the gateway said that it was paid, though it is not in Redis. By
 /// then its event is a code or a dead letter.
 const CONFIRMED_TTL: Duration = Duration::from_secs(600);
 
@@ -24,7 +24,7 @@ impl Queue {
     ///
     /// The two need no transaction: they travel over one connection, the expiry first. Whoever finds the event finds the
     /// order living; an expiry without its event, whatever died between them, is an order that lives for some days more,
-    /// and PayJS, which got no answer, sends the notify again.
+    /// and the gateway, which got no answer, sends the notify again.
     pub async fn enqueue_notify(
         &self,
         out_trade_no: &OutTradeNo,
@@ -44,7 +44,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Queues PayJS's signed answer that an order was paid, like a notify: from here on the payment is safe.
+    /// Queues the gateway's signed answer that an order was paid, like a notify: from here on the payment is safe.
     pub async fn enqueue_answer(
         &self,
         out_trade_no: &OutTradeNo,

@@ -8,7 +8,10 @@ use std::{
 use redis::streams::StreamId;
 
 use super::Partition;
-use crate::{form::Form, order::OutTradeNo};
+use crate::{
+    gateway::{PaymentRef, payjs},
+    order::OutTradeNo,
+};
 
 pub(super) const FORM: &str = "form";
 pub(super) const ANSWER: &str = "answer";
@@ -23,38 +26,29 @@ const PAID_CHECKS: &str = "paid_checks";
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
-    /// PayJS called: the raw body of its notify.
+    /// The gateway called: the raw body of its notify.
     Notify {
         /// The form as it came.
         form: String,
     },
-    /// PayJS answered our `check`, signed, that an order was paid. PayJS sends no notify after that.
+    /// The gateway answered our `check`, signed, that an order was paid. The gateway sends no notify after that.
     Answer {
         /// The answer as a form.
         form: String,
     },
-    /// The payer says that the order was paid; PayJS must be asked.
+    /// The payer says that the order was paid; the gateway must be asked.
     Confirm {
         /// The order that the payer waits for.
         out_trade_no: OutTradeNo,
         /// The payment that the payer names. It may belong to another order.
-        payjs_order_id: String,
+        payment_id: String,
         /// Who asked: see [`Asker`](super::Asker).
         asker: String,
-        /// Whether PayJS may be asked now. Not kept when the event waits again.
+        /// Whether the gateway may be asked now. Not kept when the event waits again.
         has_turn: bool,
         /// The order's expiry without and with this confirm, as `let_expire.lua` takes them; none when this did not change it.
         expiry: Option<String>,
     },
-}
-
-/// A payment, by both of its numbers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PaymentRef {
-    /// Our number of the order that was paid.
-    pub out_trade_no: OutTradeNo,
-    /// PayJS's number of the payment.
-    pub payjs_order_id: String,
 }
 
 /// A cause on its way through the queue.
@@ -68,9 +62,9 @@ pub struct Event {
     pub received_at: i64,
     /// How often its order was looked for in vain.
     pub order_lookups: u32,
-    /// How often PayJS refused to say whether it was paid.
+    /// How often the gateway refused to say whether it was paid.
     pub check_refusals: u32,
-    /// How often PayJS said that it was paid, and the promotion did not come to its end.
+    /// How often the gateway said that it was paid, and the promotion did not come to its end.
     pub paid_checks: u32,
 }
 
@@ -99,31 +93,23 @@ impl Event {
     pub fn out_trade_no(&self) -> Option<OutTradeNo> {
         match &self.cause {
             Cause::Confirm { out_trade_no, .. } => Some(out_trade_no.clone()),
-            Cause::Notify { form } | Cause::Answer { form } => Form::parse(form.as_bytes())
-                .ok()?
-                .get("out_trade_no")?
-                .parse()
-                .ok(),
+            Cause::Notify { form } | Cause::Answer { form } => payjs::order_in(form),
         }
     }
 
-    /// The payment that PayJS reported. A confirm reports none: what it names is the payer's word.
+    /// The payment that the gateway reported. A confirm reports none: what it names is the payer's word.
     pub fn payment(&self) -> Option<PaymentRef> {
         let (Cause::Notify { form } | Cause::Answer { form }) = &self.cause else {
             return None;
         };
-        let form = Form::parse(form.as_bytes()).ok()?;
-        Some(PaymentRef {
-            out_trade_no: form.get("out_trade_no")?.parse().ok()?,
-            payjs_order_id: form.get("payjs_order_id")?.to_owned(),
-        })
+        payjs::payment_in(form)
     }
 
     /// The payment that a payer named, and the order for which.
     pub(super) fn named_payment(&self) -> Option<PaymentRef> {
         let Cause::Confirm {
             out_trade_no,
-            payjs_order_id,
+            payment_id,
             ..
         } = &self.cause
         else {
@@ -131,7 +117,7 @@ impl Event {
         };
         Some(PaymentRef {
             out_trade_no: out_trade_no.clone(),
-            payjs_order_id: payjs_order_id.clone(),
+            payment_id: payment_id.clone(),
         })
     }
 
@@ -143,12 +129,12 @@ impl Event {
             Cause::Answer { form } => fields.push((ANSWER, form.into())),
             Cause::Confirm {
                 out_trade_no,
-                payjs_order_id,
+                payment_id,
                 asker,
                 has_turn: _,
                 expiry,
             } => {
-                fields.push((CONFIRM, payjs_order_id.into()));
+                fields.push((CONFIRM, payment_id.into()));
                 fields.push(("out_trade_no", out_trade_no.as_str().into()));
                 fields.push((ASKER, asker.into()));
                 fields.extend(expiry.iter().map(|expiry| (EXPIRY, expiry.into())));
@@ -180,10 +166,10 @@ impl Event {
         } else if let Some(form) = fields.get(ANSWER) {
             Cause::Answer { form: form.clone() }
         } else {
-            let payjs_order_id = fields.get(CONFIRM).ok_or(EventError(FORM))?.clone();
+            let payment_id = fields.get(CONFIRM).ok_or(EventError(FORM))?.clone();
             Cause::Confirm {
                 out_trade_no: number(fields, "out_trade_no")?,
-                payjs_order_id,
+                payment_id,
                 asker: fields.get(ASKER).cloned().unwrap_or_default(),
                 has_turn: fields.contains_key(TURN),
                 expiry: fields.get(EXPIRY).cloned(),
@@ -247,7 +233,7 @@ mod tests {
     fn events_survive_their_fields() {
         let confirm = Cause::Confirm {
             out_trade_no: "A1".parse().unwrap(),
-            payjs_order_id: "2025010112345600512345678".to_owned(),
+            payment_id: "2025010112345600512345678".to_owned(),
             asker: "person:oAlice".to_owned(),
             has_turn: false,
             expiry: Some("1,2".to_owned()),

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::PaymentRef;
+use crate::gateway::PaymentRef;
 use crate::order::{OpenId, OutTradeNo};
 
 /// A part of the queue; 0 when there is only one.
@@ -149,7 +149,7 @@ impl Keys {
     pub fn letter(&self, payment: &PaymentRef) -> String {
         self.of(
             self.partition(&payment.out_trade_no),
-            &format!("letter:{}", payment.payjs_order_id),
+            &format!("letter:{}", payment.payment_id),
         )
     }
 
@@ -157,7 +157,7 @@ impl Keys {
     pub(super) fn named_letter(&self, payment: &PaymentRef) -> String {
         self.of(
             self.partition(&payment.out_trade_no),
-            &format!("letter:named:{}", payment.payjs_order_id),
+            &format!("letter:named:{}", payment.payment_id),
         )
     }
 
@@ -166,7 +166,7 @@ impl Keys {
         format!("{}check", self.prefix)
     }
 
-    /// The turn to ask PayJS, which one worker of all has.
+    /// The turn to ask the gateway, which one worker of all has.
     pub fn question(&self) -> String {
         format!("{}check:question", self.prefix)
     }

@@ -30,7 +30,7 @@ pub enum Outcome {
         /// What exactly.
         error: String,
     },
-    /// Not from PayJS.
+    /// Not from the gateway.
     Rejected {
         /// What gave it away.
         error: String,

@@ -268,7 +268,7 @@ impl Queue {
             let letter = self.keys.letter(&payment);
             return Some((payment.out_trade_no, letter));
         }
-        // A confirm's is another one: what a payer names must not take the place of what PayJS reports.
+        // A confirm's is another one: what a payer names must not take the place of what the gateway reports.
         let payment = event.named_payment()?;
         let letter = self.keys.named_letter(&payment);
         Some((payment.out_trade_no, letter))

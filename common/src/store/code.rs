@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ChangeNumber;
 use crate::{
+    gateway::{Gateway, Payment},
     order::{Fee, OpenId, Order, OutTradeNo},
     payload::Payloads,
     platform::Platform,
@@ -27,13 +28,15 @@ pub struct Code {
     pub payloads: Payloads,
     /// Our number of its order; unique.
     pub out_trade_no: OutTradeNo,
-    /// PayJS's number of the payment.
-    pub payjs_order_id: String,
+    /// Whom it was paid through.
+    pub gateway: Gateway,
+    /// The gateway's number of the payment.
+    pub payment_id: String,
     /// The number that the payer sees.
     pub transaction_id: String,
     /// What was paid, in fen.
     pub total_fee: Fee,
-    /// When it was paid, as PayJS wrote it.
+    /// When it was paid, as the gateway wrote it.
     pub paid_at: String,
     /// When it became a code.
     pub created_at: DateTime,
@@ -70,17 +73,6 @@ pub struct Change {
     pub payloads: Payloads,
 }
 
-/// What a payment adds to an order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Payment {
-    /// PayJS's number of the payment.
-    pub payjs_order_id: String,
-    /// The number that the payer sees.
-    pub transaction_id: String,
-    /// When it was paid, as PayJS wrote it.
-    pub paid_at: String,
-}
-
 impl Code {
     /// The code that a paid order becomes.
     pub fn new(order: &Order, payment: &Payment) -> Self {
@@ -90,7 +82,8 @@ impl Code {
             name: order.name.clone(),
             payloads: order.payloads.clone(),
             out_trade_no: order.out_trade_no.clone(),
-            payjs_order_id: payment.payjs_order_id.clone(),
+            gateway: payment.gateway,
+            payment_id: payment.payment_id.clone(),
             transaction_id: payment.transaction_id.clone(),
             total_fee: order.total_fee,
             paid_at: payment.paid_at.clone(),
@@ -109,7 +102,8 @@ impl Code {
         Mapping {
             out_trade_no: self.out_trade_no.clone(),
             code_id: self.id,
-            payjs_order_id: self.payjs_order_id.clone(),
+            gateway: self.gateway,
+            payment_id: self.payment_id.clone(),
             created_at: self.created_at,
         }
     }
@@ -148,8 +142,10 @@ pub struct Mapping {
     pub out_trade_no: OutTradeNo,
     /// The code that it became.
     pub code_id: ObjectId,
-    /// PayJS's number of the payment.
-    pub payjs_order_id: String,
+    /// Whom it was paid through.
+    pub gateway: Gateway,
+    /// The gateway's number of the payment.
+    pub payment_id: String,
     /// When it was promoted.
     pub created_at: DateTime,
 }

@@ -89,7 +89,8 @@ mod tests {
     #[test]
     fn a_list_has_the_documents_that_can_be_read() {
         let good = doc! {
-            "_id": "202611221329430e234f691d949496c3", "code_id": ObjectId::new(), "payjs_order_id": "1",
+            "_id": "202611221329430e234f691d949496c3", "code_id": ObjectId::new(), "gateway": "payjs",
+            "payment_id": "1",
             "created_at": mongodb::bson::DateTime::now(),
         };
         let documents = [doc! { "_id": 1 }, good, doc! { "_id": "x" }]

@@ -17,9 +17,9 @@ use crate::order::OutTradeNo;
 /// A payment that an operator gave back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RefundRecord {
-    /// PayJS's number of the payment.
+    /// The gateway's number of the payment.
     #[serde(rename = "_id")]
-    pub payjs_order_id: String,
+    pub payment_id: String,
     /// Our number of the order.
     pub out_trade_no: OutTradeNo,
     /// Why it was given back: the reason of the dead letter.
@@ -35,8 +35,8 @@ pub enum Existing {
     Code(Box<Code>),
     /// The claim of a refund: the order can have no code any more.
     Refund {
-        /// PayJS's number of the payment that is or was refunded.
-        payjs_order_id: String,
+        /// The gateway's number of the payment that is or was refunded.
+        payment_id: String,
     },
 }
 
@@ -60,12 +60,12 @@ impl Store {
     pub async fn claim_refund(
         &self,
         out_trade_no: &OutTradeNo,
-        payjs_order_id: &str,
+        payment_id: &str,
     ) -> Result<RefundClaim> {
         let claim = doc! {
             "_id": ObjectId::new(),
             "out_trade_no": out_trade_no.as_str(),
-            "payjs_order_id": payjs_order_id,
+            "payment_id": payment_id,
             BEGUN: DateTime::now(),
             ATTEMPTS: 1,
         };
@@ -75,7 +75,7 @@ impl Store {
             Err(error) => return Err(error.into()),
         }
         let again = doc! { "$inc": { ATTEMPTS: 1 } };
-        let earlier = claim_of(out_trade_no, payjs_order_id);
+        let earlier = claim_of(out_trade_no, payment_id);
         if self
             .claims()
             .update_one(earlier, again)
@@ -88,13 +88,9 @@ impl Store {
         let existing = self.existing(out_trade_no).await?;
         let existing = existing.ok_or_else(|| StoreError::NotYetSafe(out_trade_no.clone()))?;
         Ok(match existing {
-            Existing::Code(code) if code.payjs_order_id == payjs_order_id => {
-                RefundClaim::HasCode(code.id)
-            }
+            Existing::Code(code) if code.payment_id == payment_id => RefundClaim::HasCode(code.id),
             // Withdrawn, and made again, in this moment.
-            Existing::Refund {
-                payjs_order_id: same,
-            } if same == payjs_order_id => {
+            Existing::Refund { payment_id: same } if same == payment_id => {
                 return Err(StoreError::NotYetSafe(out_trade_no.clone()));
             }
             // The order's one place is taken by another payment, so this one can never become its code.
@@ -104,12 +100,8 @@ impl Store {
 
     /// Withdraws a claim after the gateway refused the refund, so that the payment may become a code after all. Only the
     /// claim of a first attempt: of several, one may have been granted with its answer lost.
-    pub async fn withdraw_refund(
-        &self,
-        out_trade_no: &OutTradeNo,
-        payjs_order_id: &str,
-    ) -> Result<()> {
-        let mut claim = claim_of(out_trade_no, payjs_order_id);
+    pub async fn withdraw_refund(&self, out_trade_no: &OutTradeNo, payment_id: &str) -> Result<()> {
+        let mut claim = claim_of(out_trade_no, payment_id);
         claim.insert(ATTEMPTS, 1);
         self.claims().delete_one(claim).await?;
         Ok(())
@@ -124,9 +116,9 @@ impl Store {
     }
 
     /// The record of a payment's refund.
-    pub async fn refund(&self, payjs_order_id: &str) -> Result<Option<RefundRecord>> {
+    pub async fn refund(&self, payment_id: &str) -> Result<Option<RefundRecord>> {
         let refunds = self.refunds.clone_with_type::<RawDocumentBuf>();
-        let found = read(refunds.find_one(doc! { "_id": payjs_order_id })).await?;
+        let found = read(refunds.find_one(doc! { "_id": payment_id })).await?;
         found
             .map(|refund| decode(self.refunds.name(), &refund))
             .transpose()
@@ -142,9 +134,9 @@ impl Store {
             return Ok(None);
         };
         if matches!(document.get(BEGUN), Ok(Some(_))) {
-            let payjs_order_id = document.get_str("payjs_order_id").unwrap_or_default();
+            let payment_id = document.get_str("payment_id").unwrap_or_default();
             return Ok(Some(Existing::Refund {
-                payjs_order_id: payjs_order_id.to_owned(),
+                payment_id: payment_id.to_owned(),
             }));
         }
         let code = decode(self.codes.name(), &document)?;
@@ -156,10 +148,10 @@ impl Store {
     }
 }
 
-fn claim_of(out_trade_no: &OutTradeNo, payjs_order_id: &str) -> Document {
+fn claim_of(out_trade_no: &OutTradeNo, payment_id: &str) -> Document {
     doc! {
         "out_trade_no": out_trade_no.as_str(),
-        "payjs_order_id": payjs_order_id,
+        "payment_id": payment_id,
         BEGUN: { "$exists": true },
     }
 }

@@ -5,8 +5,8 @@ use std::{ops::Range, time::Duration};
 use anyhow::{Context as _, Result};
 use heyi_common::{
     config::{Config, Process},
+    gateway::payjs,
     order::{Fee, Order, OrderData},
-    payjs,
     queue::Queue,
     store::Code,
 };
@@ -58,7 +58,9 @@ impl Orders {
 
     /// The code that it becomes.
     pub(crate) fn code(&self, number: u32) -> Result<Code> {
-        Ok(Code::new(&self.order(number)?, &payment(number)))
+        let order = self.order(number)?;
+        let payment = payment(number, order.out_trade_no.clone(), order.total_fee);
+        Ok(Code::new(&order, &payment))
     }
 
     /// Puts orders into the cache and a notify of each into the queue.
@@ -102,7 +104,7 @@ impl Orders {
             for number in numbers {
                 let order = self.order(*number)?;
                 let out_trade_no = order.out_trade_no.as_str();
-                let form = notify_of(&self.config.payjs, out_trade_no, &payment(*number));
+                let form = notify_of(&self.config.payjs, out_trade_no, *number);
                 let json = serde_json::to_string(&order)?;
                 let key = keys.order(&order.out_trade_no);
                 pipeline.set_ex(key, json, TTL.as_secs()).ignore();

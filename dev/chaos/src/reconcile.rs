@@ -81,7 +81,7 @@ pub fn reconcile(books: &Books) -> Vec<Violation> {
     for code in &books.codes {
         if index
             .payments
-            .get(code.payjs_order_id.as_str())
+            .get(code.payment_id.as_str())
             .is_none_or(|order| {
                 order.paid_at.is_none() || order.out_trade_no != code.out_trade_no.as_str()
             })
@@ -176,8 +176,8 @@ fn of_payment(index: &Index<'_>, order: &Order, found: &mut Vec<Violation>) {
     let mut differences = Vec::new();
     differ(
         &mut differences,
-        "payjs_order_id",
-        &code.payjs_order_id,
+        "payment_id",
+        &code.payment_id,
         &order.payjs_order_id,
     );
     let transaction = order.transaction_id.clone().unwrap_or_default();
@@ -196,8 +196,8 @@ fn of_payment(index: &Index<'_>, order: &Order, found: &mut Vec<Violation>) {
     differ(
         &mut differences,
         "mapping's payment",
-        &mapping.payjs_order_id,
-        &code.payjs_order_id,
+        &mapping.payment_id,
+        &code.payment_id,
     );
     if let Some(placed) = index.placed.get(number) {
         of_client(&mut differences, placed, code);

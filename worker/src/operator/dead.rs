@@ -9,11 +9,11 @@ use clap::{Args, Subcommand};
 use heyi_common::{
     config,
     failpoint::{self, Failpoint},
-    payjs::{PayJsError, Refund},
-    queue::{
+    gateway::{
         PaymentRef,
-        dead::{Letter, LetterId, Page},
+        payjs::{PayJsError, Refund},
     },
+    queue::dead::{Letter, LetterId, Page},
     store::{AuditRecord, Existing, RefundClaim, RefundRecord},
 };
 use mongodb::bson::DateTime;
@@ -178,11 +178,11 @@ async fn refuse_begun_refund(context: &Context, letter: &Letter) -> anyhow::Resu
         return Ok(());
     };
     let existing = context.store.existing(&payment.out_trade_no).await?;
-    if matches!(existing, Some(Existing::Refund { payjs_order_id }) if payjs_order_id == payment.payjs_order_id)
+    if matches!(existing, Some(Existing::Refund { payment_id }) if payment_id == payment.payment_id)
     {
         bail!(
             "a refund of payment {} was begun; finish it with `heyi-worker dead refund {}`",
-            payment.payjs_order_id,
+            payment.payment_id,
             letter.id
         );
     }
@@ -218,23 +218,21 @@ async fn refund(context: &Context, letter: &Letter, out: &Out) -> anyhow::Result
         .context("the letter names no payment that PayJS reported")?;
     let PaymentRef {
         out_trade_no,
-        payjs_order_id,
+        payment_id,
     } = payment;
     if let RefundClaim::HasCode(code) = context
         .store
-        .claim_refund(&out_trade_no, &payjs_order_id)
+        .claim_refund(&out_trade_no, &payment_id)
         .await?
     {
         bail!(
-            "payment {payjs_order_id} has become code {code}; it is not refunded. `dead drop` forgets the letter"
+            "payment {payment_id} has become code {code}; it is not refunded. `dead drop` forgets the letter"
         );
     }
     failpoint::reach(Failpoint::RefundClaimed);
-    let granted = match context.payjs.refund(&payjs_order_id).await {
+    let granted = match context.payjs.refund(&payment_id).await {
         Err(error @ PayJsError::Refused(_)) => {
-            let withdrawn = context
-                .store
-                .withdraw_refund(&out_trade_no, &payjs_order_id);
+            let withdrawn = context.store.withdraw_refund(&out_trade_no, &payment_id);
             withdrawn.await?;
             return Err(error.into());
         }
@@ -242,7 +240,7 @@ async fn refund(context: &Context, letter: &Letter, out: &Out) -> anyhow::Result
     };
     failpoint::reach(Failpoint::RefundGranted);
     let record = RefundRecord {
-        payjs_order_id: payjs_order_id.clone(),
+        payment_id: payment_id.clone(),
         out_trade_no,
         reason: letter.field("reason").to_owned(),
         refunded_at: DateTime::now(),
@@ -258,9 +256,9 @@ async fn refund(context: &Context, letter: &Letter, out: &Out) -> anyhow::Result
         Refund::Now => "refunded",
         Refund::Before => "had been refunded before",
     };
-    let shown = json!({ "id": letter.id, "payjs_order_id": payjs_order_id, "done": when });
+    let shown = json!({ "id": letter.id, "payment_id": payment_id, "done": when });
     out.show(&shown, || {
-        format!("payment {payjs_order_id} {when}; recorded in the collection refunds")
+        format!("payment {payment_id} {when}; recorded in the collection refunds")
     })
 }
 

@@ -4,13 +4,13 @@ use anyhow::Result;
 use heyi_common::{
     order::{OpenId, Order},
     sign::Params,
-    store::{Code, Payment},
+    store::Code,
 };
 use heyi_testkit::world::{Answer, Client, Person, World, eventually, params};
 
 use crate::{
     operator::{json, text},
-    support::TestApp,
+    support::{TestApp, payment_of},
 };
 
 /// An api, a worker's stores and a cheat with two codes.
@@ -72,14 +72,7 @@ async fn code(shop: &TestApp, openid: &OpenId, payment: u32) -> Result<Code> {
         params: Params::new(),
         ..shop.unsaved_order("小店")
     };
-    let code = Code::new(
-        &order,
-        &Payment {
-            payjs_order_id: format!("20250101123456{payment:011}"),
-            transaction_id: String::new(),
-            paid_at: String::new(),
-        },
-    );
+    let code = Code::new(&order, &payment_of(&order, payment));
     shop.store.insert_code(&code).await?;
     Ok(code)
 }

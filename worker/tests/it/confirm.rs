@@ -50,7 +50,7 @@ async fn a_payment_without_a_notify_is_confirmed_and_promoted() -> Result<()> {
     assert_ne!(second, Confirming::Queued, "one for each order and 30 s");
     shop.quiet().await?;
     let code = shop.the_code(&order).await?;
-    assert_eq!(code.payjs_order_id, payjs_order_id);
+    assert_eq!(code.payment_id, payjs_order_id);
     shop.close().await
 }
 
@@ -121,7 +121,7 @@ async fn a_confirmed_second_payment_is_kept_though_the_first_was_promoted_meanwh
     let _worker = shop.world.worker().await?;
     let letter = shop.the_dead_letter().await?;
     assert_eq!(letter.field("reason"), "paid_twice");
-    assert_eq!(letter.payment().unwrap().payjs_order_id, payjs_order_id);
+    assert_eq!(letter.payment().unwrap().payment_id, payjs_order_id);
     shop.quiet().await?;
     shop.close().await
 }
@@ -135,7 +135,7 @@ async fn a_confirmed_payment_is_promoted_though_the_order_that_asked_was_meanwhi
     shop.promote(&asking, 1).await?;
     let _worker = shop.world.worker().await?;
     shop.quiet().await?;
-    assert_eq!(shop.the_code(&paid).await?.payjs_order_id, payjs_order_id);
+    assert_eq!(shop.the_code(&paid).await?.payment_id, payjs_order_id);
     shop.the_code(&asking).await?;
     shop.close().await
 }

@@ -166,7 +166,7 @@ async fn a_refused_refund_leaves_what_an_earlier_attempt_has_claimed() -> Result
     assert_eq!(claim().await?, RefundClaim::Granted);
     shop.store.withdraw_refund(number, &payment).await?;
     let claimed = Existing::Refund {
-        payjs_order_id: payment.clone(),
+        payment_id: payment.clone(),
     };
     assert_eq!(shop.store.existing(number).await?, Some(claimed));
     let _worker = shop.world.worker().await?;

@@ -13,7 +13,7 @@ async fn a_paid_order_becomes_a_code() -> Result<()> {
     shop.enqueue(&order, shop.notify(&order, 1)).await?;
     shop.quiet().await?;
     let code = shop.the_code(&order).await?;
-    assert_eq!(code.payjs_order_id, payment_id(1));
+    assert_eq!(code.payment_id, payment_id(1));
     assert_eq!((code.deleted_at, code.disabled_at), (None, None));
     assert!(worker.stop().await?.success());
     shop.close().await
@@ -52,7 +52,7 @@ async fn a_second_payment_is_a_dead_letter_to_refund() -> Result<()> {
     let letter = shop.the_dead_letter().await?;
     assert_eq!(letter.field("reason"), "paid_twice");
     assert!(letter.field("error").contains(&payment_id(1)), "{letter:?}");
-    assert_eq!(shop.the_code(&order).await?.payjs_order_id, payment_id(1));
+    assert_eq!(shop.the_code(&order).await?.payment_id, payment_id(1));
     shop.close().await
 }
 
@@ -65,7 +65,7 @@ async fn two_payments_at_once_give_one_code_and_one_dead_letter() -> Result<()> 
     let _workers = tokio::try_join!(shop.world.worker(), shop.world.worker())?;
     let letter = shop.the_dead_letter().await?;
     shop.quiet().await?;
-    let kept = shop.the_code(&order).await?.payjs_order_id;
+    let kept = shop.the_code(&order).await?.payment_id;
     let other = if kept == payment_id(1) {
         payment_id(2)
     } else {

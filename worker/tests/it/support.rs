@@ -4,15 +4,15 @@ use anyhow::Result;
 use heyi_common::{
     config::Process,
     form,
+    gateway::{Gateway, Payment, payjs},
     order::{Fee, Order, OrderData},
-    payjs,
     pending_orders::PendingOrders,
     queue::{
         Asker, Cause, Confirming, Delivery, Event, GROUP, Queue,
         dead::{Letter, Page},
     },
     sign::{self, Params},
-    store::{Code, Payment, Store},
+    store::{Code, Store},
 };
 use heyi_testkit::world::{World, data, eventually};
 use jiff::{Timestamp, ToSpan};
@@ -146,13 +146,7 @@ impl TestApp {
 
     /// Writes what the promotion of an order by this payment writes.
     pub(crate) async fn promote(&self, order: &Order, payment: u32) -> Result<()> {
-        let params = self.notify_params(order, payment);
-        let payment = Payment {
-            payjs_order_id: params["payjs_order_id"].clone(),
-            transaction_id: params["transaction_id"].clone(),
-            paid_at: params["time_end"].clone(),
-        };
-        let code = Code::new(order, &payment);
+        let code = Code::new(order, &payment_of(order, payment));
         self.store.insert_code(&code).await?;
         self.store.insert_mapping(&code.mapping()).await?;
         self.orders.remove(&order.out_trade_no).await?;
@@ -299,7 +293,7 @@ impl TestApp {
             .await?
             .expect("the order has no mapping");
         assert_eq!(mapping.code_id, code.id);
-        assert_eq!(mapping.payjs_order_id, code.payjs_order_id);
+        assert_eq!(mapping.payment_id, code.payment_id);
         assert_eq!((&code.name, &code.payloads), (&order.name, &order.payloads));
         assert_eq!(
             (&code.out_trade_no, code.total_fee),
@@ -327,6 +321,18 @@ impl TestApp {
     /// Ends the world; the queue must be empty.
     pub(crate) async fn close(self) -> Result<()> {
         self.world.finish().await
+    }
+}
+
+/// The payment of an order. Each `number` makes another.
+pub(crate) fn payment_of(order: &Order, number: u32) -> Payment {
+    Payment {
+        gateway: Gateway::Payjs,
+        payment_id: payment_id(number),
+        transaction_id: format!("42000000002025010100000{number:05}"),
+        out_trade_no: order.out_trade_no.clone(),
+        total_fee: order.total_fee,
+        paid_at: "2025-01-01 12:34:56".to_owned(),
     }
 }
 

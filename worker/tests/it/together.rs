@@ -4,7 +4,7 @@ use anyhow::Result;
 use futures::future::join_all;
 use heyi_common::{
     payload::Payloads,
-    store::{Code, Payment, Scanned},
+    store::{Code, Scanned},
 };
 use heyi_testkit::world::eventually;
 use mongodb::{
@@ -12,7 +12,7 @@ use mongodb::{
     bson::{Document, doc},
 };
 
-use crate::support::{TestApp, payment_id};
+use crate::support::{TestApp, payment_id, payment_of};
 
 const COUNT: u32 = 60;
 /// What a code is called that MongoDB refuses.
@@ -21,12 +21,8 @@ const REFUSED: &str = "refused";
 const TOO_LONG: usize = 17 << 20;
 
 fn code(shop: &TestApp, name: &str, payment: u32) -> Code {
-    let payment = Payment {
-        payjs_order_id: payment_id(payment),
-        transaction_id: "4200000000202501010000000001".to_owned(),
-        paid_at: "2025-01-01 12:34:56".to_owned(),
-    };
-    Code::new(&shop.unsaved_order(name), &payment)
+    let order = shop.unsaved_order(name);
+    Code::new(&order, &payment_of(&order, payment))
 }
 
 /// Lets MongoDB refuse some codes.
@@ -54,7 +50,7 @@ async fn codes_that_are_inserted_together_fail_alone() -> Result<()> {
     codes[21].name = "大".repeat(TOO_LONG / 3);
     // Another payment of an order that is promoted at the same moment.
     codes[35] = Code {
-        payjs_order_id: payment_id(COUNT),
+        payment_id: payment_id(COUNT),
         ..codes[34].clone()
     };
     let written = join_all(codes.iter().map(|code| shop.store.insert_code(code))).await;

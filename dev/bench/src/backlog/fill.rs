@@ -1,8 +1,9 @@
 //! A backlog in no time: events straight into Redis, all about one order that has its code.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use heyi_common::{
     config::Process,
+    gateway::{Gateway, payjs},
     queue::{GROUP, Partition, Queue},
     store::Mapping,
 };
@@ -34,9 +35,10 @@ impl Fill {
         let mapping = Mapping {
             out_trade_no,
             code_id: ObjectId::new(),
-            payjs_order_id: heyi_common::form::parse(form.as_bytes())?
-                .remove("payjs_order_id")
-                .unwrap_or_default(),
+            gateway: Gateway::Payjs,
+            payment_id: payjs::payment_in(&form)
+                .context("no payment in the notify")?
+                .payment_id,
             created_at: DateTime::now(),
         };
         let before = world.store().await?.insert_mapping(&mapping).await?;

@@ -1,4 +1,8 @@
-use heyi_common::{order::Order as Cached, payload::Payloads, store::Payment};
+use heyi_common::{
+    gateway::{Gateway, Payment},
+    order::Order as Cached,
+    payload::Payloads,
+};
 use heyi_sandbox::{Check, Notify, OrderStatus, Series};
 use jiff::Timestamp;
 use mongodb::bson::oid::ObjectId;
@@ -24,8 +28,11 @@ fn sound() -> Books {
         created_at: now,
     };
     let payment = Payment {
-        payjs_order_id: PAYMENT.to_owned(),
+        gateway: Gateway::Payjs,
+        payment_id: PAYMENT.to_owned(),
         transaction_id: TRANSACTION.to_owned(),
+        out_trade_no: cached.out_trade_no.clone(),
+        total_fee: cached.total_fee,
         paid_at: String::new(),
     };
     let code = Code::new(&cached, &payment);
@@ -174,7 +181,7 @@ fn codes_that_differ_from_order_or_payment_are_wrong() {
             books.codes[0].total_fee = "1".parse().unwrap();
         }),
         ("other payment", Class::Wrong, |books| {
-            books.mappings[0].payjs_order_id = "x".to_owned();
+            books.mappings[0].payment_id = "x".to_owned();
         }),
         ("other name", Class::Wrong, |books| {
             books.codes[0].name = "x".to_owned();

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use heyi_common::{form::Form, order::Fee, queue::dead::Letter};
+use heyi_common::{gateway::payjs, queue::dead::Letter};
 
 use crate::operator::output::{count, time, yuan};
 
@@ -51,8 +51,6 @@ fn or_dash(text: String) -> String {
 /// What was paid, as PayJS reported it; empty where it reported nothing.
 pub(super) fn amount(letter: &Letter) -> String {
     let form = [letter.field("form"), letter.field("answer")].concat();
-    let fee = Form::parse(form.as_bytes())
-        .ok()
-        .and_then(|form| form.get("total_fee")?.parse::<Fee>().ok());
+    let fee = payjs::fee_in(&form);
     fee.map(|fee| yuan(fee.fen())).unwrap_or_default()
 }

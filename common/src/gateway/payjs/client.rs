@@ -10,6 +10,7 @@ use url::Url;
 use super::signed;
 use crate::{
     config, form,
+    gateway::{Gateway, Payment},
     order::{Fee, OutTradeNo},
     sign::{self, Params},
 };
@@ -103,6 +104,18 @@ impl PaidAnswer {
     /// Whether the signature is PayJS's.
     pub fn is_signed(&self, key: &SecretString) -> bool {
         sign::verify(&self.params, key)
+    }
+
+    /// What it says.
+    pub fn payment(&self) -> Payment {
+        Payment {
+            gateway: Gateway::Payjs,
+            payment_id: self.payjs_order_id.clone(),
+            transaction_id: self.transaction_id.clone(),
+            out_trade_no: self.out_trade_no.clone(),
+            total_fee: self.total_fee,
+            paid_at: self.paid_time.clone(),
+        }
     }
 
     /// The answer as a form, with its signature.

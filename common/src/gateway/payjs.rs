@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 pub use channel::{Channel, UnknownChannel};
 pub use client::{Check, Client, Native, PaidAnswer, PayJsError, Refund};
-pub use notify::{Notify, NotifyError};
+pub use notify::{Notify, NotifyError, fee_in, order_in, payment_in};
 pub use payment_number::{NotAPaymentNumber, PaymentNumber};
 use secrecy::SecretString;
 use url::Url;

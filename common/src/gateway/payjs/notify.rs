@@ -4,6 +4,7 @@ use secrecy::SecretString;
 
 use crate::{
     form::{Form, FormError},
+    gateway::{Gateway, Payment, PaymentRef},
     order::{Fee, OutTradeNo},
     sign,
 };
@@ -76,6 +77,39 @@ impl<'a> Notify<'a> {
     pub fn is_signed(&self, key: &SecretString) -> bool {
         sign::verify(&self.form, key)
     }
+
+    /// What it reports.
+    pub fn payment(&self) -> Payment {
+        Payment {
+            gateway: Gateway::Payjs,
+            payment_id: self.payjs_order_id.clone(),
+            transaction_id: self.transaction_id.clone(),
+            out_trade_no: self.out_trade_no.clone(),
+            total_fee: self.total_fee,
+            paid_at: self.time_end.clone(),
+        }
+    }
+}
+
+/// The number of the order in a notify or an answer, which need not be verified.
+pub fn order_in(form: &str) -> Option<OutTradeNo> {
+    let form = Form::parse(form.as_bytes()).ok()?;
+    form.get("out_trade_no")?.parse().ok()
+}
+
+/// The payment in a notify or an answer, which need not be verified.
+pub fn payment_in(form: &str) -> Option<PaymentRef> {
+    let parsed = Form::parse(form.as_bytes()).ok()?;
+    Some(PaymentRef {
+        out_trade_no: order_in(form)?,
+        payment_id: parsed.get("payjs_order_id")?.to_owned(),
+    })
+}
+
+/// The amount in a notify or an answer, which need not be verified.
+pub fn fee_in(form: &str) -> Option<Fee> {
+    let form = Form::parse(form.as_bytes()).ok()?;
+    form.get("total_fee")?.parse().ok()
 }
 
 fn require<'a>(form: &'a Form<'_>, name: &'static str) -> Result<&'a str, NotifyError> {
