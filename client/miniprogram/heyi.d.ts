@@ -1,5 +1,5 @@
 /** A platform whose receive codes can be merged. */
-export type Platform = "wechat" | "alipay" | "qq" | "unionpay" | "jd";
+export type Platform = "wechat" | "alipay" | "qq" | "unionpay" | "jd" | "ecny";
 
 /** The texts inside a person's receive codes; one or more. */
 export type Payloads = Partial<Record<Platform, string>>;

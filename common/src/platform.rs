@@ -158,6 +158,21 @@ platforms! {
             "https://h5pay.jd.com/c2cIndex?t=00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff",
         ),
     },
+    /// Digital yuan (数字人民币). The form of its receive codes is not known, so an operator sets the pattern.
+    Ecny = Row {
+        key: "ecny",
+        chinese: "数字人民币",
+        english: "e-CNY",
+        glyph: "数",
+        colour: 0xB8_22_2C,
+        // No mark of the app is known: it is a phone like any other.
+        agent_marks: &[],
+        agent_rank: 5,
+        agent: "",
+        patterns: &[],
+        other_patterns: &[],
+        sample: None,
+    },
 }
 
 impl Platform {

@@ -364,11 +364,7 @@ fn begins_as_known(platform: Platform, payload: &str) -> bool {
         Platform::Qq => &["https://i.qianbao.qq.com/"],
         Platform::Unionpay => &["https://qr.95516.com/", "HTTPS://QR.95516.COM/"],
         Platform::Jd => &["https://h5pay.jd.com/"],
-        #[expect(
-            unreachable_patterns,
-            reason = "for platforms without a default pattern"
-        )]
-        _ => &[],
+        Platform::Ecny => &[],
     };
     heads.iter().any(|head| payload.starts_with(head))
 }
