@@ -12,7 +12,7 @@ use mongodb::{
 use serde::{Deserialize, Serialize};
 
 use super::{Code, Result, Store, StoreError, decode::decode, is_duplicate, read};
-use crate::order::OutTradeNo;
+use crate::{gateway::Gateway, order::OutTradeNo};
 
 /// A payment that an operator gave back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,8 @@ pub struct RefundRecord {
     /// The gateway's number of the payment.
     #[serde(rename = "_id")]
     pub payment_id: String,
+    /// Whom it was paid through.
+    pub gateway: Gateway,
     /// Our number of the order.
     pub out_trade_no: OutTradeNo,
     /// Why it was given back: the reason of the dead letter.

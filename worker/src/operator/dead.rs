@@ -10,7 +10,7 @@ use heyi_common::{
     config,
     failpoint::{self, Failpoint},
     gateway::{
-        PaymentRef,
+        Gateway, PaymentRef,
         payjs::{PayJsError, Refund},
     },
     queue::dead::{Letter, LetterId, Page},
@@ -240,6 +240,7 @@ async fn refund(context: &Context, letter: &Letter, out: &Out) -> anyhow::Result
     };
     failpoint::reach(Failpoint::RefundGranted);
     let record = RefundRecord {
+        gateway: Gateway::Payjs,
         payment_id: payment_id.clone(),
         out_trade_no,
         reason: letter.field("reason").to_owned(),
