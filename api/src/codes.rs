@@ -141,7 +141,7 @@ impl Codes {
         }
     }
 
-    /// To be called after a change: who made it sees it at once.
+    /// To be called after a change: who made it sees it immediately.
     pub(crate) fn forget(&self, id: ObjectId) {
         self.kept.remove(&id);
     }

@@ -38,7 +38,7 @@ impl Backoff {
     }
 }
 
-/// `delay` by a factor from 0.8 to 1.2, so that many do not come back at once.
+/// `delay` by a factor from 0.8 to 1.2, so that many do not come back at the same time.
 pub fn jitter(delay: Duration) -> Duration {
     delay.mul_f64(rand::random_range(0.8..=1.2))
 }

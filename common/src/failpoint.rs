@@ -85,7 +85,7 @@ points! {
     RefundMarked = "refund.marked",
 }
 
-/// Ends the process at once, without any clean-up, when `HEYI_FAILPOINT` names this point.
+/// Ends the process immediately, without any clean-up, when `HEYI_FAILPOINT` names this point.
 #[inline]
 pub fn reach(point: Failpoint) {
     #[cfg(debug_assertions)]

@@ -21,9 +21,9 @@ pub type Payloads = BTreeMap<Platform, String>;
 /// Why a payload is refused.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum PayloadError {
-    /// A code that lets whoever reads it take money from its owner.
+    /// A code that lets anybody who reads it take money from its owner.
     #[error(
-        "payloads.{0} is a payment code (付款码), which lets whoever sees it take your money; \
+        "payloads.{0} is a payment code (付款码), with which anybody who sees it can take your money; \
          save the receive code (收款码) instead"
     )]
     PaymentCode(Platform),
@@ -154,7 +154,7 @@ fn compile(texts: BTreeMap<Platform, Vec<String>>) -> Result<Forms, regex::Error
         .collect()
 }
 
-/// The payload as it is kept. Alipay's saved pictures end in a time with a blank in it, which means nothing to whoever
+/// The payload as it is kept. Alipay's saved pictures end in a time with a blank in it, which means nothing to the app that
 /// scans.
 pub fn normalized(payload: &str) -> &str {
     static SAVED_AT: LazyLock<Option<Regex>> = LazyLock::new(|| {

@@ -24,8 +24,8 @@ pub struct PendingOrders {
 /// Why an order could not be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum PendingOrderError {
-    /// Redis is out of reach or refused.
-    #[error("the order cache is out of reach")]
+    /// Redis did not answer, or refused.
+    #[error("Redis did not answer about an order")]
     Redis(#[from] redis::RedisError),
     /// The order could not be written durably.
     #[error("the order cannot be kept")]

@@ -8,7 +8,7 @@
 //! 3. A worker begins an *aggregation*: in one atomic step the hash gets another name and the aggregation a number, which never comes
 //!    again. Others go on counting into a new hash.
 //! 4. It adds the hash to MongoDB, a document per code and day. Each document remembers the number of its last aggregation, for
-//!    each Redis that there was, and takes none a second time, so whoever dies, and however many workers do the same, nothing counts twice.
+//!    each Redis that there was, and takes none a second time, so whichever process dies, and however many workers do the same, nothing counts twice.
 //!    A worker that was away for long finds a million counts: it reads them in parts, writes a hundred documents at a time,
 //!    and after each step pauses for three times as long as it took, since orders come first.
 //! 5. The hash is dropped, if it still is that of this aggregation. Until then any worker may take it up again, and nothing of

@@ -245,9 +245,9 @@ impl Store {
 
     /// Marks a code as deleted by its owner; the payment stays on record. A repeat changes nothing.
     pub async fn delete(&self, id: ObjectId) -> Result<()> {
-        let alive = doc! { "_id": id, "deleted_at": null };
+        let present = doc! { "_id": id, "deleted_at": null };
         self.codes
-            .update_one(alive, doc! { "$set": { "deleted_at": DateTime::now() } })
+            .update_one(present, doc! { "$set": { "deleted_at": DateTime::now() } })
             .await?;
         Ok(())
     }

@@ -35,7 +35,7 @@ pub enum WeChatError {
         errmsg: String,
     },
     /// No answer, or one that makes no sense.
-    #[error("WeChat is out of reach: {0}")]
+    #[error("WeChat did not answer: {0}")]
     OutOfReach(String),
 }
 

@@ -74,7 +74,7 @@ pub(crate) enum Step {
 /// The memory of a worker.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Process {
-    /// It runs, but its sign of life has ended.
+    /// It runs, but its heartbeat has stopped.
     pub(crate) stalled: bool,
     /// It was told to stop.
     pub(crate) stopping: bool,
@@ -97,7 +97,7 @@ pub(crate) struct Consumer {
 pub(crate) struct Faults {
     /// Workers that die.
     pub(crate) crashes: u8,
-    /// Workers whose sign of life ends while they run.
+    /// Workers whose heartbeat stops while they run.
     pub(crate) stalls: u8,
     /// Calls to MongoDB or PayJS without an answer, whether they took effect or not.
     pub(crate) outages: u8,

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 /// How often MongoDB is asked while it answers, and while it does not.
 const EVERY: Duration = Duration::from_secs(1);
 const EVERY_WHILE_CLOSED: Duration = Duration::from_millis(250);
-/// A MongoDB that takes longer than this is out of reach.
+/// A MongoDB that takes longer than this does not answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A gate that closes when MongoDB goes away and opens when it is back. Cheap to clone.

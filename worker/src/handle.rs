@@ -52,7 +52,7 @@ pub(crate) async fn handle(
     Ok(outcome)
 }
 
-/// What becomes of an event. An error means that something was out of reach; what was learned before that stays with
+/// What becomes of an event. An error means that something did not answer; what was learned before that stays with
 /// the event.
 pub async fn decide(context: &Context, event: &mut Event) -> Result<Outcome, TransientError> {
     match &event.cause {

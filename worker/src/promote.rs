@@ -1,6 +1,6 @@
 //! Promotion: a paid order becomes a code.
 //!
-//! The code's id was chosen with the order, so these are the same writes whoever makes them and however often.
+//! The code's id was chosen with the order, so these are the same writes by any worker and however often.
 //! The code is the first of them and decides which payment it belongs to.
 
 use std::fmt::Write as _;
@@ -26,7 +26,7 @@ use crate::{
     retry_delay::{retry_delay, waited_for},
 };
 
-/// Something is out of reach; the event is tried again for as long as it takes.
+/// A store or the gateway did not answer; the event is retried for as long as it takes.
 #[derive(Debug)]
 pub enum TransientError {
     /// MongoDB.
@@ -47,7 +47,7 @@ impl TransientError {
         matches!(self, Self::Store(error) if error.is_of_the_server())
     }
 
-    /// What is out of reach, as it says itself.
+    /// What did not answer, in its own words.
     pub(crate) fn as_error(&self) -> &(dyn std::error::Error + 'static) {
         match self {
             Self::Store(error) => error,

@@ -7,7 +7,7 @@ use heyi_common::backoff::jitter;
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(300);
 
-/// The wait before the next attempt, with a jitter of 20 % up or down so that many do not come back at once.
+/// The wait before the next attempt, with a jitter of 20 % up or down so that many do not come back at the same time.
 ///
 /// | attempts before | 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 and more |
 /// |---|---|---|---|---|---|---|---|---|---|---|

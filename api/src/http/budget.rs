@@ -1,6 +1,6 @@
 //! How often requests may make us call others: PayJS for `native` orders, WeChat for logins.
 //!
-//! They block whoever calls too often. So there is a budget in all, well below what they bear, and each client address, each
+//! They block clients that call too often. So there is a budget in all, well below what they bear, and each client address, each
 //! site and each person may use a part of it only.
 
 use std::{net::IpAddr, num::NonZeroU32, time::Duration};
@@ -19,7 +19,7 @@ use crate::http::{
 /// A client address may use a fifth of the budget, and a person a fiftieth.
 const OF_CLIENT: u64 = 5;
 const OF_PERSON: u64 = 50;
-/// How many calls a client address, its site or a person may cause at once.
+/// How many calls a client address, its site or a person may cause in one burst.
 const BURST_OF_CLIENT: NonZeroU32 = NonZeroU32::MIN.saturating_add(4);
 const BURST_OF_PERSON: NonZeroU32 = NonZeroU32::MIN.saturating_add(2);
 

@@ -132,10 +132,10 @@ pub(crate) enum Error {
     /// 500: a handler panicked.
     #[error("something is wrong on our side: try again later")]
     Panicked,
-    /// 502: WeChat is out of reach; the reason is logged.
-    #[error("WeChat is out of reach: log in again later, with a new code")]
+    /// 502: WeChat did not answer; the reason is logged.
+    #[error("WeChat did not answer: log in again later, with a new code")]
     WeChat(#[source] anyhow::Error),
-    /// 502: PayJS is out of reach or made no order; the reason is logged.
+    /// 502: PayJS did not answer or made no order; the reason is logged.
     #[error("PayJS makes no order: order again later, or with another channel")]
     PayJs(#[source] anyhow::Error),
     /// 503: as many pictures as there may be are being drawn or read.
@@ -158,7 +158,7 @@ pub(crate) enum Error {
         /// Seconds until it is worth to ask again.
         retry_after: u64,
     },
-    /// 503: a store is out of reach.
+    /// 503: a store did not answer.
     #[error("cannot reach {what}: try again later")]
     Unavailable {
         /// Which.
@@ -398,7 +398,7 @@ impl From<WriteError> for Error {
     }
 }
 
-/// Redis is out of reach.
+/// Redis did not answer.
 pub(crate) fn redis_away(error: impl Into<anyhow::Error>) -> Error {
     Error::Unavailable {
         what: "Redis",

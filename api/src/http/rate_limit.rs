@@ -14,7 +14,7 @@ use heyi_common::config;
 
 use crate::http::error::Error;
 
-/// How many seconds' worth of requests may come at once.
+/// How many seconds' worth of requests may come in one burst.
 const BURST: u32 = 4;
 /// PayJS and those who watch over us must get through.
 const EXEMPT: [&str; 2] = ["/notify", "/healthz"];
@@ -32,7 +32,7 @@ struct Limits {
     /// What payers open. Behind a proxy that is not trusted all clients are one; calls of the API must not lock them out there.
     pages: DefaultKeyedRateLimiter<IpAddr>,
     calls: DefaultKeyedRateLimiter<IpAddr>,
-    /// How many requests may come at once.
+    /// How many requests may come in one burst.
     burst: NonZeroU32,
 }
 
@@ -65,7 +65,7 @@ impl RateLimit {
         self.check(client, count, is_page(path, request.method()))
     }
 
-    /// Counts `count` requests, or as many as may come at once.
+    /// Counts `count` requests, or as many as may come in one burst.
     fn check(&self, client: IpAddr, count: u32, is_page: bool) -> Result<(), Error> {
         let Some(limits) = &self.limits else {
             return Ok(());

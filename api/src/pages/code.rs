@@ -60,7 +60,7 @@ pub(crate) enum View<App> {
         app: App,
         /// Whether that app itself reads the page.
         is_inside: bool,
-        /// Whether a button opens the code at once.
+        /// Whether a button opens the code immediately.
         has_link: bool,
         /// Whether there is a page before this one: of no app that we know.
         has_overview: bool,

@@ -1,4 +1,4 @@
-//! So much heavy work at once: it must leave processors to payments, and each client and each site must leave turns to others.
+//! So much heavy work at the same time: it must leave processors to payments, and each client and each site must leave turns to others.
 
 use std::{net::IpAddr, sync::Arc, thread::available_parallelism, time::Duration};
 
@@ -13,7 +13,7 @@ pub(crate) const BUSY: Error = Error::Busy { retry_after: 1 };
 pub(crate) struct CpuPermits {
     free: Arc<Semaphore>,
     /// A client waits for its own work first, then for that of its site. So those who wait for a turn are of different
-    /// sites: whoever comes next waits for one piece of work of each, however many they have asked for.
+    /// sites: the next one waits for one piece of work of each, however many they have asked for.
     of_clients: Arc<Shares>,
     of_sites: Arc<Shares>,
     patience: Duration,

@@ -67,7 +67,7 @@ pub(crate) enum DecodeError {
     )]
     ReceiveScreen,
     #[error(
-        "this is a payment code (付款码), which lets whoever sees it take your money: show it to nobody, and send the \
+        "this is a payment code (付款码), with which anybody who sees it can take your money: show it to nobody, and send the \
          receive code (收款码) instead"
     )]
     PaymentCode,

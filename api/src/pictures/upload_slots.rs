@@ -1,4 +1,4 @@
-//! Where pictures are taken in and read: so many bytes at once, and so many pictures of each client.
+//! Where pictures are taken in and read: so many bytes at the same time, and so many pictures of each client.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 

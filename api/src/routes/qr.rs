@@ -34,7 +34,7 @@ pub(super) struct Request {
     r#as: Option<String>,
 }
 
-/// Shows a code to whoever scanned it.
+/// Shows a code to the person who scanned it.
 ///
 /// Which receive code is shown depends on the scanning app; Alipay is sent straight to its own.
 #[utoipa::path(

@@ -1,4 +1,4 @@
-//! `/report`: whoever saw a code reports it to the operator.
+//! `/report`: payers report a code to the operator.
 
 use std::net::SocketAddr;
 

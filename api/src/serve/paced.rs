@@ -1,6 +1,6 @@
 //! A connection that is closed when its client does not read, or sends no request.
 //!
-//! `tokio-io-timeout` was refused: its clock starts anew with each byte, so whoever reads one byte now and then holds a
+//! `tokio-io-timeout` was refused: its clock starts anew with each byte, so a client that reads one byte now and then holds a
 //! connection for ever.
 
 use std::{

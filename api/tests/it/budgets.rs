@@ -21,7 +21,7 @@ async fn a_person_makes_few_native_orders_and_those_refused_are_not_kept() -> Re
         let seconds: u64 = header(&answer, "retry-after").parse()?;
         assert!((1..=11).contains(&seconds), "{seconds}");
     }
-    // Three at once; a slow machine lets one of 10 s be earned.
+    // Three at the same time; a slow machine lets one of 10 s be earned.
     assert!((3..=4).contains(&made), "{made}");
     let pattern = format!("{}*order:*", app.world.setting("HEYI_REDIS__PREFIX"));
     let kept: Vec<String> = app.redis()?.keys(pattern).await?;
@@ -47,7 +47,7 @@ async fn an_address_logs_in_so_often() -> Result<()> {
             asked += 1;
         }
     }
-    // A fifth of all for one address: five at once, and one more each quarter of a second.
+    // A fifth of all for one address: five at the same time, and one more each quarter of a second.
     let earned = started.elapsed().as_millis() / 250;
     assert!((5..=6 + earned).contains(&asked), "{asked}, {earned}");
     app.finish().await

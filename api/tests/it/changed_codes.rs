@@ -39,7 +39,7 @@ async fn page(app: &TestApp, code: &Code, language: &str) -> Result<String> {
 
 #[tokio::test]
 async fn a_page_says_for_30_days_that_receive_codes_changed() -> Result<()> {
-    // Without memory for codes, what is written here shows at once.
+    // Without memory for codes, what is written here shows immediately.
     let app = TestApp::start_with(&[("HTTP__CODE_CACHE_MIB", "0")]).await?;
     let alice = app.client.login("alice").await?;
     let code = app.code(&alice, "小店").await?;

@@ -23,7 +23,7 @@ use crate::{
 };
 
 const MEGABYTE: u64 = 1024 * 1024;
-/// Pictures that may wait or be read at once.
+/// Pictures that may wait or be read at the same time.
 const PLACES: usize = 16;
 
 #[tokio::test]
@@ -174,7 +174,7 @@ async fn a_picture_counts_as_ten_requests() -> Result<()> {
         taken += 1;
         assert!(taken < 100, "a hundred pictures were taken");
     };
-    // Two at once, and a slow machine lets half of one be earned each second.
+    // Two at the same time, and a slow machine lets half of one be earned each second.
     assert!((2..10).contains(&taken), "{taken}");
     assert_eq!(refused["errcode"], 429);
     app.finish().await

@@ -91,7 +91,7 @@ async fn notices_the_outage(app: &TestApp, process: &Service) -> Result<()> {
     .await
 }
 
-/// How many lines of one cause may be written in this time: two at once, then one in five seconds.
+/// How many lines of one cause may be written in this time: two at the same time, then one in five seconds.
 fn most(since: Instant) -> u64 {
     2 + since.elapsed().as_secs() / 5 + 1
 }

@@ -164,7 +164,7 @@ async fn wechat_out_of_reach_is_502_and_nothing_of_it_is_shown() -> Result<()> {
             .client
             .signed_by_app("/login", &[("code", "code-alice")]);
         let answer = app.client.get("/login", &params).await?;
-        assert_fails(&answer, 502, "WeChat is out of reach: log in again");
+        assert_fails(&answer, 502, "WeChat did not answer: log in again");
     }
     assert!(!app.api.log().contains("sandbox-wechat-secret"));
     app.finish().await

@@ -168,7 +168,7 @@ async fn a_parameter_that_a_route_does_not_know_is_refused_by_its_name() -> Resu
         .body(heyi_common::form::write(&report));
     let refused = app.client.send(request).await?;
     assert_fails(&refused, 400, "unknown parameter \"unheard\"");
-    // Whoever passes the address of a page on may add something to it.
+    // A person who passes the address of a page on may add something to it.
     for page in [
         format!("/qr?id={id}&from=timeline"),
         format!("/report?id={id}&from=timeline"),

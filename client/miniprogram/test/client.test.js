@@ -89,7 +89,7 @@ test("an order is paid on the cashier page, and one by scanning", async () => {
   assert.deepEqual((await heyi.listAll()).map(({ id }) => id), [second, first]);
 });
 
-test("who does not pay waits in vain, and may pay later", async () => {
+test("waiting without a payment times out, and the payment may come later", async () => {
   const { wx } = phone("cancel", { onPay: "cancel" });
   const heyi = client(wx);
   const back = comesBack(heyi, wx);

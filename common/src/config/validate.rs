@@ -292,7 +292,7 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
         ),
         (
             config.sign.window.is_zero(),
-            "sign.window = 0s: whoever sees a signed request without ts can send it again, to any route",
+            "sign.window = 0s: anybody who sees a signed request without ts can send it again, to any route",
         ),
         (
             config.orders.prices.is_empty(),

@@ -1,6 +1,6 @@
 //! Confirms: payers name a payment, and the gateway must be asked about it.
 //!
-//! The gateway blocks who asks too often, so questions take turns: one a second over all workers. Confirms wait apart from
+//! The gateway blocks clients that ask too often, so questions take turns: one a second over all workers. Confirms wait apart from
 //! the stream, so that they never delay a notify, and one is moved into the stream for each turn. Those that have had to
 //! wait behind notifies there arrive together, so a worker takes a second turn right before it asks. Turns go round by
 //! asker: with 45 people who ask all the time, an honest first question waits for 45 turns. Orders that are not in Redis,
@@ -231,7 +231,7 @@ impl Queue {
     }
 }
 
-/// Gives confirms their turns until stopped, while `intake` is open. Any number of workers may do so at once.
+/// Gives confirms their turns until stopped, while `intake` is open. Any number of workers may do so at the same time.
 pub async fn watch(queue: Queue, intake: watch::Receiver<bool>, stop: CancellationToken) {
     let mut backoff = Backoff::reconnect();
     let mut last = None;

@@ -37,7 +37,7 @@ pub struct Consumer {
     pub(super) queue: Queue,
     pub(super) name: Arc<str>,
     pub(super) in_flight: InFlight,
-    /// Whoever hands on events shares it; [`deliver_alone`](Self::deliver_alone) has it for itself.
+    /// Tasks that hand on events share it; [`deliver_alone`](Self::deliver_alone) has it for itself.
     pub(super) handing_on: Arc<RwLock<()>>,
     deliveries: mpsc::Sender<Delivery>,
     intake: watch::Receiver<bool>,
@@ -53,7 +53,7 @@ pub struct Consumer {
 }
 
 impl Consumer {
-    /// A consumer with a name that no other process has, for a worker that handles as many events at once as `settings`
+    /// A consumer with a name that no other process has, for a worker that handles as many events at the same time as `settings`
     /// say. It takes none while `intake` is false, and ends with `stop`.
     pub fn new(
         queue: Queue,
@@ -182,7 +182,7 @@ impl Consumer {
         }
     }
 
-    /// Hands an entry to the worker. One that is no event becomes a dead letter at once.
+    /// Hands an entry to the worker. One that is no event becomes a dead letter immediately.
     pub(super) async fn deliver(&self, partition: Partition, entry: &StreamId) -> RedisResult<()> {
         if !self.in_flight.add(partition, &entry.id) {
             return Ok(());

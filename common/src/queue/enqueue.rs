@@ -22,7 +22,7 @@ const CONFIRMED_TTL: Duration = Duration::from_secs(600);
 impl Queue {
     /// Queues a notify and lets its order live long enough for a late promotion, in one round trip.
     ///
-    /// The two need no transaction: they travel over one connection, the expiry first. Whoever finds the event finds the
+    /// The two need no transaction: they travel over one connection, the expiry first. A worker that finds the event finds the
     /// order living; an expiry without its event, whatever died between them, is an order that lives for some days more,
     /// and the gateway, which got no answer, sends the notify again.
     pub async fn enqueue_notify(

@@ -60,11 +60,11 @@ pub struct Event {
     pub attempt: u32,
     /// When the api received it, in ms since 1970.
     pub received_at: i64,
-    /// How often its order was looked for in vain.
+    /// Number of failed order lookups.
     pub order_lookups: u32,
-    /// How often the gateway refused to say whether it was paid.
+    /// Number of checks that the gateway refused to answer.
     pub check_refusals: u32,
-    /// How often the gateway said that it was paid, and the promotion did not come to its end.
+    /// Number of checks that said paid, after which the promotion did not finish.
     pub paid_checks: u32,
 }
 

@@ -1,6 +1,6 @@
 //! Heartbeats: each consumer changes a value of its own, and the others watch whether it still does.
 //!
-//! Whoever watches measures with a clock of its own. An expiry in Redis would follow Redis's wall clock: when that is set
+//! Each observer measures with a clock of its own. An expiry in Redis would follow Redis's wall clock: when that is set
 //! back by an hour, a dead worker would seem to live for that hour.
 
 use std::{collections::HashMap, time::Duration};

@@ -33,7 +33,7 @@ pub(super) enum Request<'a> {
     Many(&'a Pipeline, usize, usize),
 }
 
-/// A connection that many may use at once.
+/// A connection that many may use at the same time.
 pub(super) struct Connection {
     client: Client,
     multiplexed: Refreshable<MultiplexedConnection>,
@@ -66,7 +66,7 @@ impl Connection {
     }
 
     async fn send_once(&self, request: Request<'_>) -> RedisResult<Vec<Value>> {
-        let Versioned { version, mut value } = self.alive().await?;
+        let Versioned { version, mut value } = self.ready().await?;
         let sent = match request {
             Request::One(command) => value
                 .req_packed_command(command)
@@ -86,7 +86,7 @@ impl Connection {
     }
 
     /// A connection that answered lately, or does so now, or is new.
-    async fn alive(&self) -> RedisResult<Versioned<MultiplexedConnection>> {
+    async fn ready(&self) -> RedisResult<Versioned<MultiplexedConnection>> {
         let made = self.connect_if_needed().await?;
         if !self.is_idle() {
             return Ok(made);

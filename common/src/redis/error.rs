@@ -6,8 +6,8 @@ use redis::RedisError;
 /// harm.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    /// Redis is out of reach or refused.
-    #[error("Redis is out of reach")]
+    /// Redis did not answer, or refused.
+    #[error("Redis did not answer")]
     Redis(#[from] RedisError),
     /// Fewer replicas than asked for have it.
     #[error("only {got} of {wanted} replicas have it")]

@@ -29,7 +29,7 @@ pub(super) fn is_failure_of_master(error: &RedisError) -> bool {
     is_lost || is_refused(error)
 }
 
-/// Whether the same may succeed at once, over a new connection or elsewhere. After a timeout it is too late for that.
+/// Whether the same may succeed immediately, over a new connection or elsewhere. After a timeout it is too late for that.
 pub(super) fn is_worth_repeating(error: &RedisError) -> bool {
     error.is_connection_dropped() || is_refused(error)
 }

@@ -13,7 +13,7 @@ use super::{
     slot,
 };
 
-/// A connection that many use at once. Cheap to clone.
+/// A connection that many use at the same time. Cheap to clone.
 ///
 /// It goes to the master of the keys, opens what broke, and finds the new master after a failover. What met a
 /// broken connection or a former master is sent once more, so whatever is sent here must do no harm when it comes

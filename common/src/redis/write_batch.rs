@@ -14,7 +14,7 @@ use super::{
 };
 use crate::batch::fill;
 
-/// Round trips that may be under way at once; while they are, the next one fills.
+/// Round trips that may be under way at the same time; while they are, the next one fills.
 const LANES: usize = 4;
 /// Writes of one round trip at most. Redis takes 16 KiB from a connection, about as many orders, before it writes
 /// to disk.

@@ -14,7 +14,7 @@ use crate::{
 
 /// After this an aggregation that nobody works on is taken up by another worker.
 const LEASE: Duration = Duration::from_secs(10);
-/// The most counts that are read at once.
+/// The most counts that are read at the same time.
 const SLICE: usize = 1000;
 /// After each step of an aggregation, so many times as long as it took belong to orders, which come first.
 const REST: u32 = 3;

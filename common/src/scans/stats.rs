@@ -28,10 +28,10 @@ pub struct DayScans {
 /// Why scans cannot be told.
 #[derive(Debug, thiserror::Error)]
 pub enum StatsError {
-    /// Redis is out of reach.
-    #[error("the scans in Redis are out of reach")]
+    /// Redis did not answer.
+    #[error("Redis did not answer about scans")]
     Redis(#[from] redis::RedisError),
-    /// MongoDB is out of reach.
+    /// MongoDB did not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -24,7 +24,7 @@ pub enum StoreError {
     /// A duplicate was met whose first write is not yet safe on a majority. Try again.
     #[error("an earlier write of {0} is not yet on a majority of MongoDB's members")]
     NotYetSafe(OutTradeNo),
-    /// Whoever listens to changes has to read everything again.
+    /// A listener has to read everything again.
     #[error("the collection of codes was dropped or renamed")]
     AllCodesChanged,
     /// A document does not have the expected fields.

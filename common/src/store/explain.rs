@@ -1,4 +1,4 @@
-//! What is wrong with MongoDB, in words for whoever has to repair it.
+//! What is wrong with MongoDB, in words for the person who repairs it.
 
 use std::time::Duration;
 

@@ -25,7 +25,7 @@ pub struct StoredRecord {
     pub(crate) used: Option<Used>,
 }
 
-/// MongoDB's clock alone tells how old a sign of life is.
+/// MongoDB's clock alone tells how old a renewal is.
 #[derive(Deserialize)]
 struct Times {
     used_at: Option<DateTime>,

@@ -18,7 +18,7 @@ use tokio::{
 use super::{Result, StoreError, read};
 use crate::batch;
 
-/// Commands that may be under way at once; while they are, the next one fills.
+/// Commands that may be under way at the same time; while they are, the next one fills.
 const LANES: usize = 2;
 /// The least time from one command to the next, unless [`ENOUGH`] codes wait. Each command costs MongoDB and the
 /// driver as much as ten codes more in it. Where hundreds of codes a second are read, those of this time go

@@ -1,7 +1,7 @@
 //! Refunds, and how they exclude promotions.
 //!
 //! A refund first takes the place of the order's code: `codes.out_trade_no` is unique, so an order has either a code or
-//! such a claim, whoever comes first. A payment that is being refunded never becomes a code, also when its notify
+//! such a claim, whichever comes first. A payment that is being refunded never becomes a code, also when its notify
 //! comes again.
 
 use mongodb::{

@@ -1,7 +1,7 @@
 //! Reports of abuse.
 //!
 //! One report for each code, client address and day is kept, up to a number for each code. The others are counted, so
-//! that an operator learns of them whoever filled the list. Every step is one atomic write, for any number of api
+//! that an operator learns of them even when one person filled the list. Every step is one atomic write, for any number of api
 //! processes.
 
 mod reporter;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::{Result, Store, StoreError, decode::decode, read};
 use crate::{order::Content, payload::Payloads};
 
-/// How many changes of a code are kept: the first, which has what was paid for, and the newest of the rest. So whoever
+/// How many changes of a code are kept: the first, which has what was paid for, and the newest of the rest. So a thief who
 /// takes over an account cannot push out what was there before.
 pub const CHANGES_KEPT: usize = 20;
 

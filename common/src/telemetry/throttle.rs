@@ -16,7 +16,7 @@ use tracing::{
 };
 use tracing_subscriber::layer::{Context, Layer};
 
-/// Lines that a cause may write at once.
+/// Lines that a cause may write in one burst.
 const BURST: f64 = 2.0;
 /// Seconds after which a cause may write one more.
 const SECONDS_A_LINE: f64 = 5.0;

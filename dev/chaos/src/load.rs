@@ -75,7 +75,7 @@ impl Load {
             let load = self.clone();
             clients.spawn(async move {
                 let played = load.play(number);
-                // Who waits in vain shows in the reconciliation.
+                // Who gets no answer shows in the reconciliation.
                 let _ = timeout_at(end + patience, played).await;
             });
         }

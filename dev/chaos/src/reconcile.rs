@@ -167,7 +167,7 @@ fn of_payment(index: &Index<'_>, order: &Order, found: &mut Vec<Violation>) {
         let how = match payment {
             id if index.acknowledged.contains(id) => "its notify was acknowledged",
             id if index.confirmed.contains(id) => "a check saw its payment",
-            _ => "its client asked in vain",
+            _ => "its client got no answer",
         };
         let what = format!("paid, {how}, no {missing}");
         found.push(violation(Class::Lost, number, what));

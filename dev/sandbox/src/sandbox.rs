@@ -155,7 +155,7 @@ fn router(context: &Shared) -> Router {
 
 /// A client that shows redirects instead of following them, and asks no proxy of the machine.
 fn client() -> anyhow::Result<reqwest::Client> {
-    // reqwest asks for a provider even where it only speaks plain HTTP; whoever comes first installs it.
+    // reqwest asks for a provider even where it only speaks plain HTTP; whichever comes first installs it.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
         .no_proxy()

@@ -1,4 +1,4 @@
-//! Real Redis and MongoDB servers that belong to whoever started them.
+//! Real Redis and MongoDB servers that belong to the test that started them.
 //!
 //! A server listens on loopback only, writes to a directory it is given and ends with its handle,
 //! or with its owner: see [`process::tethered`].

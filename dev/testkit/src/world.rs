@@ -367,7 +367,7 @@ pub async fn eventually(
             return Ok(());
         }
         if Instant::now() >= limit {
-            let waited = || format!("waited in vain: {what}");
+            let waited = || format!("timed out waiting for {what}");
             return state
                 .and_then(|_| bail!("it is not so"))
                 .with_context(waited);

@@ -186,7 +186,7 @@ async fn due(point: Failpoint, deaths: u32) -> Result<()> {
     ends_well(shop, &order, point).await
 }
 
-/// A worker without a sign of life holds both events, after so many deliveries.
+/// A worker without a heartbeat holds both events, after so many deliveries.
 async fn are_held_by_the_dead(shop: &TestApp, order: &Order, deliveries: u32) -> Result<()> {
     notify_twice(shop, order).await?;
     for _ in 0..2 {

@@ -173,7 +173,7 @@ async fn a_missing_user_a_wrong_password_and_missing_rights_are_named() -> Resul
     let url = |login: &str| format!("mongodb://{login}{}/?replicaSet=rs0", mongo.address());
     let admin = |login: &str| Client::with_uri_str(url(login));
     let user = |name: &str, role: &str| doc! { "createUser": name, "pwd": "p@ss", "roles": [role] };
-    // Whoever comes from the server's own machine may make the first user.
+    // A client on the server's own machine may make the first user.
     let first = admin("").await?.database("admin");
     first.run_command(user("root", "root")).await?;
     let root = admin("root:p%40ss@").await?.database("admin");

@@ -108,7 +108,7 @@ async fn an_outage_does_not_use_up_the_time_in_which_an_order_is_looked_for() ->
     let event = json!({ "form": form, "attempt": "9", "order_lookups": "1" });
     shop.park(&order, event).await?;
     let _worker = shop.world.worker().await?;
-    eventually("a second look in vain", async || {
+    eventually("a second failed lookup", async || {
         let parked = shop.parked(&order).await?;
         Ok(parked
             .iter()

@@ -132,7 +132,7 @@ impl Sum {
             (0, 0 | 1, Some(module)) => Seen::Blurred(module),
             (0, 0 | 1, None) if self.is_crowded => Seen::Crowded,
             (0, 0 | 1, None) => Seen::Nothing,
-            // Two codes, say, and whoever sent them meant perhaps the one that was not read.
+            // Two codes, say, and the sender perhaps meant the one that was not read.
             _ => Seen::TooMany(self.shown),
         }
     }

@@ -34,7 +34,7 @@ pub enum PayJsError {
     #[error("PayJS refused: {0}")]
     Refused(String),
     /// No answer, a broken one, or one that is not signed. Ask again later.
-    #[error("PayJS is out of reach: {0:#}")]
+    #[error("PayJS did not answer: {0:#}")]
     OutOfReach(#[source] anyhow::Error),
     /// A signed answer says that an order was paid, but cannot be read. Asking again gets the same answer.
     #[error("PayJS says that an order was paid, but its answer lacks a usable {0}")]
@@ -184,7 +184,7 @@ impl Client {
     }
 
     /// Lets PayJS make the order of these signed parameters, to be paid by scanning. The signature of the answer stays
-    /// here: whoever has it could try to pass it off as a notify.
+    /// here: a person who has it could try to pass it off as a notify.
     pub async fn native(&self, order: &Params) -> Result<Native, PayJsError> {
         let asked = self.ask("native", order);
         let reply = tokio::time::timeout(NATIVE_TIMEOUT, asked)

@@ -1,4 +1,4 @@
--- Moves parked events whose time has come back, a bounded number at once: confirms to those that wait for their turn, all
+-- Moves parked events whose time has come back, a bounded number at a time: confirms to those that wait for their turn, all
 -- others into the stream.
 -- KEYS: the retry set, the stream, the waiting confirms, their turns.
 -- ARGV: the most to move, the longest wait of any event in ms, rounds that a confirm comes behind.

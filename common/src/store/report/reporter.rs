@@ -11,7 +11,7 @@ use sha2::Sha256;
 /// What no openid contains, so that no key of a person is a pseudonym.
 const PURPOSE: &str = "report:";
 
-/// A pseudonym for a client network that reports a code on a day. Whoever has the database but not the session secret
+/// A pseudonym for a client network that reports a code on a day. A person who has the database but not the session secret
 /// learns no address from it, nor who reported two codes or on two days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reporter(ObjectId);

@@ -102,7 +102,7 @@ async fn taken_over(fill: &Fill) -> Result<Row> {
     println!("backlog: {HELD} events of a dead worker");
     fill.held(HELD).await?;
     let drained = worker::beside(&fill.queue, async |starts| {
-        // It lets others show signs of life first.
+        // It lets others send heartbeats first.
         all(starts, 1).await?;
         let start = Instant::now();
         all(starts, HELD - 1).await?;

@@ -142,7 +142,7 @@ fn payments_without_a_code_are_lost() {
             books.codes.clear();
         }),
         ("no mapping", Class::Lost, |books| books.mappings.clear()),
-        ("asked in vain", Class::Lost, forget),
+        ("no answer", Class::Lost, forget),
         ("confirmed, no code", Class::Lost, |books| {
             forget(books);
             books.ledger.checks.push(Check {

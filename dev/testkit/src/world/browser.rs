@@ -229,7 +229,7 @@ impl Browser {
 }
 
 /// Chromium without windows, where there is one: the same pages for half the time. It opens no page by itself, for
-/// which chromedriver would wait in vain.
+/// which chromedriver would wait forever.
 fn headless_shell(data: &Path) -> Result<Option<PathBuf>> {
     let Some(program) = HEADLESS_SHELLS.into_iter().find_map(find) else {
         return Ok(None);

@@ -14,7 +14,7 @@ const FETCH_LIMIT: Duration = Duration::from_secs(60);
 /// Checks against the database of rustsec.org. Without a network this is skipped, and said so.
 pub(super) async fn check(checkout: &Checkout, steps: &mut Steps) -> Result<()> {
     if !fetched(checkout).await {
-        steps.skip("advisories", "the advisory database is out of reach");
+        steps.skip("advisories", "the advisory database did not answer");
         return Ok(());
     }
     steps.run("advisories", || {

@@ -20,7 +20,7 @@ pub(super) async fn set_disabled(
             .block(std::slice::from_ref(openid), MARK_TTL)
             .await;
         marked.context(
-            "the codes are disabled, but Redis is out of reach: new orders are refused once a worker has marked \
+            "the codes are disabled, but Redis did not answer: new orders are refused once a worker has marked \
              the person there, which takes less than a minute after Redis is back",
         )?;
         // A worker that has just promoted an order may have seen no mark.
@@ -30,7 +30,7 @@ pub(super) async fn set_disabled(
             bail!("the codes of {openid} are not disabled");
         };
         context.orders.unblock(openid).await.context(
-            "the codes are enabled, but Redis is out of reach: new orders are refused for up to ten minutes",
+            "the codes are enabled, but Redis did not answer: new orders are refused for up to ten minutes",
         )?;
         codes
     };

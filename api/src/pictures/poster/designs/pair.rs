@@ -1,4 +1,4 @@
-//! WeChat's and Alipay's own receive codes beside the composite one: still pays when our domain is out of reach.
+//! WeChat's and Alipay's own receive codes beside the composite one: still pays when our domain is blocked.
 
 use heyi_common::platform::Platform;
 use qrcode::types::QrError;
