@@ -153,9 +153,10 @@ impl Consumer {
             if most > 1 && entries.len() == most {
                 metrics::histogram!("heyi_queue_read_seconds").record(asked.elapsed());
             }
+            pulse.within(self.patience);
             for entry in entries {
-                pulse.within(self.patience);
                 self.deliver(partition, &entry).await?;
+                pulse.within(self.patience);
             }
         }
         Ok(())
