@@ -1,8 +1,9 @@
-//! The settings of Redis that we ship.
+//! The settings of Redis and of the proxy that we ship.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, time::Duration};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use heyi_common::config::Process;
 use heyi_testkit::world::World;
 
 use crate::support::TestApp;
@@ -60,4 +61,24 @@ async fn shipped_redis_settings_forbid_to_flush_and_allow_all_that_we_do() -> Re
         shop.close().await?;
     }
     Ok(())
+}
+
+/// A proxy that sends a request over a connection which the api is about to close answers 502.
+#[tokio::test]
+async fn the_shipped_proxy_closes_idle_connections_before_the_api_does() -> Result<()> {
+    let nginx = fs::read_to_string(root().join("deploy/nginx.conf"))?;
+    let upstream = nginx
+        .split_once("upstream")
+        .and_then(|(_, upstream)| upstream.split_once('}'))
+        .context("no upstream")?
+        .0;
+    let kept = upstream
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("keepalive_timeout "))
+        .and_then(|value| value.trim_end_matches(';').strip_suffix('s'))
+        .context("no keepalive_timeout in seconds")?;
+    let kept = Duration::from_secs(kept.parse()?);
+    let world = World::new().await?;
+    assert!(world.config(Process::Api)?.http.idle_timeout > kept);
+    world.finish().await
 }
