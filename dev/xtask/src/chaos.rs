@@ -40,6 +40,9 @@ pub(crate) fn short(checkout: &Checkout) -> Result<Command> {
     let report = checkout.dir("chaos")?.join("report.json");
     let mut chaos = checkout.command(program()?);
     chaos.args(SHORT).arg("--report").arg(report);
+    // The fuzzing of the api starts servers at the same moment, with the ports of processes without a slot. The tests have
+    // the first slots.
+    chaos.env("NEXTEST_TEST_GLOBAL_SLOT", "20");
     Ok(chaos)
 }
 
