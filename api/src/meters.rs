@@ -44,7 +44,7 @@ pub(crate) fn declare() {
         "heyi_orders_refused_total",
         "reason",
         &["too_many_open", "memory"],
-        "PendingOrders that were refused although the request was valid, by reason.",
+        "Orders that were refused although the request was valid, by reason.",
     );
     counters(
         REPORTS,

@@ -1,6 +1,6 @@
 //! Gateways: whom a person pays through.
 //!
-//! Each gateway is one module beside this one. What it reports becomes a [`Payment`], in which nothing is the gateway's own.
+//! Each gateway is one module below. What it reports becomes a [`Payment`], in which nothing is the gateway's own.
 
 pub mod payjs;
 

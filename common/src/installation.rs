@@ -89,7 +89,7 @@ pub enum InstallationError {
     /// Redis holds no record, but somebody has used the installation a moment ago.
     #[error(
         "Redis holds no record of this installation, but other processes have used it with theirs {} s ago: does redis.url \
-         name another Redis? One that lost its data gets the record back by itself. To use a second Redis on purpose, run \
+         name another Redis? One that lost its data gets the record back automatically. To use a second Redis on purpose, run \
          `heyi-worker installation accept`",
         .used.age.as_secs()
     )]
@@ -163,10 +163,10 @@ impl Installation {
 
     /// Compares this process's settings with both records. Where there is none yet, this makes them, MongoDB's first: a
     /// Redis that lost its disk gets its record back from there.
-    async fn check(&self) -> Result<(), InstallationError> {
+    async fn check(&self) -> Result<Record, InstallationError> {
         let in_mongo = self.store.installation().await?;
         match self.in_redis().await? {
-            Some(in_redis) => self.compare_with(&in_redis, in_mongo).await,
+            Some(in_redis) => self.compare_with(in_redis, in_mongo).await,
             None if in_mongo.is_empty() => {
                 if self.has_queue().await? {
                     // Running processes that have lost their record put it back. It counts, not ours.
@@ -188,25 +188,25 @@ impl Installation {
     }
 
     /// Makes the first record, unless another process is faster.
-    async fn create(&self) -> Result<(), InstallationError> {
+    async fn create(&self) -> Result<Record, InstallationError> {
         self.store.create_installation(&self.own).await?;
         self.restore(self.store.installation().await?).await
     }
 
     /// Checks, and notes that the installation is in use.
     async fn join(&self) -> Result<(), InstallationError> {
-        self.check().await?;
-        self.renew().await
+        let record = self.check().await?;
+        Ok(self.store.renew_installation(&record.id).await?)
     }
 
     /// Gives Redis the record that MongoDB holds, and compares with both.
-    async fn restore(&self, in_mongo: Vec<StoredRecord>) -> Result<(), InstallationError> {
+    async fn restore(&self, in_mongo: Vec<StoredRecord>) -> Result<Record, InstallationError> {
         self.compare_any(&in_mongo)?;
         if let Some(found) = in_mongo.iter().find(|found| self.is_ours(&found.record)) {
             self.create_in_redis(&found.record).await?;
         }
         match self.in_redis().await? {
-            Some(in_redis) => self.compare_with(&in_redis, in_mongo).await,
+            Some(in_redis) => self.compare_with(in_redis, in_mongo).await,
             None => Err(InstallationError::NotInRedis),
         }
     }
@@ -220,12 +220,13 @@ impl Installation {
         Ok(self.redis.shared().exists(&self.queue).await?)
     }
 
+    /// Compares this process's settings with the record in Redis and its twin in MongoDB, and returns it.
     async fn compare_with(
         &self,
-        in_redis: &Record,
+        in_redis: Record,
         mut in_mongo: Vec<StoredRecord>,
-    ) -> Result<(), InstallationError> {
-        self.compare(in_redis, StoreName::Redis)?;
+    ) -> Result<Record, InstallationError> {
+        self.compare(&in_redis, StoreName::Redis)?;
         let is_same = |found: &StoredRecord| found.record.id == in_redis.id;
         if !in_mongo.iter().any(is_same) {
             // Right after a failover a majority read may lag behind what another process was told is written.
@@ -233,9 +234,11 @@ impl Installation {
             in_mongo = self.store.installation().await?;
         }
         match in_mongo.iter().find(|found| is_same(found)) {
-            Some(found) => self.compare(&found.record, StoreName::MongoDb),
+            Some(found) => self
+                .compare(&found.record, StoreName::MongoDb)
+                .map(|()| in_redis),
             None => Err(InstallationError::TwoInstallations {
-                redis: in_redis.id.clone(),
+                redis: in_redis.id,
                 mongo: in_mongo
                     .first()
                     .map_or_else(|| "none".to_owned(), |found| found.record.id.clone()),
@@ -308,27 +311,19 @@ impl Installation {
     /// MongoDB is renewed.
     async fn check_again(&self) -> Result<(), InstallationError> {
         let in_mongo = self.store.installation().await?;
-        match self.in_redis().await? {
-            Some(in_redis) => self.compare_with(&in_redis, in_mongo).await?,
+        let record = match self.in_redis().await? {
+            Some(in_redis) => self.compare_with(in_redis, in_mongo).await?,
             None if in_mongo.is_empty() => self.create().await?,
             None => self.restore(in_mongo).await?,
-        }
-        self.renew().await
-    }
-
-    /// Notes in MongoDB's record that the installation is in use.
-    async fn renew(&self) -> Result<(), InstallationError> {
-        if let Some(in_redis) = self.in_redis().await? {
-            self.store.renew_installation(&in_redis.id).await?;
-        }
-        Ok(())
+        };
+        Ok(self.store.renew_installation(&record.id).await?)
     }
 
     /// Compares this process's settings with both records and makes none.
     pub async fn compare_all(&self) -> Result<(), InstallationError> {
         let in_mongo = self.store.installation().await?;
         match self.in_redis().await? {
-            Some(in_redis) => self.compare_with(&in_redis, in_mongo).await,
+            Some(in_redis) => self.compare_with(in_redis, in_mongo).await.map(drop),
             None if in_mongo.is_empty() => Ok(()),
             None => Err(self
                 .compare_any(&in_mongo)

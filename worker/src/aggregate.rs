@@ -1,4 +1,4 @@
-//! Aggregating scans into MongoDB, beside the work on events.
+//! Aggregates scans into MongoDB, in a task apart from the work on events.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ const AT_ONCE: u64 = 100_000;
 /// The longest pause after failures.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// Aggregations until told to stop. Any number of workers may do so at the same time.
+/// Aggregates until stopped. Any number of workers may do so at the same time.
 pub(crate) async fn watch(context: Context, stop: CancellationToken) {
     stop.run_until_cancelled(keep_aggregating(&context)).await;
 }

@@ -55,7 +55,7 @@ pub(super) async fn qr(
     let request: Request = params.read()?;
     let (id, code) = state.codes.shown(&state.store, &request.id).await?;
     let scanner = Scanner::of(&headers);
-    let wanted = request.r#as.as_deref().and_then(platform_named);
+    let wanted = request.r#as.as_deref().and_then(Platform::named);
     let wanted = wanted.filter(|platform| code.has(*platform));
     let to_alipay = match (scanner, wanted) {
         (Scanner::App(Platform::Alipay), None | Some(Platform::Alipay)) => {
@@ -79,12 +79,6 @@ pub(super) async fn qr(
 fn redirect(payload: &str) -> Result<Response, Error> {
     let location = HeaderValue::from_str(payload).map_err(|error| Error::Internal(error.into()))?;
     Ok((StatusCode::FOUND, [(header::LOCATION, location)]).into_response())
-}
-
-/// The platform of this name.
-pub(super) fn platform_named(name: &str) -> Option<Platform> {
-    let mut all = Platform::ALL.into_iter();
-    all.find(|platform| platform.name() == name)
 }
 
 fn page(

@@ -7,10 +7,10 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
+use heyi_common::platform::Platform;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::qr::platform_named;
 use crate::{
     codes::Shown,
     http::{error::Error, openapi, params::PageParams},
@@ -81,7 +81,7 @@ fn size(request: &Request) -> Result<u32, Error> {
 }
 
 fn receive_code<'a>(code: &'a Shown, name: &str) -> Result<Cow<'a, str>, Error> {
-    let payload = platform_named(name).and_then(|platform| code.payload(platform));
+    let payload = Platform::named(name).and_then(|platform| code.payload(platform));
     payload.ok_or_else(|| {
         Error::Invalid("as must be a platform whose receive code is part of this code".to_owned())
     })

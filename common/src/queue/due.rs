@@ -70,7 +70,7 @@ impl Queue {
     }
 }
 
-/// Moves what is due until told to stop. Any number of workers may do so at the same time.
+/// Moves what is due until stopped. Any number of workers may do so at the same time.
 pub async fn watch(queue: Queue, stop: CancellationToken) {
     let partitions = queue.keys.partitions();
     join_all(partitions.map(|partition| queue.watch_due(partition, &stop))).await;

@@ -159,21 +159,17 @@ impl Store {
             self.count_report(report.code_id, counted).await?;
             return Ok(Recorded::Counted);
         }
-        match self.reports.insert_one(report).await {
-            Ok(_) => Ok(Recorded::Kept),
-            // Another request of the same address was faster.
-            Err(error) if is_duplicate(&error) => {
-                let given_back = doc! { "kept": -1_i64 };
-                self.count_report(report.code_id, given_back).await?;
-                self.count_repeat(report).await?;
-                Ok(Recorded::Repeated)
-            }
-            Err(error) => {
-                let given_back = doc! { "kept": -1_i64 };
-                self.count_report(report.code_id, given_back).await?;
-                Err(error.into())
-            }
+        let Err(error) = self.reports.insert_one(report).await else {
+            return Ok(Recorded::Kept);
+        };
+        let given_back = doc! { "kept": -1_i64 };
+        self.count_report(report.code_id, given_back).await?;
+        if !is_duplicate(&error) {
+            return Err(error.into());
         }
+        // Another request of the same address was faster.
+        self.count_repeat(report).await?;
+        Ok(Recorded::Repeated)
     }
 
     /// Counts a repeat of a report that is kept. False when there is none.

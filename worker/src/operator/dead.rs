@@ -95,11 +95,11 @@ impl Dead {
 pub(super) async fn run(command: Dead, context: &Context, out: &Out) -> anyhow::Result<()> {
     match command {
         Dead::List(shown) => {
-            let most = shown.most as usize;
-            let letters = context.queue.dead_letters(shown.into()).await?;
+            let page = Page::from(shown);
+            let letters = context.queue.dead_letters(page).await?;
             let total = context.queue.status().await?.dead;
             out.show(&letters, || {
-                list::table(&letters, most, total, "dead letters")
+                list::table(&letters, page, total, "dead letters")
             })
         }
         Dead::Show { id } => {
@@ -123,11 +123,11 @@ pub(super) async fn run_rejected(
 ) -> anyhow::Result<()> {
     match command {
         Rejected::List(shown) => {
-            let most = shown.most as usize;
-            let letters = context.queue.rejected(shown.into()).await?;
+            let page = Page::from(shown);
+            let letters = context.queue.rejected(page).await?;
             let total = context.queue.status().await?.rejected;
             out.show(&letters, || {
-                list::table(&letters, most, total, "rejected events")
+                list::table(&letters, page, total, "rejected events")
             })
         }
         Rejected::Retry { id } => {

@@ -12,7 +12,7 @@ pub(super) struct Out {
 }
 
 impl Out {
-    /// Tells people something beside what is asked for.
+    /// Prints a remark for people on standard error.
     pub(super) fn remark(self, text: &str) {
         if !self.json {
             // There may be nobody to read it.

@@ -99,10 +99,10 @@ pub fn order_in(form: &str) -> Option<OutTradeNo> {
 
 /// The payment in a notify or an answer, which need not be verified.
 pub fn payment_in(form: &str) -> Option<PaymentRef> {
-    let parsed = Form::parse(form.as_bytes()).ok()?;
+    let form = Form::parse(form.as_bytes()).ok()?;
     Some(PaymentRef {
-        out_trade_no: order_in(form)?,
-        payment_id: parsed.get("payjs_order_id")?.to_owned(),
+        out_trade_no: form.get("out_trade_no")?.parse().ok()?,
+        payment_id: form.get("payjs_order_id")?.to_owned(),
     })
 }
 

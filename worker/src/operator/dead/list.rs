@@ -2,12 +2,15 @@
 
 use std::fmt::Write as _;
 
-use heyi_common::{gateway::payjs, queue::dead::Letter};
+use heyi_common::{
+    gateway::payjs,
+    queue::dead::{Letter, Page},
+};
 
 use crate::operator::output::{count, time, yuan};
 
 /// The letters that are listed, newest first, and how many there are in all.
-pub(super) fn table(letters: &[Letter], most: usize, total: u64, what: &str) -> String {
+pub(super) fn table(letters: &[Letter], page: Page, total: u64, what: &str) -> String {
     let Some(last) = letters.last() else {
         return match total {
             0 => format!("no {what}"),
@@ -34,7 +37,7 @@ pub(super) fn table(letters: &[Letter], most: usize, total: u64, what: &str) -> 
     let shown = letters.len() as u64;
     let _ = write!(text, "{} of {} {what}", count(shown), count(total));
     // Fewer than were asked for are the last ones.
-    if letters.len() >= most && shown < total {
+    if letters.len() >= page.most && shown < total {
         let _ = write!(text, "; --before {} shows older ones", last.id);
     }
     text
