@@ -175,7 +175,7 @@ impl Codes {
         };
         self.from_mongodb.increment(1);
         let shown = store.scanned(id, |code| {
-            if !code.is_shown() {
+            if !code.rest.is_shown() {
                 return None;
             }
             let shown = Shown::new(code, &self.known, read);

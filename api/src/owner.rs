@@ -1,10 +1,8 @@
 //! What people see of their codes.
 
-use std::collections::BTreeMap;
-
 use heyi_common::{
-    platform::Platform,
-    store::{Change, Code, CodeCursor, ListedCode},
+    order::Content,
+    store::{Change, Code, CodeCursor, ListedCode, Listing},
 };
 use jiff::Timestamp;
 use mongodb::bson::{DateTime, oid::ObjectId};
@@ -21,11 +19,8 @@ use crate::{
 pub(crate) struct CodeItem {
     /// Its id.
     id: String,
-    /// What the owner calls it.
-    name: String,
-    /// Platform to payload.
-    #[schema(value_type = BTreeMap<String, String>)]
-    payloads: BTreeMap<Platform, String>,
+    #[serde(flatten)]
+    content: Content,
     /// The address of its page, which the composite code holds.
     url: String,
     /// When it was made (RFC 3339).
@@ -49,19 +44,16 @@ pub(crate) struct Codes {
 pub(crate) struct ChangeItem {
     /// When it was changed (RFC 3339).
     changed_at: String,
-    /// What it was called until then.
-    name: String,
-    /// Its payloads until then.
-    #[schema(value_type = BTreeMap<String, String>)]
-    payloads: BTreeMap<Platform, String>,
+    /// What its page showed until then.
+    #[serde(flatten)]
+    content: Content,
 }
 
 impl From<Change> for ChangeItem {
     fn from(change: Change) -> Self {
         Self {
             changed_at: readable(change.changed_at),
-            name: change.name,
-            payloads: change.payloads,
+            content: change.content,
         }
     }
 }
@@ -95,14 +87,18 @@ pub(crate) async fn signers_code(
 }
 
 fn item(state: &AppState, code: ListedCode) -> CodeItem {
-    let id = code.id.to_hex();
+    let Listing {
+        id,
+        created_at,
+        updated_at,
+    } = code.rest;
+    let id = id.to_hex();
     CodeItem {
         url: state.page_url(&id),
         id,
-        name: code.name,
-        payloads: code.payloads,
-        created_at: readable(code.created_at),
-        updated_at: code.updated_at.map(readable),
+        content: code.content,
+        created_at: readable(created_at),
+        updated_at: updated_at.map(readable),
     }
 }
 

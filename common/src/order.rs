@@ -1,7 +1,6 @@
 //! An order: an unpaid wish for a code.
 
 mod content;
-mod data;
 mod name;
 mod values;
 
@@ -11,12 +10,11 @@ use jiff::Timestamp;
 use mongodb::bson::oid::ObjectId;
 use serde::{Deserialize, Serialize};
 
-pub use content::{Content, DataError};
-pub use data::OrderData;
+pub use content::{Content, DataError, OrderData};
 pub use name::NameError;
 pub use values::{Fee, OpenId, OutTradeNo, ValueError};
 
-use crate::{payload::Payloads, sign::Params};
+use crate::sign::Params;
 
 /// How long an order lives after the gateway reported its payment, so that a late promotion still finds it.
 pub const PAID_TTL: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -33,10 +31,9 @@ pub struct Order {
     pub code_id: ObjectId,
     /// The owner.
     pub openid: OpenId,
-    /// What the owner calls the code.
-    pub name: String,
-    /// The receive codes to merge.
-    pub payloads: Payloads,
+    /// What its code will show.
+    #[serde(flatten)]
+    pub content: Content,
     /// The price in fen.
     pub total_fee: Fee,
     /// The signed parameters for the mini-program of the gateway.
@@ -54,8 +51,7 @@ impl Order {
             out_trade_no,
             code_id: ObjectId::from_bytes(rand::random()),
             openid: data.openid,
-            name: data.name,
-            payloads: data.payloads,
+            content: data.content,
             total_fee,
             created_at: Timestamp::now(),
         }

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What is known of a platform.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ pub struct Row {
 macro_rules! platforms {
     ($($(#[$doc:meta])+ $platform:ident = $row:expr,)+) => {
         /// A platform whose receive codes can be merged.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
         #[serde(rename_all = "lowercase")]
         pub enum Platform {
             $($(#[$doc])+ $platform,)+

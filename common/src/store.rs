@@ -12,6 +12,7 @@ mod installation;
 mod list;
 mod options;
 mod owner;
+mod part;
 mod reads;
 mod refund;
 mod report;
@@ -37,14 +38,13 @@ use tokio::time::timeout;
 
 pub use audit::AuditRecord;
 pub use changes::CodeChanges;
-pub use code::{Change, Code, Mapping, Scanned};
+pub use code::{Change, Code, CodeState, Mapping};
 pub use error::StoreError;
 pub use indexes::UniqueIndex;
 pub use installation::StoredRecord;
-pub use list::{
-    CHANGES_OF_A_PAGE, CODES_OF_A_PAGE, ChangeNumber, CodeCursor, CursorError, ListedCode, Page,
-};
+pub use list::{CHANGES_OF_A_PAGE, CODES_OF_A_PAGE, ChangeNumber, CodeCursor, CursorError, Page};
 pub use owner::BlockedOwner;
+pub use part::{CodePart, ListedCode, Listing, Scanned};
 pub use refund::{Existing, RefundClaim, RefundRecord};
 pub use report::{
     MAX_REPORT_CONTACT, MAX_REPORT_TEXT, MAX_REPORTS_OF_A_CODE, Reason, Recorded, Report,
@@ -170,13 +170,13 @@ impl Store {
     pub async fn scanned<T>(
         &self,
         id: ObjectId,
-        look: impl FnOnce(&Scanned<'_>) -> T,
+        look: impl FnOnce(Scanned) -> T,
     ) -> Result<Option<T>> {
         let found = timeout(READ_WITHIN, self.scanned.code(id)).await;
         let Some(document) = found.unwrap_or(Err(StoreError::Slow))? else {
             return Ok(None);
         };
-        Ok(Some(look(&decode("codes", &document)?)))
+        Ok(Some(look(decode("codes", &document)?)))
     }
 
     /// The mapping of an order that became a code, if a majority has it: an event ends because of it, so it must

@@ -1,30 +1,18 @@
 //! What payers see of a code.
 
-use std::borrow::Cow;
-
-use heyi_common::{
-    payload::{AllowList, Payloads},
-    platform::Platform,
-    scans::day_of,
-    store::Scanned,
-};
+use heyi_common::{order::Content, payload::AllowList, scans::day_of, store::Scanned};
 use jiff::{Timestamp, ToSpan as _, civil::Date};
 use mongodb::bson::DateTime;
 use triomphe::ThinArc;
-
-/// The texts of most codes are shorter, in bytes.
-const MUCH_TEXT: usize = 512;
 
 /// What a payer may see of a code. Small, since many are kept: it is one piece of memory, and a pointer to that.
 #[derive(Debug, Clone)]
 pub(crate) struct Shown(ThinArc<Head, u8>);
 
-/// Before the text: the receive codes in the order of [`Platform::ALL`], never none, then the name.
+/// Before the content, which is kept as postcard writes it.
 #[derive(Debug, Clone, Copy)]
 struct Head {
     read: Read,
-    /// The length of each receive code in bytes; 0 is none.
-    lengths: [u16; Platform::ALL.len()],
     changed_on: Day,
 }
 
@@ -57,32 +45,28 @@ pub(super) struct Read {
 }
 
 impl Shown {
-    /// None when nothing is left to show.
-    pub(super) fn new(code: &Scanned<'_>, known: &AllowList, read: Read) -> Option<Self> {
-        let mut text = Vec::with_capacity(MUCH_TEXT);
-        let mut lengths = [0; Platform::ALL.len()];
-        for (platform, length) in Platform::ALL.into_iter().zip(&mut lengths) {
-            let payload = code.payloads.get(&platform);
-            if let Some(payload) = payload.filter(|payload| known.permits(platform, payload)) {
-                text.extend_from_slice(payload.as_bytes());
-                *length = u16::try_from(payload.len()).ok()?;
-            }
+    /// None when no payload is left to show.
+    pub(super) fn new(code: Scanned, known: &AllowList, read: Read) -> Option<Self> {
+        let mut content = code.content;
+        content
+            .payloads
+            .retain(|platform, payload| known.permits(*platform, payload));
+        if content.payloads.is_empty() {
+            return None;
         }
-        let is_any = !text.is_empty();
-        text.extend_from_slice(code.name.as_bytes());
         let head = Head {
             read,
-            lengths,
-            changed_on: Day::of(code.payloads_changed_at),
+            changed_on: Day::of(code.rest.payloads_changed_at),
         };
-        is_any.then(|| Self(ThinArc::from_header_and_slice(head, &text)))
+        let content = postcard::to_allocvec(&content).ok()?;
+        Some(Self(ThinArc::from_header_and_slice(head, &content)))
     }
 
     /// What it takes in memory, in bytes.
     pub(super) fn size(&self) -> usize {
-        /// Before the head and after it: how many point to it, and how long the text is.
+        /// Before the head and after it: how many point to it, and how long the content is.
         const COUNTS: usize = 2 * size_of::<usize>();
-        COUNTS + size_of::<Head>() + self.text().len()
+        COUNTS + size_of::<Head>() + self.0.slice.len()
     }
 
     /// When it was read.
@@ -94,58 +78,21 @@ impl Shown {
         &self.0.header.header
     }
 
-    fn text(&self) -> &[u8] {
-        &self.0.slice
-    }
-
-    /// What its owner calls it.
-    pub(crate) fn name(&self) -> Cow<'_, str> {
-        let lengths = self.head().lengths.into_iter();
-        let start: usize = lengths.map(usize::from).sum();
-        String::from_utf8_lossy(&self.text()[start..])
+    /// What its page shows, with the payloads that still have a known form: never none.
+    #[expect(clippy::expect_used, reason = "nobody else writes it")]
+    pub(crate) fn content(&self) -> Content {
+        postcard::from_bytes(&self.0.slice).expect("content as it was written")
     }
 
     /// The day in China on which its owner last changed its receive codes.
     pub(crate) fn changed_on(&self) -> Option<Date> {
         self.head().changed_on.date()
     }
-
-    /// The receive code of a platform.
-    pub(crate) fn payload(&self, platform: Platform) -> Option<Cow<'_, str>> {
-        let (_, payload) = self.all().find(|(own, _)| *own == platform)?;
-        Some(payload)
-    }
-
-    /// All of its receive codes.
-    pub(crate) fn payloads(&self) -> Payloads {
-        let all = self.all();
-        all.map(|(platform, payload)| (platform, payload.into_owned()))
-            .collect()
-    }
-
-    /// Whether it has a receive code of a platform.
-    pub(crate) fn has(&self, platform: Platform) -> bool {
-        self.platforms().any(|own| own == platform)
-    }
-
-    /// The platforms of which it has receive codes.
-    pub(crate) fn platforms(&self) -> impl Iterator<Item = Platform> + '_ {
-        self.all().map(|(platform, _)| platform)
-    }
-
-    fn all(&self) -> impl Iterator<Item = (Platform, Cow<'_, str>)> {
-        let mut rest = self.text();
-        let all = Platform::ALL.into_iter().zip(self.head().lengths);
-        all.filter_map(move |(platform, length)| {
-            let payload;
-            (payload, rest) = rest.split_at(usize::from(length));
-            (length > 0).then(|| (platform, String::from_utf8_lossy(payload)))
-        })
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use heyi_common::{payload::Payloads, platform::Platform, store::CodeState};
     use heyi_testkit::world::payloads;
 
     use super::*;
@@ -153,36 +100,32 @@ mod tests {
     fn shown(payloads: &Payloads) -> Option<Shown> {
         let known = heyi_common::config::defaults().unwrap();
         let known = known["orders"]["payloads"].clone().try_into().unwrap();
-        let payloads = payloads.iter();
         let code = Scanned {
-            name: "小店",
-            payloads: payloads
-                .map(|(platform, one)| (*platform, one.as_str()))
-                .collect(),
-            deleted_at: None,
-            disabled_at: None,
-            owner_disabled_at: None,
-            payloads_changed_at: Some(DateTime::from_millis(1_795_795_200_000)),
+            content: Content {
+                name: "小店".to_owned(),
+                payloads: payloads.clone(),
+            },
+            rest: CodeState {
+                payloads_changed_at: Some(DateTime::from_millis(1_795_795_200_000)),
+                ..CodeState::default()
+            },
         };
-        Shown::new(&code, &known, Read { epoch: 1, at: 0 })
+        Shown::new(code, &known, Read { epoch: 1, at: 0 })
     }
 
     #[test]
-    fn it_has_the_name_and_the_known_receive_codes_of_every_choice_of_platforms() {
+    fn it_has_the_content_of_every_choice_of_platforms() {
         let all: Payloads = serde_json::from_value(payloads()).unwrap();
         for choice in 1_u32..1 << all.len() {
             let some = all.clone().into_iter().zip(0..);
             let some = some.filter(|(_, bit)| choice & (1 << bit) != 0);
-            let some: Payloads = some.map(|(payload, _)| payload).collect();
-            let shown = shown(&some).unwrap();
-            assert_eq!(shown.name(), "小店");
-            assert_eq!(shown.payloads(), some);
+            let content = Content {
+                name: "小店".to_owned(),
+                payloads: some.map(|(payload, _)| payload).collect(),
+            };
+            let shown = shown(&content.payloads).unwrap();
+            assert_eq!(shown.content(), content);
             assert_eq!(shown.changed_on(), Some(jiff::civil::date(2026, 11, 28)));
-            for platform in Platform::ALL {
-                let payload = some.get(&platform).map(String::as_str);
-                assert_eq!(shown.payload(platform).as_deref(), payload);
-                assert_eq!(shown.has(platform), payload.is_some());
-            }
         }
     }
 
@@ -198,11 +141,7 @@ mod tests {
             let day = day.map(|(year, month, day)| jiff::civil::date(year, month, day));
             assert_eq!(Day::of(moment).date(), day);
         }
-        let lengths = 2 * Platform::ALL.len();
-        assert_eq!(
-            size_of::<Head>(),
-            (size_of::<Read>() + lengths + 2).next_multiple_of(4)
-        );
+        assert_eq!(size_of::<Head>(), size_of::<Read>() + 4);
     }
 
     #[test]
@@ -210,8 +149,9 @@ mod tests {
         let mut some: Payloads = serde_json::from_value(payloads()).unwrap();
         some.insert(Platform::Qq, "https://example.com/".to_owned());
         let shown_code = shown(&some).unwrap();
-        assert_eq!(shown_code.payload(Platform::Qq), None);
-        assert!(shown_code.payload(Platform::Unionpay).is_some());
+        let payloads = shown_code.content().payloads;
+        assert!(!payloads.contains_key(&Platform::Qq));
+        assert!(payloads.contains_key(&Platform::Unionpay));
         let unknown = Payloads::from([(Platform::Qq, "https://example.com/".to_owned())]);
         assert!(shown(&unknown).is_none());
     }

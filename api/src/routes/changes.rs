@@ -47,7 +47,7 @@ pub(super) async fn changes(
     let (Request { id, before }, signed) = params.read_signed(&state.config.sign)?;
     let before = before.as_deref().map(number).transpose()?;
     let code = signers_code(&state, &signed, &id).await?;
-    if code.deleted_at.is_some() {
+    if code.state.deleted_at.is_some() {
         return Err(Error::OwnGone);
     }
     let page = state.store.changes(code.id, before).await?;

@@ -58,7 +58,7 @@ pub(super) async fn new_order(
     let config = &state.config;
     let (request, signed): (Request, _) = params.read_signed(&config.sign)?;
     let data = OrderData::parse(&request.data, &config.orders.payloads)?;
-    qr::check(&data.payloads)?;
+    qr::check(&data.content.payloads)?;
     if config.orders.require_sign || signed.is_there() {
         signed.by_person(data.openid.as_str(), config)?;
     }

@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use heyi_common::{platform::Platform, scans::today};
+use heyi_common::{order::Content, platform::Platform, scans::today};
 use jiff::ToSpan as _;
 use mongodb::bson::oid::ObjectId;
 use serde::Deserialize;
@@ -54,18 +54,19 @@ pub(super) async fn qr(
 ) -> Result<Response, Error> {
     let request: Request = params.read()?;
     let (id, code) = state.codes.shown(&state.store, &request.id).await?;
+    let content = code.content();
     let scanner = Scanner::of(&headers);
     let wanted = request.r#as.as_deref().and_then(Platform::named);
-    let wanted = wanted.filter(|platform| code.has(*platform));
+    let wanted = wanted.filter(|platform| content.payloads.contains_key(platform));
     let to_alipay = match (scanner, wanted) {
         (Scanner::App(Platform::Alipay), None | Some(Platform::Alipay)) => {
-            code.payload(Platform::Alipay)
+            content.payloads.get(&Platform::Alipay)
         }
         _ => None,
     };
     let mut response = match to_alipay {
-        Some(payload) => redirect(&payload)?,
-        None => page(&state, id, &code, scanner, wanted, &headers)?.into_response(),
+        Some(payload) => redirect(payload)?,
+        None => page(&state, id, &code, &content, scanner, wanted, &headers)?.into_response(),
     };
     // Who chooses another app has been counted.
     if wanted.is_none() && visit::is_by_person(&method, &headers) {
@@ -85,17 +86,19 @@ fn page(
     state: &AppState,
     id: ObjectId,
     code: &Shown,
+    content: &Content,
     scanner: Scanner,
     wanted: Option<Platform>,
     headers: &HeaderMap,
 ) -> Result<Page, Error> {
+    let payloads = &content.payloads;
     let own = scanner.platform();
     let shown = wanted.or(own);
     let opened = shown.filter(|platform| opens(scanner, *platform));
-    let link = opened.and_then(|platform| code.payload(platform));
+    let link = opened.and_then(|platform| payloads.get(&platform));
     let view = match shown {
         None => View::Composite,
-        Some(app) if code.has(app) => View::Receive {
+        Some(app) if payloads.contains_key(&app) => View::Receive {
             app,
             is_inside: own == Some(app),
             has_link: link.is_some(),
@@ -106,18 +109,18 @@ fn page(
     let first_day = today().saturating_sub(CHANGE_SHOWN.days());
     let changed_on = code.changed_on().filter(|day| *day > first_day);
     let changed_on = changed_on.map(|day| day.to_string());
-    let others = code.platforms().filter(|other| shown != Some(*other));
+    let others = payloads.keys().filter(|other| shown != Some(**other));
     let page = CodePage {
         id: &id.to_hex(),
-        name: &code.name(),
-        link: link.as_deref().unwrap_or_default(),
+        name: &content.name,
+        link: link.map_or("", String::as_str),
         changed_on: changed_on.as_deref().unwrap_or_default(),
         kind: Kind {
             language: Language::of(headers),
             is_desktop: scanner == Scanner::Desktop,
             is_changed: changed_on.is_some(),
             view,
-            apps: others.collect(),
+            apps: others.copied().collect(),
         },
     };
     let page = state.pages.code(&page, negotiate::gzip(headers));

@@ -1,18 +1,15 @@
 //! `/qr/<id>.svg` and `/qr/<id>.png`: the composite code, or one of its receive codes, as a picture.
 
-use std::borrow::Cow;
-
 use axum::{
     extract::{Path, State},
     http::header,
     response::{IntoResponse, Response},
 };
-use heyi_common::platform::Platform;
+use heyi_common::{order::Content, platform::Platform};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::{
-    codes::Shown,
     http::{error::Error, openapi, params::PageParams},
     pictures::qr::{Picture, PngError},
     state::AppState,
@@ -59,8 +56,8 @@ pub(super) async fn qr_picture(
     let size = size(&request)?;
     let (id, code) = state.codes.shown(&state.store, id).await?;
     let text = match request.r#as.as_deref() {
-        None => state.page_url(&id.to_hex()).into(),
-        Some(name) => receive_code(&code, name)?,
+        None => state.page_url(&id.to_hex()),
+        Some(name) => receive_code(code.content(), name)?,
     };
     let picture = Picture::new(&text).map_err(|error| Error::Internal(error.into()))?;
     if kind == "svg" {
@@ -80,8 +77,9 @@ fn size(request: &Request) -> Result<u32, Error> {
         .ok_or_else(|| Error::Invalid("size must be from 64 to 2048 pixels".to_owned()))
 }
 
-fn receive_code<'a>(code: &'a Shown, name: &str) -> Result<Cow<'a, str>, Error> {
-    let payload = Platform::named(name).and_then(|platform| code.payload(platform));
+fn receive_code(content: Content, name: &str) -> Result<String, Error> {
+    let mut payloads = content.payloads;
+    let payload = Platform::named(name).and_then(|platform| payloads.remove(&platform));
     payload.ok_or_else(|| {
         Error::Invalid("as must be a platform whose receive code is part of this code".to_owned())
     })

@@ -101,10 +101,11 @@ async fn what(
     let language = language(&request, headers)?;
     let width = width(&request)?;
     let (id, code) = state.codes.shown(&state.store, id).await?;
+    let content = code.content();
     let missing: Vec<&str> = style
         .needs()
         .iter()
-        .filter(|platform| !code.has(**platform))
+        .filter(|platform| !content.payloads.contains_key(platform))
         .map(|platform| platform.name())
         .collect();
     if !missing.is_empty() {
@@ -117,8 +118,8 @@ async fn what(
     }
     let subject = Subject {
         url: state.page_url(&id.to_hex()),
-        name: code.name().into_owned(),
-        payloads: code.payloads(),
+        name: content.name,
+        payloads: content.payloads,
         language,
     };
     Ok((subject, style, width))

@@ -53,7 +53,7 @@ pub(super) async fn report_form(
     let (id, code) = state.codes.shown(&state.store, given(&request.id)?).await?;
     let page = ReportPage {
         id: &id.to_hex(),
-        name: &code.name(),
+        name: &code.content().name,
         is_sent: request.sent.as_deref() == Some("1"),
     };
     let language = Language::of(&headers);

@@ -62,7 +62,7 @@ pub(super) async fn stats(
     let (Request { id, days }, signed) = params.read_signed(&state.config.sign)?;
     let days = number_of_days(days.as_deref())?;
     let code = signers_code(&state, &signed, &id).await?;
-    if code.deleted_at.is_some() {
+    if code.state.deleted_at.is_some() {
         return Err(Error::OwnGone);
     }
     let scans = state.scans.of(&state.store, code.id, days).await?;

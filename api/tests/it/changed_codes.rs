@@ -20,7 +20,7 @@ use crate::{
 
 /// What the owner changes the code to.
 async fn change(app: &TestApp, code: &Code, name: &str, has_qq: bool) -> Result<()> {
-    let mut payloads = code.payloads.clone();
+    let mut payloads = code.content.payloads.clone();
     payloads.retain(|platform, _| has_qq || platform.name() != "qq");
     let name = name.to_owned();
     let content = Content { name, payloads };

@@ -17,7 +17,7 @@ async fn an_owner_deletes_a_code_once_or_more() -> Result<()> {
     let page = app.client.get("/qr", &params(&[("id", &id)])).await?;
     assert_eq!(page.status, 410);
     let kept = app.store.code(code.id).await?;
-    assert!(kept.is_some_and(|kept| kept.deleted_at.is_some()));
+    assert!(kept.is_some_and(|kept| kept.state.deleted_at.is_some()));
     app.finish().await
 }
 

@@ -120,7 +120,7 @@ async fn an_api_that_dies_before_or_after_it_queues_loses_no_payment() -> Result
         let store = world.store().await?;
         let codes = store.codes_of(&alice.openid, None).await?.items;
         assert_eq!(codes.len(), 1, "{point}");
-        assert_eq!(codes[0].id.to_hex(), id, "{point}");
+        assert_eq!(codes[0].rest.id.to_hex(), id, "{point}");
         eventually("PayJS has its answer", async || {
             let ledger = world.sandbox.ledger();
             Ok(ledger.notifies.iter().any(|notify| notify.acknowledged))

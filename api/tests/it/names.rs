@@ -72,7 +72,7 @@ async fn a_name_that_is_invisible_or_hides_something_is_refused() -> Result<()> 
         }
     }
     let kept = app.store.code(code.id).await?.context("no code")?;
-    assert_eq!(kept.name, "小店");
+    assert_eq!(kept.content.name, "小店");
     app.finish().await
 }
 
@@ -96,9 +96,9 @@ async fn a_name_is_stored_in_one_form() -> Result<()> {
         );
         let number = ordered.json()["params"]["out_trade_no"].clone();
         let order = orders.get(&serde_json::from_value(number)?).await?;
-        assert_eq!(order.context("no order")?.name, stored);
+        assert_eq!(order.context("no order")?.content.name, stored);
         let kept = app.store.code(code.id).await?.context("no code")?;
-        assert_eq!(kept.name, stored);
+        assert_eq!(kept.content.name, stored);
     }
     app.finish().await
 }

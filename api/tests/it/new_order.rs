@@ -66,7 +66,10 @@ async fn an_order_is_cached_and_its_parameters_are_what_payjs_takes() -> Result<
 
         let number: OutTradeNo = params["out_trade_no"].parse()?;
         let cached = app.world.orders()?.get(&number).await?;
-        assert!(cached.is_some_and(|order| order.name == "小店 & <b>" && order.params == params));
+        assert!(
+            cached
+                .is_some_and(|order| order.content.name == "小店 & <b>" && order.params == params)
+        );
         let key = app.world.queue()?.keys().order(&number);
         let seconds: i64 = app.redis()?.ttl(key).await?;
         assert!((86_000..=86_400).contains(&seconds), "{seconds}");
@@ -94,7 +97,7 @@ async fn a_code_that_is_perhaps_no_receive_code_must_be_confirmed() -> Result<()
         let params = app.client.order_of(&alice, &upload, 990).await?;
         let number: OutTradeNo = params["out_trade_no"].parse()?;
         let cached = app.world.orders()?.get(&number).await?;
-        assert!(cached.is_some_and(|order| order.payloads.values().eq([payload])));
+        assert!(cached.is_some_and(|order| order.content.payloads.values().eq([payload])));
     }
     let mut upload = data(&alice.openid, "小店");
     upload["confirmed"] = json!(true);
@@ -132,7 +135,7 @@ async fn the_time_in_alipays_saved_picture_is_dropped() -> Result<()> {
     let params = app.client.order_of(&alice, &upload, 990).await?;
     let number: OutTradeNo = params["out_trade_no"].parse()?;
     let cached = app.world.orders()?.get(&number).await?;
-    assert!(cached.is_some_and(|order| order.payloads.values().eq([payload])));
+    assert!(cached.is_some_and(|order| order.content.payloads.values().eq([payload])));
     app.finish().await
 }
 

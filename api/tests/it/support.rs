@@ -65,10 +65,8 @@ impl TestApp {
     /// Writes a code of any `data` straight into the database.
     pub(crate) async fn code_of(&self, data: Value) -> Result<Code> {
         let data = OrderData {
-            openid: serde_json::from_value(data["openId"].clone())
-                .unwrap_or_else(|_| unreachable!()),
-            name: data["name"].as_str().unwrap_or_default().to_owned(),
-            payloads: serde_json::from_value(data["payloads"].clone())?,
+            openid: serde_json::from_value(data["openId"].clone())?,
+            content: serde_json::from_value(data)?,
         };
         let number = self.world.queue()?.keys().draw_number(&data.openid);
         let order = Order::new(data, Fee::new(990)?, number, Params::new());

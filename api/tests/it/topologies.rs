@@ -171,7 +171,7 @@ impl Town {
             assert_eq!(mapping.code_id.to_hex(), journey.code_id);
             let code = store.code(mapping.code_id).await?.context("no code")?;
             assert!(
-                code.deleted_at.is_some(),
+                code.state.deleted_at.is_some(),
                 "an acknowledged deletion is lost"
             );
             assert_eq!(code.out_trade_no, number);

@@ -39,8 +39,8 @@ async fn a_list_shows_the_others_and_the_log_names_the_document_once() -> Result
         let second = app.client.call("/reflash", &alice, &more).await?;
         let listed = first.body + &second.body;
         for code in &codes {
-            let is_listed = listed.contains(&format!("\"{}\"", code.name));
-            assert_eq!(is_listed, code.id != broken.id, "{}", code.name);
+            let is_listed = listed.contains(&format!("\"{}\"", code.content.name));
+            assert_eq!(is_listed, code.id != broken.id, "{}", code.content.name);
         }
     }
     let (log, id) = (app.api.log(), broken.id.to_hex());

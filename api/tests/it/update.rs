@@ -189,7 +189,7 @@ async fn a_code_that_is_not_shown_cannot_be_changed() -> Result<()> {
             "of yours is deleted",
         );
         let kept = app.store.code(code.id).await?;
-        assert!(kept.is_some_and(|kept| kept.name == code.name && kept.updated_at.is_none()));
+        assert!(kept.is_some_and(|kept| kept.content == code.content && kept.state.updated_at.is_none()));
     }
     app.store.set_disabled(disabled.id, false).await?;
     let request = update(&alice, &disabled, &content("大店"));
@@ -297,7 +297,7 @@ async fn an_older_change_never_comes_back() -> Result<()> {
     assert_eq!(update(start + 4, &new).await?.status, 200);
     assert_fails(&update(start + 3, &old).await?, 409, "later ts");
     let kept = app.store.code(id.parse()?).await?.unwrap();
-    assert_eq!(kept.update_ts, Some(start + 4));
-    assert_eq!(kept.name, "新");
+    assert_eq!(kept.state.update_ts, Some(start + 4));
+    assert_eq!(kept.content.name, "新");
     app.finish().await
 }

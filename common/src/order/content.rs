@@ -1,28 +1,42 @@
-//! What the owner of a code may change about it.
+//! The content of a code, and `data`, by which a person uploads it.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{
-    Deserialize, Deserializer,
-    de::{DeserializeOwned, Error as _, MapAccess, Visitor},
+    Deserialize, Deserializer, Serialize,
+    de::{Error as _, IgnoredAny, MapAccess, Visitor},
 };
+use utoipa::ToSchema;
 
 use super::{
     name::{self, NameError},
-    values::ValueError,
+    values::{OpenId, ValueError},
 };
 use crate::{
     payload::{AllowList, PayloadError, Payloads, check_total, normalized},
     platform::Platform,
 };
 
-/// The checked `data` of `/update`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What the page of a code shows.
+// The one home of these fields: they are uploaded and checked as `data`, then kept flattened in the order, the code and each
+// of its changes, and shown so in lists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Content {
     /// What the owner calls the code: 1 to 32 visible characters in NFC.
     pub name: String,
     /// The merged receive codes: one or more.
+    #[serde(deserialize_with = "each_once")]
+    #[schema(inline)]
     pub payloads: Payloads,
+}
+
+/// The checked `data` of `/newOrder`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderData {
+    /// The owner.
+    pub openid: OpenId,
+    /// What the code will show.
+    pub content: Content,
 }
 
 /// Why `data` is refused.
@@ -48,44 +62,71 @@ pub enum DataError {
     Payload(#[from] PayloadError),
 }
 
+/// `data` as it is sent.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Upload {
-    name: String,
-    #[serde(deserialize_with = "each_once")]
-    payloads: Payloads,
+    #[serde(rename = "openId")]
+    openid: Option<String>,
+    #[serde(flatten)]
+    content: Content,
+    /// Whether the person says that payloads of no known form are receive codes.
     #[serde(default)]
     confirmed: bool,
+    #[serde(flatten)]
+    unknown: BTreeMap<String, IgnoredAny>,
+}
+
+impl OrderData {
+    /// Reads the JSON text of `data` and checks every part of it.
+    pub fn parse(json: &str, known: &AllowList) -> Result<Self, DataError> {
+        let mut upload: Upload = from_object(json)?;
+        let openid = upload
+            .openid
+            .take()
+            .ok_or_else(|| serde_json::Error::missing_field("openId"))?;
+        Ok(Self {
+            openid: openid.parse()?,
+            content: upload.check(known)?,
+        })
+    }
 }
 
 impl Content {
-    /// Reads the JSON text of `data` and checks it as that of an order.
+    /// Reads the JSON text of `data` of `/update` and checks it as that of an order.
     pub fn parse(json: &str, known: &AllowList) -> Result<Self, DataError> {
         let upload: Upload = from_object(json)?;
-        Self::check(&upload.name, upload.payloads, known, upload.confirmed)
+        if upload.openid.is_some() {
+            return Err(unknown_field("openId"));
+        }
+        upload.check(known)
     }
+}
 
-    pub(super) fn check(
-        name: &str,
-        mut payloads: Payloads,
-        known: &AllowList,
-        confirmed: bool,
-    ) -> Result<Self, DataError> {
-        let name = name::parse(name)?;
+impl Upload {
+    fn check(self, known: &AllowList) -> Result<Content, DataError> {
+        if let Some((field, _)) = self.unknown.into_iter().next() {
+            return Err(unknown_field(&field));
+        }
+        let Content { name, mut payloads } = self.content;
+        let name = name::parse(&name)?;
         if payloads.is_empty() {
             return Err(DataError::NoPayload);
         }
         for (platform, payload) in &mut payloads {
             *payload = normalized(payload).to_owned();
-            known.check(*platform, payload, confirmed)?;
+            known.check(*platform, payload, self.confirmed)?;
         }
         check_total(&payloads)?;
-        Ok(Self { name, payloads })
+        Ok(Content { name, payloads })
     }
 }
 
+fn unknown_field(name: &str) -> DataError {
+    serde_json::Error::custom(format_args!("unknown field `{name}`")).into()
+}
+
 /// Reads the JSON text of an object.
-pub(super) fn from_object<T: DeserializeOwned>(json: &str) -> Result<T, DataError> {
+fn from_object(json: &str) -> Result<Upload, DataError> {
     if json.trim_start().starts_with('[') {
         return Err(DataError::NotAnObject);
     }
@@ -93,7 +134,7 @@ pub(super) fn from_object<T: DeserializeOwned>(json: &str) -> Result<T, DataErro
 }
 
 /// Payloads without duplicate platforms: parsers could disagree on which one counts.
-pub(super) fn each_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Payloads, D::Error> {
+fn each_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Payloads, D::Error> {
     struct Each;
 
     impl<'de> Visitor<'de> for Each {
@@ -116,3 +157,6 @@ pub(super) fn each_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Pa
 
     deserializer.deserialize_map(Each)
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,8 +6,10 @@ use crate::platform::Platform;
 fn data() -> OrderData {
     OrderData {
         openid: "oAlice".parse().unwrap(),
-        name: "小店".to_owned(),
-        payloads: Payloads::from([(Platform::Jd, "https://h5pay.jd.com/".to_owned())]),
+        content: Content {
+            name: "小店".to_owned(),
+            payloads: [(Platform::Jd, "https://h5pay.jd.com/".to_owned())].into(),
+        },
     }
 }
 

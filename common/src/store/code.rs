@@ -1,16 +1,12 @@
 //! The documents.
 
-use std::collections::BTreeMap;
-
 use mongodb::bson::{DateTime, oid::ObjectId};
 use serde::{Deserialize, Serialize};
 
 use super::ChangeNumber;
 use crate::{
     gateway::{Gateway, Payment},
-    order::{Fee, OpenId, Order, OutTradeNo},
-    payload::Payloads,
-    platform::Platform,
+    order::{Content, Fee, OpenId, Order, OutTradeNo},
 };
 
 /// The formal record of a paid order. Its page is what the composite code points to. The document has its
@@ -22,10 +18,9 @@ pub struct Code {
     pub id: ObjectId,
     /// The owner.
     pub openid: OpenId,
-    /// What the owner calls it.
-    pub name: String,
-    /// The merged receive codes.
-    pub payloads: Payloads,
+    /// What its page shows.
+    #[serde(flatten)]
+    pub content: Content,
     /// Our number of its order; unique.
     pub out_trade_no: OutTradeNo,
     /// Whom it was paid through.
@@ -40,6 +35,14 @@ pub struct Code {
     pub paid_at: String,
     /// When it became a code.
     pub created_at: DateTime,
+    /// What happened to it since.
+    #[serde(flatten)]
+    pub state: CodeState,
+}
+
+/// What happened to a code after its promotion.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CodeState {
     /// When its owner deleted it.
     #[serde(default)]
     pub deleted_at: Option<DateTime>,
@@ -60,6 +63,14 @@ pub struct Code {
     pub payloads_changed_at: Option<DateTime>,
 }
 
+impl CodeState {
+    /// Whether its page may be shown.
+    pub fn is_shown(&self) -> bool {
+        let down = [self.deleted_at, self.disabled_at, self.owner_disabled_at];
+        down.iter().all(Option::is_none)
+    }
+}
+
 /// A change of a code by its owner, and what the code held before.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Change {
@@ -67,10 +78,9 @@ pub struct Change {
     pub number: ChangeNumber,
     /// When it was changed.
     pub changed_at: DateTime,
-    /// Its name until then.
-    pub name: String,
-    /// Its receive codes until then.
-    pub payloads: Payloads,
+    /// What its page showed until then.
+    #[serde(flatten)]
+    pub content: Content,
 }
 
 impl Code {
@@ -79,8 +89,7 @@ impl Code {
         Self {
             id: order.code_id,
             openid: order.openid.clone(),
-            name: order.name.clone(),
-            payloads: order.payloads.clone(),
+            content: order.content.clone(),
             out_trade_no: order.out_trade_no.clone(),
             gateway: payment.gateway,
             payment_id: payment.payment_id.clone(),
@@ -88,12 +97,7 @@ impl Code {
             total_fee: order.total_fee,
             paid_at: payment.paid_at.clone(),
             created_at: DateTime::now(),
-            deleted_at: None,
-            disabled_at: None,
-            owner_disabled_at: None,
-            updated_at: None,
-            update_ts: None,
-            payloads_changed_at: None,
+            state: CodeState::default(),
         }
     }
 
@@ -106,31 +110,6 @@ impl Code {
             payment_id: self.payment_id.clone(),
             created_at: self.created_at,
         }
-    }
-}
-
-/// What a page needs of a code.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct Scanned<'a> {
-    /// What the owner calls it.
-    pub name: &'a str,
-    /// The merged receive codes.
-    #[serde(borrow)]
-    pub payloads: BTreeMap<Platform, &'a str>,
-    /// When its owner deleted it.
-    pub deleted_at: Option<DateTime>,
-    /// When an operator took its page down.
-    pub disabled_at: Option<DateTime>,
-    /// When an operator took all codes of its owner down.
-    pub owner_disabled_at: Option<DateTime>,
-    /// When its owner last changed its receive codes.
-    pub payloads_changed_at: Option<DateTime>,
-}
-
-impl Scanned<'_> {
-    /// Whether its page may be shown.
-    pub fn is_shown(&self) -> bool {
-        self.deleted_at.is_none() && self.disabled_at.is_none() && self.owner_disabled_at.is_none()
     }
 }
 

@@ -7,12 +7,11 @@ use mongodb::bson::{DateTime, Document, RawDocument, RawDocumentBuf, doc, oid::O
 use serde::Deserialize;
 
 use super::{
-    Change, Result, Store,
+    Change, ListedCode, Result, Store,
     decode::{decode, decode_all},
+    part::{Listing, projection},
     read,
 };
-use crate::payload::Payloads;
-
 /// Codes of one page at most.
 pub const CODES_OF_A_PAGE: usize = 50;
 /// Changes of one page at most.
@@ -25,29 +24,6 @@ pub struct Page<T, C> {
     pub items: Vec<T>,
     /// Where the next page begins; none on the last one.
     pub next: Option<C>,
-}
-
-/// A code as its owner sees it: the fields that a list reads.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct ListedCode {
-    /// Its id.
-    #[serde(rename = "_id")]
-    pub id: ObjectId,
-    /// What the owner calls it.
-    pub name: String,
-    /// The merged receive codes.
-    pub payloads: Payloads,
-    /// When it became a code.
-    pub created_at: DateTime,
-    /// When its owner last changed it.
-    #[serde(default)]
-    pub updated_at: Option<DateTime>,
-}
-
-impl ListedCode {
-    fn fields() -> Document {
-        doc! { "name": 1, "payloads": 1, "created_at": 1, "updated_at": 1 }
-    }
 }
 
 /// The place in a list of codes after one of them, written as `<ms>-<id>`. The code need not be there any more.
@@ -125,7 +101,7 @@ impl Store {
             let codes = self.codes.clone_with_type::<RawDocumentBuf>();
             let cursor = codes
                 .find(filter)
-                .projection(ListedCode::fields())
+                .projection(projection::<Listing>())
                 .sort(doc! { "created_at": -1, "_id": -1 })
                 .limit(limit(CODES_OF_A_PAGE))
                 .await?;

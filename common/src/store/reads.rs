@@ -15,7 +15,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{Result, StoreError, read};
+use super::{CodeState, Result, StoreError, part::projection, read};
 use crate::batch;
 
 /// Commands that may be under way at the same time; while they are, the next one fills.
@@ -107,10 +107,7 @@ async fn run(codes: Collection<RawDocumentBuf>, queue: Arc<Mutex<Queue>>) {
 }
 
 async fn find(codes: &Collection<RawDocumentBuf>, ids: &[ObjectId]) -> Result<Vec<Found>> {
-    let needed = doc! {
-        "name": 1, "payloads": 1, "deleted_at": 1, "disabled_at": 1, "owner_disabled_at": 1,
-        "payloads_changed_at": 1,
-    };
+    let needed = projection::<CodeState>();
     // MongoDB has a shorter way to a single one.
     if let [id] = ids {
         let code = codes.find_one(doc! { "_id": id }).projection(needed);

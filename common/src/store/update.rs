@@ -1,12 +1,11 @@
 //! An owner changes a code.
 
-use mongodb::bson::{
-    Bson, DateTime, Document, RawDocumentBuf, doc, oid::ObjectId, serialize_to_bson,
-};
-use serde::Deserialize;
+use mongodb::bson::{Bson, Document, RawDocumentBuf, doc, oid::ObjectId, serialize_to_document};
 
-use super::{Result, Store, StoreError, decode::decode, read};
-use crate::{order::Content, payload::Payloads};
+use super::{
+    CodeState, Result, Scanned, Store, StoreError, decode::decode, part::projection, read,
+};
+use crate::order::Content;
 
 /// How many changes of a code are kept: the first, which has what was paid for, and the newest of the rest. So a thief who
 /// takes over an account cannot push out what was there before.
@@ -21,28 +20,6 @@ pub enum Update {
     Outdated,
     /// The code is deleted or disabled.
     Gone,
-}
-
-/// The fields of a code on which a change depends.
-#[derive(Debug, Deserialize)]
-struct Present {
-    name: String,
-    payloads: Payloads,
-    #[serde(default)]
-    deleted_at: Option<DateTime>,
-    #[serde(default)]
-    disabled_at: Option<DateTime>,
-    #[serde(default)]
-    owner_disabled_at: Option<DateTime>,
-    #[serde(default)]
-    update_ts: Option<i64>,
-}
-
-impl Present {
-    fn is_shown(&self) -> bool {
-        let down = [self.deleted_at, self.disabled_at, self.owner_disabled_at];
-        down.iter().all(Option::is_none)
-    }
 }
 
 impl Store {
@@ -60,23 +37,20 @@ impl Store {
         if updated.matched_count > 0 {
             return Ok(Update::Done);
         }
-        let fields = doc! {
-            "name": 1, "payloads": 1, "deleted_at": 1, "disabled_at": 1, "owner_disabled_at": 1,
-            "update_ts": 1,
-        };
         let codes = self.codes.clone_with_type::<RawDocumentBuf>();
-        let present = codes.find_one(doc! { "_id": id }).projection(fields);
+        let present = codes
+            .find_one(doc! { "_id": id })
+            .projection(projection::<CodeState>());
         let present = read(present).await?;
         let present = present.map(|code| decode(self.codes.name(), &code));
         Ok(why_not(present.transpose()?, content, ts))
     }
 }
 
-fn why_not(present: Option<Present>, content: &Content, ts: Option<i64>) -> Update {
+fn why_not(present: Option<Scanned>, content: &Content, ts: Option<i64>) -> Update {
     match present {
-        Some(code) if code.is_shown() => {
-            let is_same = code.name == content.name && code.payloads == content.payloads;
-            if is_same && code.update_ts == ts {
+        Some(code) if code.rest.is_shown() => {
+            if code.content == *content && code.rest.update_ts == ts {
                 Update::Done
             } else {
                 Update::Outdated
@@ -88,40 +62,36 @@ fn why_not(present: Option<Present>, content: &Content, ts: Option<i64>) -> Upda
 
 /// The fields of the changed code, as MongoDB computes them of the present ones.
 fn new_fields(content: &Content, ts: Option<i64>) -> Result<Document> {
-    let payloads =
-        serialize_to_bson(&content.payloads).map_err(|error| StoreError::Mongo(error.into()))?;
+    let content =
+        serialize_to_document(content).map_err(|error| StoreError::Mongo(error.into()))?;
     // Literals: a name may look like an expression.
-    let name = doc! { "$literal": &content.name };
-    let payloads = doc! { "$literal": payloads };
-    let is_same = doc! { "$and": [
-        { "$eq": ["$name", &name] },
-        { "$eq": ["$payloads", &payloads] },
-    ] };
-    let unless_same = |field: &str, value: Bson| doc! { "$cond": [&is_same, field, value] };
-    let same_payloads = doc! { "$eq": ["$payloads", &payloads] };
+    let literal = |value: Bson| doc! { "$literal": value };
+    let content: Document = content
+        .into_iter()
+        .map(|(field, value)| (field, literal(value).into()))
+        .collect();
+    let is_same = |field: &str| doc! { "$eq": [format!("${field}"), content.get(field)] };
+    let all_same = doc! { "$and": content.keys().map(|field| is_same(field)).collect::<Vec<_>>() };
+    let unless = |is_same: &Document, field: &str, value: Bson| doc! { "$cond": [is_same, format!("${field}"), value] };
+    let changes = changes_with_the_present(content.keys());
     let mut fields = doc! {
-        "payloads_changed_at": { "$cond": [same_payloads, "$payloads_changed_at", "$$NOW"] },
-        "changes": unless_same("$changes", changes_with_the_present().into()),
-        "updated_at": unless_same("$updated_at", "$$NOW".into()),
-        "name": name,
-        "payloads": payloads,
+        "payloads_changed_at": unless(&is_same("payloads"), "payloads_changed_at", "$$NOW".into()),
+        "changes": unless(&all_same, "changes", changes.into()),
+        "updated_at": unless(&all_same, "updated_at", "$$NOW".into()),
     };
+    fields.extend(content);
     if let Some(ts) = ts {
         fields.insert("update_ts", ts);
     }
     Ok(fields)
 }
 
-/// The changes of a document with what it holds now, as MongoDB computes them.
-fn changes_with_the_present() -> Document {
+/// The changes of a document with its present content, as MongoDB computes them.
+fn changes_with_the_present<'a>(content: impl Iterator<Item = &'a String>) -> Document {
     let earlier = doc! { "$ifNull": ["$changes", []] };
     let count = doc! { "$ifNull": [{ "$last": "$changes.number" }, 0] };
-    let present = doc! {
-        "number": { "$add": [count, 1] },
-        "changed_at": "$$NOW",
-        "name": "$name",
-        "payloads": "$payloads",
-    };
+    let mut present = doc! { "number": { "$add": [count, 1] }, "changed_at": "$$NOW" };
+    present.extend(content.map(|field| (field.clone(), format!("${field}").into())));
     let all = doc! { "$concatArrays": [&earlier, [present]] };
     let kept = i64::try_from(CHANGES_KEPT).unwrap_or(i64::MAX);
     let first_and_newest = doc! { "$concatArrays": [

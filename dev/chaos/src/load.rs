@@ -1,8 +1,9 @@
 //! Orders at a steady rate, each played by a client of its own.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
+use heyi_common::{order::Content, payload::Payloads};
 use heyi_sandbox::{Knobs, Series};
 use heyi_testkit::world::{Client, Person, World, params, payloads};
 use jiff::Timestamp;
@@ -119,10 +120,14 @@ impl Load {
         rng: &mut Xoshiro256PlusPlus,
     ) -> Option<Placed> {
         let person = &self.people[rng.random_range(0..self.people.len())];
-        let name = format!("order {number}");
-        let payloads = some_payloads(rng);
+        let content = Content {
+            name: format!("order {number}"),
+            payloads: some_payloads(rng),
+        };
         let total_fee = rng.random_range(100..100_000);
-        let data = json!({ "openId": person.openid, "name": name, "payloads": payloads });
+        let data = json!({
+            "openId": person.openid, "name": content.name, "payloads": content.payloads,
+        });
         let limit = Instant::now() + PLACE_FOR;
         while Instant::now() < limit {
             let made = self.client.order_of(person, &data, total_fee).await;
@@ -134,8 +139,7 @@ impl Load {
                     payjs_order_id,
                     scenario,
                     openid: person.openid.clone(),
-                    name,
-                    payloads,
+                    content,
                     total_fee,
                     paid: None,
                     acknowledged: None,
@@ -212,8 +216,8 @@ fn knobs(scenario: Scenario) -> Knobs {
 }
 
 /// At least one of the sample's receive codes, so that orders differ.
-fn some_payloads(rng: &mut Xoshiro256PlusPlus) -> BTreeMap<String, String> {
-    let all: BTreeMap<String, String> = serde_json::from_value(payloads()).unwrap_or_default();
+fn some_payloads(rng: &mut Xoshiro256PlusPlus) -> Payloads {
+    let all: Payloads = serde_json::from_value(payloads()).unwrap_or_default();
     let kept = rng.random_range(1..1_u32 << all.len());
     (0..)
         .zip(all)

@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use heyi_common::order::Content;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -41,11 +42,8 @@ pub struct Placed {
     /// The owner.
     #[serde(skip)]
     pub openid: String,
-    /// The name of the code.
-    pub name: String,
-    /// The receive codes, by platform.
-    #[serde(skip)]
-    pub payloads: BTreeMap<String, String>,
+    /// What its code must show.
+    pub content: Content,
     /// The price.
     pub total_fee: u32,
     /// When the payer paid.

@@ -211,19 +211,13 @@ fn of_payment(index: &Index<'_>, order: &Order, found: &mut Vec<Violation>) {
 
 fn of_client(differences: &mut Vec<String>, placed: &Placed, code: &Code) {
     differ(differences, "openid", code.openid.as_str(), &placed.openid);
-    differ(differences, "name", &code.name, &placed.name);
     let (fee, price) = (
         code.total_fee.fen().to_string(),
         placed.total_fee.to_string(),
     );
     differ(differences, "total_fee", &fee, &price);
-    let payloads: BTreeMap<String, String> = code
-        .payloads
-        .iter()
-        .map(|(platform, payload)| (platform.name().to_owned(), payload.clone()))
-        .collect();
-    if payloads != placed.payloads {
-        differences.push("other payloads".to_owned());
+    if code.content != placed.content {
+        differences.push("other content".to_owned());
     }
     if let Some(answered) = &placed.answered {
         differ(

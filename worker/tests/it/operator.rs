@@ -250,9 +250,9 @@ async fn a_code_is_disabled_and_enabled() -> Result<()> {
     shop.quiet().await?;
     let id = order.code_id.to_hex();
     json(&shop, &["code", "disable", &id]).await?;
-    assert!(shop.the_code(&order).await?.disabled_at.is_some());
+    assert!(shop.the_code(&order).await?.state.disabled_at.is_some());
     json(&shop, &["code", "enable", &id]).await?;
-    assert_eq!(shop.the_code(&order).await?.disabled_at, None);
+    assert_eq!(shop.the_code(&order).await?.state.disabled_at, None);
     assert!(
         text(&shop, &["code", "disable", "nonsense"])
             .await?

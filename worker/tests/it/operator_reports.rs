@@ -74,7 +74,7 @@ async fn reports_are_told_in_numbers_also_those_that_are_not_stored() -> Result<
     }
     let content = Content {
         name: "大店".to_owned(),
-        payloads: order.payloads.clone(),
+        payloads: order.content.payloads.clone(),
     };
     shop.store.update(code, &content, None).await?;
     let told = json(&shop, &["code", "reports", &code.to_hex()]).await?;

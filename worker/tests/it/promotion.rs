@@ -14,7 +14,10 @@ async fn a_paid_order_becomes_a_code() -> Result<()> {
     shop.quiet().await?;
     let code = shop.the_code(&order).await?;
     assert_eq!(code.payment_id, payment_id(1));
-    assert_eq!((code.deleted_at, code.disabled_at), (None, None));
+    assert_eq!(
+        (code.state.deleted_at, code.state.disabled_at),
+        (None, None)
+    );
     assert!(worker.stop().await?.success());
     shop.close().await
 }

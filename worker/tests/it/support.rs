@@ -294,7 +294,7 @@ impl TestApp {
             .expect("the order has no mapping");
         assert_eq!(mapping.code_id, code.id);
         assert_eq!(mapping.payment_id, code.payment_id);
-        assert_eq!((&code.name, &code.payloads), (&order.name, &order.payloads));
+        assert_eq!(code.content, order.content);
         assert_eq!(
             (&code.out_trade_no, code.total_fee),
             (&order.out_trade_no, order.total_fee)

@@ -1,7 +1,7 @@
 use heyi_common::{
     gateway::{Gateway, Payment},
-    order::Order as Cached,
-    payload::Payloads,
+    order::{Content, Order as Cached},
+    platform::Platform,
 };
 use heyi_sandbox::{Check, Notify, OrderStatus, Series};
 use jiff::Timestamp;
@@ -21,8 +21,10 @@ fn sound() -> Books {
         out_trade_no: NUMBER.parse().unwrap(),
         code_id: ObjectId::new(),
         openid: "o".repeat(28).parse().unwrap(),
-        name: "order 1".to_owned(),
-        payloads: Payloads::new(),
+        content: Content {
+            name: "order 1".to_owned(),
+            payloads: BTreeMap::new(),
+        },
         total_fee: "990".parse().unwrap(),
         params: BTreeMap::new(),
         created_at: now,
@@ -55,8 +57,7 @@ fn placed(code: &Code) -> Placed {
         payjs_order_id: PAYMENT.to_owned(),
         scenario: Scenario::PaidOnce,
         openid: code.openid.as_str().to_owned(),
-        name: code.name.clone(),
-        payloads: BTreeMap::new(),
+        content: code.content.clone(),
         total_fee: 990,
         paid: None,
         acknowledged: None,
@@ -184,12 +185,13 @@ fn codes_that_differ_from_order_or_payment_are_wrong() {
             books.mappings[0].payment_id = "x".to_owned();
         }),
         ("other name", Class::Wrong, |books| {
-            books.codes[0].name = "x".to_owned();
+            books.codes[0].content.name = "x".to_owned();
         }),
         ("other payloads", Class::Wrong, |books| {
             books.placed[0]
+                .content
                 .payloads
-                .insert("qq".to_owned(), "x".to_owned());
+                .insert(Platform::Qq, "x".to_owned());
         }),
         ("other mapping", Class::Wrong, |books| {
             books.mappings[0].code_id = ObjectId::new();

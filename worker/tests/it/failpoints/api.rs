@@ -45,7 +45,7 @@ pub(super) async fn new_order(point: Failpoint, deaths: u32) -> Result<()> {
     let id = client.code_of(&number).await?;
     let codes = shop.store.codes_of(&alice.openid, None).await?.items;
     assert_eq!(codes.len(), 1, "{point:?}");
-    assert_eq!(codes[0].id.to_hex(), id);
+    assert_eq!(codes[0].rest.id.to_hex(), id);
     shop.quiet().await?;
     shop.close().await
 }
@@ -160,10 +160,10 @@ pub(super) async fn update(point: Failpoint, deaths: u32) -> Result<()> {
         assert_eq!(answer.status, 200, "{}", answer.body);
     }
     let codes = shop.store.codes_of(&alice.openid, None).await?.items;
-    assert_eq!(codes[0].name, "大店");
-    let changes = shop.store.changes(codes[0].id, None).await?.items;
+    assert_eq!(codes[0].content.name, "大店");
+    let changes = shop.store.changes(codes[0].rest.id, None).await?.items;
     assert_eq!(changes.len(), 1, "one change is recorded once");
-    assert_eq!(changes[0].name, "小店");
+    assert_eq!(changes[0].content.name, "小店");
     shop.close().await
 }
 
