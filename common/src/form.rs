@@ -1,13 +1,11 @@
 //! Forms as PayJS sends them, read strictly.
 
-use std::borrow::Cow;
+use std::collections::btree_map::Entry;
 
 use percent_encoding::percent_decode;
 
-use crate::sign::{Params, Sorted};
+use crate::sign::Params;
 
-/// As many as a notify has.
-const USUAL_FIELDS: usize = 10;
 /// The most fields of a form. A notify has about 10, and no request has more than that.
 pub const MOST_FIELDS: usize = 64;
 
@@ -25,55 +23,21 @@ pub enum FormError {
     Twice(String),
 }
 
-/// A form as it came: its fields by name, none twice. What needs no decoding is not copied.
-#[derive(Debug, Clone)]
-pub struct Form<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
-
-impl<'a> Form<'a> {
-    /// Reads `application/x-www-form-urlencoded`.
-    pub fn parse(body: &'a [u8]) -> Result<Self, FormError> {
-        if pairs(body).nth(MOST_FIELDS).is_some() {
-            return Err(FormError::TooMany);
-        }
-        let mut fields = Vec::with_capacity(USUAL_FIELDS);
-        for pair in pairs(body) {
-            let split = pair
-                .iter()
-                .position(|byte| *byte == b'=')
-                .unwrap_or(pair.len());
-            let name = decode(&pair[..split])?;
-            let value = decode(pair.get(split + 1..).unwrap_or_default())?;
-            fields.push((name, value));
-        }
-        fields.sort_unstable();
-        match fields.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-            Some(twice) => Err(FormError::Twice(twice[0].0.to_string())),
-            None => Ok(Self(fields)),
-        }
-    }
-
-    /// The value of a field.
-    pub fn get(&self, name: &str) -> Option<&str> {
-        let mut fields = self.0.iter();
-        fields
-            .find(|(own, _)| own == name)
-            .map(|(_, value)| &**value)
-    }
-}
-
-impl Sorted for Form<'_> {
-    fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (&**name, &**value))
-    }
-}
-
 /// Reads `application/x-www-form-urlencoded`.
 pub fn parse(body: &[u8]) -> Result<Params, FormError> {
-    let Form(fields) = Form::parse(body)?;
-    let fields = fields.into_iter();
-    Ok(fields
-        .map(|(name, value)| (name.into_owned(), value.into_owned()))
-        .collect())
+    if pairs(body).nth(MOST_FIELDS).is_some() {
+        return Err(FormError::TooMany);
+    }
+    let mut params = Params::new();
+    for pair in pairs(body) {
+        let mut halves = pair.splitn(2, |byte| *byte == b'=');
+        let mut half = || decode(halves.next().unwrap_or_default());
+        match (params.entry(half()?), half()?) {
+            (Entry::Occupied(field), _) => return Err(FormError::Twice(field.key().clone())),
+            (Entry::Vacant(place), value) => place.insert(value),
+        };
+    }
+    Ok(params)
 }
 
 /// Writes `params` as a form.
@@ -88,25 +52,13 @@ fn pairs(body: &[u8]) -> impl Iterator<Item = &[u8]> {
     pairs.filter(|pair| !pair.is_empty())
 }
 
-fn decode(text: &[u8]) -> Result<Cow<'_, str>, FormError> {
-    // Without a branch for each byte, which is what most texts cost.
-    let has = |wanted: u8| {
-        let found = text.iter().map(|byte| u8::from(*byte == wanted));
-        found.fold(0, std::ops::BitOr::bitor) > 0
-    };
-    if !has(b'%') && !has(b'+') {
-        let text = std::str::from_utf8(text).map_err(|_| FormError::NotUtf8)?;
-        return Ok(text.into());
-    }
-    let mut decoded = Vec::with_capacity(text.len());
-    for (index, words) in text.split(|byte| *byte == b'+').enumerate() {
-        if index > 0 {
-            decoded.push(b' ');
-        }
-        decoded.extend(percent_decode(words));
-    }
-    let decoded = String::from_utf8(decoded).map_err(|_| FormError::NotUtf8)?;
-    Ok(decoded.into())
+fn decode(text: &[u8]) -> Result<String, FormError> {
+    let spaces: Vec<u8> = text
+        .iter()
+        .map(|byte| if *byte == b'+' { b' ' } else { *byte })
+        .collect();
+    let decoded = percent_decode(&spaces).decode_utf8();
+    Ok(decoded.map_err(|_| FormError::NotUtf8)?.into_owned())
 }
 
 #[cfg(test)]

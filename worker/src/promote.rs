@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use heyi_common::{
     failpoint::{self, Failpoint},
-    form::Form,
+    form,
     gateway::{
         Payment, PaymentRef,
         payjs::{Notify, NotifyError, PaidAnswer, PayJsError},
@@ -275,7 +275,7 @@ fn missing(context: &Context, event: &Event) -> Outcome {
 }
 
 fn is_signed(context: &Context, body: &str) -> bool {
-    Form::parse(body.as_bytes()).is_ok_and(|form| sign::verify(&form, &context.merchant.key))
+    form::parse(body.as_bytes()).is_ok_and(|form| sign::verify(&form, &context.merchant.key))
 }
 
 pub(crate) fn dead(reason: DeadReason, error: &str) -> Outcome {

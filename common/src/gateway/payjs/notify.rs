@@ -3,10 +3,10 @@
 use secrecy::SecretString;
 
 use crate::{
-    form::{Form, FormError},
+    form::{self, FormError},
     gateway::{Gateway, Payment, PaymentRef},
     order::{Fee, OutTradeNo},
-    sign,
+    sign::{self, Params},
 };
 
 /// Why a body is not a notify of ours.
@@ -31,8 +31,8 @@ pub enum NotifyError {
 
 /// A body with the shape of a notify. Its signature is checked by [`Notify::is_signed`].
 #[derive(Debug, Clone)]
-pub struct Notify<'a> {
-    form: Form<'a>,
+pub struct Notify {
+    form: Params,
     /// Our number of the order.
     pub out_trade_no: OutTradeNo,
     /// PayJS's number of the order.
@@ -49,11 +49,11 @@ const LONGEST_ID: usize = 64;
 /// Fields of other signed messages: the parameters of an order, the replies of `native` and `check`.
 const FOREIGN: [&str; 5] = ["nonce", "status", "code_url", "qrcode", "return_msg"];
 
-impl<'a> Notify<'a> {
+impl Notify {
     /// Reads a body and checks its shape and merchant, but not its signature.
-    pub fn parse(body: &'a [u8], mchid: &str) -> Result<Self, NotifyError> {
-        let form = Form::parse(body)?;
-        if let Some(name) = FOREIGN.into_iter().find(|name| form.get(name).is_some()) {
+    pub fn parse(body: &[u8], mchid: &str) -> Result<Self, NotifyError> {
+        let form = form::parse(body)?;
+        if let Some(name) = FOREIGN.into_iter().find(|name| form.contains_key(*name)) {
             return Err(NotifyError::Foreign(name));
         }
         require(&form, sign::SIGN)?;
@@ -93,39 +93,40 @@ impl<'a> Notify<'a> {
 
 /// The number of the order in a notify or an answer, which need not be verified.
 pub fn order_in(form: &str) -> Option<OutTradeNo> {
-    let form = Form::parse(form.as_bytes()).ok()?;
+    let form = form::parse(form.as_bytes()).ok()?;
     form.get("out_trade_no")?.parse().ok()
 }
 
 /// The payment in a notify or an answer, which need not be verified.
 pub fn payment_in(form: &str) -> Option<PaymentRef> {
-    let form = Form::parse(form.as_bytes()).ok()?;
+    let form = form::parse(form.as_bytes()).ok()?;
     Some(PaymentRef {
         out_trade_no: form.get("out_trade_no")?.parse().ok()?,
-        payment_id: form.get("payjs_order_id")?.to_owned(),
+        payment_id: form.get("payjs_order_id")?.clone(),
     })
 }
 
 /// The amount in a notify or an answer, which need not be verified.
 pub fn fee_in(form: &str) -> Option<Fee> {
-    let form = Form::parse(form.as_bytes()).ok()?;
+    let form = form::parse(form.as_bytes()).ok()?;
     form.get("total_fee")?.parse().ok()
 }
 
-fn require<'a>(form: &'a Form<'_>, name: &'static str) -> Result<&'a str, NotifyError> {
+fn require<'a>(form: &'a Params, name: &'static str) -> Result<&'a str, NotifyError> {
     form.get(name)
+        .map(String::as_str)
         .filter(|value| !value.is_empty())
         .ok_or(NotifyError::Missing(name))
 }
 
-fn value<T: std::str::FromStr>(form: &Form<'_>, name: &'static str) -> Result<T, NotifyError> {
+fn value<T: std::str::FromStr>(form: &Params, name: &'static str) -> Result<T, NotifyError> {
     require(form, name)?
         .parse()
         .map_err(|_| NotifyError::Value(name))
 }
 
 /// A text of PayJS that is set: unpaid orders have `0` where a paid one has a number.
-fn id(form: &Form<'_>, name: &'static str) -> Result<String, NotifyError> {
+fn id(form: &Params, name: &'static str) -> Result<String, NotifyError> {
     let text = require(form, name)?;
     if text == "0" || text.len() > LONGEST_ID {
         return Err(NotifyError::Value(name));
@@ -138,7 +139,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{form, sign::Params};
 
     const KEY: &str = "EXAMPLEKEY123456";
     const MCHID: &str = "1600000001";
@@ -165,7 +165,7 @@ mod tests {
         form::write(&params)
     }
 
-    fn parse(body: &str) -> Result<Notify<'_>, NotifyError> {
+    fn parse(body: &str) -> Result<Notify, NotifyError> {
         Notify::parse(body.as_bytes(), MCHID)
     }
 
