@@ -1,13 +1,13 @@
 //! Counts and times every request.
 
-use std::{cell::RefCell, collections::HashMap, time::Instant};
+use std::time::Instant;
 
 use axum::{
     extract::{MatchedPath, Request},
-    http::{Method, StatusCode},
+    http::Method,
     response::Response,
 };
-use metrics::{Counter, Histogram, SharedString, counter, histogram};
+use metrics::{SharedString, counter, histogram};
 
 use crate::meters;
 
@@ -17,19 +17,6 @@ pub(crate) struct RequestMetrics {
     method: &'static str,
     /// Never the path itself: strangers could make up as many as they like.
     route: Option<MatchedPath>,
-}
-
-/// What is told of the requests to one route that ended alike.
-struct Told {
-    method: &'static str,
-    status: StatusCode,
-    requests: Counter,
-    duration: Histogram,
-}
-
-thread_local! {
-    /// By route. To look one up among all metrics, and to name it for that, takes longer than to count.
-    static TOLD: RefCell<HashMap<Box<str>, Vec<Told>>> = RefCell::default();
 }
 
 impl RequestMetrics {
@@ -58,32 +45,11 @@ impl RequestMetrics {
             duration_ms = elapsed.as_secs_f64() * 1000.0,
             "request answered"
         );
-        TOLD.with_borrow_mut(|told| {
-            let of_route = match told.get_mut(route) {
-                Some(of_route) => of_route,
-                None => told.entry(route.into()).or_default(),
-            };
-            let is_this = |told: &Told| told.method == method && told.status == status;
-            let place = of_route.iter().position(is_this).unwrap_or_else(|| {
-                of_route.push(Told::new(route, method, status));
-                of_route.len() - 1
-            });
-            of_route[place].requests.increment(1);
-            of_route[place].duration.record(elapsed);
-        });
-    }
-}
-
-impl Told {
-    fn new(route: &str, method: &'static str, status: StatusCode) -> Self {
         let route = SharedString::from(route.to_owned());
-        let text = SharedString::from(status.as_str().to_owned());
-        Self {
-            method,
-            status,
-            requests: counter!(meters::REQUESTS, "route" => route.clone(), "method" => method, "status" => text),
-            duration: histogram!(meters::REQUEST_SECONDS, "route" => route, "method" => method),
-        }
+        let status = status.as_str().to_owned();
+        counter!(meters::REQUESTS, "route" => route.clone(), "method" => method, "status" => status)
+            .increment(1);
+        histogram!(meters::REQUEST_SECONDS, "route" => route, "method" => method).record(elapsed);
     }
 }
 
