@@ -1,107 +1,166 @@
 //! What a backlog costs: the memory of the processes, the time of a read, and what Redis keeps of it.
 //!
-//! The released worker, with a read from MongoDB for each event, begins on every backlog; most of it is drained in
-//! this process by the same consumer with a handler that does nothing, since a million reads take minutes.
+//! The released worker, with a read from MongoDB for each event, begins on every backlog. Most of it is drained in this
+//! process by the same consumer with a handler that does nothing, since a million reads take minutes.
 
 mod fill;
 mod others;
 mod reads;
-mod waiting;
 
-use anyhow::Result;
-use heyi_testkit::world::World;
-
-use self::{fill::Fill, reads::Reads, waiting::Seen};
-use crate::{
-    report::{Row, Target},
-    series::Series,
-    server,
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
-/// One takes minutes; `cargo run` again for more.
-const ROUNDS: u32 = 1;
-/// Each with how often it is drained.
+use anyhow::{Result, ensure};
+use heyi_common::http;
+use heyi_testkit::world::{Service, eventually};
+use tokio::time::timeout;
+
+use self::{fill::Fill, reads::Reads};
+use crate::{
+    frame::{KIB, MIB, Scenario, Setup, ms, peak_mib, per_second, quantile, resident_mib},
+    load::{self, requests},
+    worker,
+};
+
+/// Each with how often it is drained, so that few events make enough reads too.
 const SIZES: [(u32, u32); 3] = [(10_000, 10), (100_000, 1), (1_000_000, 1)];
+/// Of a backlog, these come through the api.
+const THROUGH_THE_API: u32 = 5_000;
+/// Of a backlog, the released worker handles these, each with a read from MongoDB.
+const WITH_MONGO: u32 = 4_000;
+const SCRAPES: u32 = 20;
 /// Nothing may grow with the backlog; this much is noise.
 const SAME: f64 = 1.5;
 /// What Redis may keep of a backlog, for buffers of connections and the like.
 const LEFT_KIB: f64 = 1024.0;
+const LEFT: &str = "used_memory of Redis afterwards, above that before";
+const LIMIT: Duration = Duration::from_secs(300);
+const MEMORY: [&str; 2] = ["used_memory", "used_memory_rss"];
+/// What must be the same for each size.
+const QUANTITIES: [(&str, &str); 5] = [
+    ("p99 of a read", "ms"),
+    ("resident memory of the worker", "MiB"),
+    ("peak memory of the worker", "MiB"),
+    ("resident memory of the api", "MiB"),
+    ("/metrics of the worker", "ms"),
+];
 
 /// Measures.
-pub(crate) async fn measure() -> Result<Vec<Row>> {
-    let world = World::with_own_stores().await?;
-    let fill = Fill::new(&world).await?;
+pub(crate) async fn measure(scenario: &mut Scenario) -> Result<()> {
+    let setup = Setup::start().await?;
+    let fill = Fill::new(&setup).await?;
     let reads = Reads::record()?;
-    server::keep_file(fill.queue.redis()).await?;
     // So that Redis has its scripts, groups and connections before its memory is looked at.
     fill.stream(1_000).await?;
-    waiting::drain(&fill).await?;
-    let mut seen = SIZES.map(|_| Vec::new());
-    for round in 1..=ROUNDS {
-        for (seen, (size, drains)) in seen.iter_mut().zip(SIZES) {
-            println!("backlog: {size} events, round {round} of {ROUNDS}");
-            reads.take();
-            seen.push(waiting::one(&world, &fill, &reads, size, drains).await?);
+    drain(&setup).await?;
+    let mut least = None;
+    for (size, drains) in SIZES {
+        scenario.say(&format!("{size} events"));
+        reads.take();
+        let [api, worker, peak, scrape] = waiting(scenario, &fill, size, drains).await?;
+        let measured = [quantile(&reads.take(), 99), worker, peak, api, scrape];
+        for (index, (what, unit)) in QUANTITIES.into_iter().enumerate() {
+            let what = format!("{size} waiting: {what}");
+            if let Some(least) = least {
+                let least: [f64; 5] = least;
+                let both = [measured[index], least[index]];
+                let row = scenario.compare(&what, unit, both, "10000 waiting");
+                row.at_most(SAME);
+            } else {
+                scenario.add(&what, unit, measured[index]);
+            }
         }
+        least.get_or_insert(measured);
     }
-    let mut rows = rows(&seen);
-    rows.extend(others::measure(&world, &fill).await?);
-    Ok(rows)
+    others::measure(scenario, &fill).await
 }
 
-type Quantity = (&'static str, &'static str, fn(&Seen) -> f64);
-
-/// What must be the same whatever the backlog.
-const SAME_FOR_ALL: [Quantity; 5] = [
-    ("p99 of a read", "ms", |seen| seen.read_ms),
-    ("resident memory of the worker", "MiB", |seen| {
-        seen.worker_mib
-    }),
-    ("peak memory of the worker", "MiB", |seen| {
-        seen.worker_peak_mib
-    }),
-    ("resident memory of the api", "MiB", |seen| seen.api_mib),
-    ("/metrics of the worker", "ms", |seen| seen.scrape_ms),
-];
-
-/// What is told besides.
-const TOLD: [Quantity; 3] = [
-    ("handled and acknowledged", "events/s", |seen| {
-        seen.per_second
-    }),
-    ("used_memory of Redis while they wait", "MiB", |seen| {
-        seen.redis_full_mib
-    }),
-    ("resident memory of Redis afterwards", "MiB", |seen| {
-        seen.redis_resident_mib
-    }),
-];
-
-fn rows(seen: &[Vec<Seen>; 3]) -> Vec<Row> {
-    let mut rows = Vec::new();
-    for quantity in SAME_FOR_ALL {
-        let least = row(quantity, SIZES[0].0, &seen[0]);
-        for (seen, (size, _)) in seen.iter().zip(SIZES).skip(1) {
-            let row = row(quantity, size, seen)
-                .beside("10000 waiting", least.heyi.clone())
-                .target(Target::RatioAtMost(SAME));
-            rows.push(row);
+/// Builds a backlog, lets the worker begin on it, and drains the rest with a handler that does nothing. Returns the memory
+/// of the api, that of the worker, the most it had, and the time of a scrape.
+async fn waiting(
+    scenario: &mut Scenario,
+    fill: &Fill<'_>,
+    size: u32,
+    drains: u32,
+) -> Result<[f64; 4]> {
+    let (setup, count) = (fill.setup, scenario.count(size));
+    let [before, _] = setup.info(MEMORY).await?;
+    let api = setup.world.api().await?;
+    let through_the_api = scenario.count(THROUGH_THE_API);
+    fill.stream(count - through_the_api).await?;
+    let notify = requests::notify_of(&fill.paid.form);
+    let notifies = vec![notify; through_the_api as usize];
+    load::rate(setup.api(), &Arc::new(notifies)).await?;
+    let api_mib = resident_mib(&api)?;
+    api.stop().await?;
+    let [most, _] = setup.info(MEMORY).await?;
+    let [worker_mib, peak_mib, scrape_ms] = begin(setup, scenario.count(WITH_MONGO)).await?;
+    let mut rate = drain(setup).await?;
+    for _ in 1..drains {
+        fill.stream(count).await?;
+        rate = drain(setup).await?;
+    }
+    let [left, resident] = setup.info(MEMORY).await?;
+    let left = (left - before) / KIB;
+    let rows = [
+        ("handled and acknowledged", "events/s", rate),
+        ("used_memory of Redis while they wait", "MiB", most / MIB),
+        ("resident memory of Redis afterwards", "MiB", resident / MIB),
+        (LEFT, "KiB", left),
+    ];
+    for (what, unit, value) in rows {
+        let row = scenario.add(&format!("{size} waiting: {what}"), unit, value);
+        if unit == "KiB" {
+            row.below(LEFT_KIB);
         }
-        rows.push(least);
     }
-    for (seen, (size, _)) in seen.iter().zip(SIZES) {
-        rows.extend(TOLD.map(|quantity| row(quantity, size, seen)));
-        let left: Quantity = (
-            "used_memory of Redis afterwards, above that before",
-            "KiB",
-            |seen| seen.redis_left_kib,
-        );
-        rows.push(row(left, size, seen).target(Target::Below(LEFT_KIB)));
-    }
-    rows
+    Ok([api_mib, worker_mib, peak_mib, scrape_ms])
 }
 
-fn row((what, unit, value): Quantity, size: u32, seen: &[Seen]) -> Row {
-    let series = Series::new(seen.iter().map(value).collect());
-    Row::new(format!("{size} waiting: {what}"), unit, series)
+/// The released worker handles some events. Its memory then, the most it had, and the time of a scrape.
+async fn begin(setup: &Setup, count: u32) -> Result<[f64; 3]> {
+    let waiting = async || anyhow::Ok(setup.queue.status().await?.waiting);
+    let before = waiting().await?;
+    let worker = setup.world.worker().await?;
+    let is_handled = async || Ok(waiting().await? + u64::from(count) <= before);
+    eventually("some events to be handled", is_handled).await?;
+    let scrape_ms = scrape(&worker).await?;
+    let measured = [resident_mib(&worker)?, peak_mib(&worker)?, scrape_ms];
+    let ended = worker.stop().await?;
+    ensure!(ended.success(), "the worker ended with {ended}");
+    Ok(measured)
+}
+
+/// The median time of a scrape, in ms.
+async fn scrape(worker: &Service) -> Result<f64> {
+    let client = http::client()?;
+    let url = format!("{}/metrics", worker.url());
+    let mut times = Vec::new();
+    for _ in 0..SCRAPES {
+        let start = Instant::now();
+        let text = client.get(&url).send().await?.text().await?;
+        times.push(ms(start));
+        ensure!(text.contains("heyi_queue_waiting"), "no gauges: {text}");
+    }
+    Ok(quantile(&times, 50))
+}
+
+/// Drains the queue. Events a second, without those that the worker before returned: their takeover waits.
+async fn drain(setup: &Setup) -> Result<f64> {
+    let status = setup.queue.status().await?;
+    let returned = status.pending.get("released").copied().unwrap_or(0);
+    let free = u32::try_from(status.waiting - returned)?;
+    let start = Instant::now();
+    let drained = worker::during(setup, async |starts| {
+        starts.wait_for(free).await?;
+        let rate = per_second(free, start);
+        starts.wait_for(u32::try_from(returned)?).await?;
+        Ok(rate)
+    });
+    let rate = timeout(LIMIT, drained).await??;
+    let left = setup.queue.status().await?.waiting;
+    ensure!(left == 0, "{left} events are still there");
+    Ok(rate)
 }

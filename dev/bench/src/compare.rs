@@ -1,61 +1,51 @@
 //! What got better and what got worse between two files of results.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
-use anyhow::{Context as _, Result, ensure};
-use serde_json::Value;
+use anyhow::{Result, ensure};
+
+use crate::frame::results::{self, Series};
 
 /// By how much a median may differ by chance.
 const NOISE: f64 = 0.1;
 
-/// What is compared of a row: its ratio where it has one, since that does not depend on the machine.
-struct Number {
-    name: String,
-    median: f64,
-    min: f64,
-    max: f64,
-    /// Whether more of it is better.
-    is_gain: bool,
-}
+/// A name, what is compared, and whether more is better. A ratio if there is one, since that does not depend on the
+/// machine.
+type Number = (String, Series, bool);
 
-/// Prints what differs. An error when something is worse by more than chance.
+/// Prints what differs. An error if something is worse by more than chance.
 pub(crate) fn print(before: &Path, after: &Path) -> Result<()> {
-    let (before, after) = (read(before)?, read(after)?);
+    let (before, after) = (numbers(before)?, numbers(after)?);
     let mut worse = Vec::new();
-    for now in &after {
-        let Some(then) = before.iter().find(|then| then.name == now.name) else {
-            println!("   new   {}: {:.3}", now.name, now.median);
+    for (name, now, is_gain) in &after {
+        let Some((_, then, _)) = before.iter().find(|(then, ..)| then == name) else {
+            println!("   new   {name}: {:.3}", now.median);
             continue;
         };
         let change = change(then.median, now.median);
-        let gain = if now.is_gain { change } else { -change };
+        let is_better = (change > 0.0) == *is_gain;
         let overlaps = now.min <= then.max && then.min <= now.max;
-        let verdict = match gain {
-            _ if overlaps || gain.abs() <= NOISE => "",
-            gain if gain > 0.0 => "better",
-            _ => "WORSE",
+        let verdict = match is_better {
+            _ if overlaps || change.abs() <= NOISE => "",
+            true => "better",
+            false => "WORSE",
         };
         if verdict == "WORSE" {
-            worse.push(now.name.as_str());
+            worse.push(name.as_str());
         }
-        println!(
-            "{:>+7.1} % {verdict:<6} {}: {:.3}, was {:.3}",
-            change * 100.0,
-            now.name,
-            now.median,
-            then.median
-        );
+        let (change, now, then) = (change * 100.0, now.median, then.median);
+        println!("{change:>+7.1} % {verdict:<6} {name}: {now:.3}, was {then:.3}");
     }
-    for then in &before {
-        if !after.iter().any(|now| now.name == then.name) {
-            println!("   gone  {}", then.name);
+    for (name, ..) in &before {
+        if !after.iter().any(|(now, ..)| now == name) {
+            println!("   gone  {name}");
         }
     }
     ensure!(worse.is_empty(), "got worse: {}", worse.join("; "));
     Ok(())
 }
 
-/// By which share of it `before` has changed. What was nothing and is something has changed without measure.
+/// The relative change. From nothing to something it is infinite.
 fn change(before: f64, now: f64) -> f64 {
     let difference = now - before;
     if difference.abs() < f64::EPSILON {
@@ -65,51 +55,33 @@ fn change(before: f64, now: f64) -> f64 {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<Number>> {
-    let text =
-        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let results: Value = serde_json::from_str(&text)
-        .with_context(|| format!("{} is no file of results", path.display()))?;
-    let titles = results.as_object().context("no results")?;
+fn numbers(path: &Path) -> Result<Vec<Number>> {
     let mut numbers = Vec::new();
-    for (title, measured) in titles {
-        for row in measured["rows"].as_array().into_iter().flatten() {
-            numbers.push(number(title, row).with_context(|| format!("a row of {title}: {row}"))?);
+    for (title, measured) in results::read(path)? {
+        for row in measured.rows {
+            let (what, unit) = (row.what, row.unit);
+            let is_gain = unit.ends_with("/s") || unit.starts_with("of ");
+            let (name, series) = match row.baseline {
+                Some(baseline) => (format!("{what} ÷ {}", baseline.what), baseline.ratio),
+                None => (format!("{what} [{unit}]"), row.heyi),
+            };
+            numbers.push((format!("{title}: {name}"), series, is_gain));
         }
     }
     Ok(numbers)
 }
 
-fn number(title: &str, row: &Value) -> Option<Number> {
-    let what = row["what"].as_str()?;
-    let unit = row["unit"].as_str()?;
-    let (series, name) = match row["beside"]["what"].as_str() {
-        Some(beside) => (
-            &row["beside"]["ratio"],
-            format!("{title}: {what} ÷ {beside}"),
-        ),
-        None => (&row["heyi"], format!("{title}: {what} [{unit}]")),
-    };
-    Some(Number {
-        name,
-        median: series["median"].as_f64()?,
-        min: series["min"].as_f64()?,
-        max: series["max"].as_f64()?,
-        is_gain: unit.ends_with("/s") || unit.starts_with("of "),
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+    use crate::frame::results::Row;
 
     fn file(median: f64, unit: &str) -> tempfile::NamedTempFile {
-        let series = json!({ "median": median, "min": median, "max": median });
-        let row = json!({ "what": "it", "unit": unit, "heyi": series, "beside": null });
+        let mut row = Row::new("it", unit, None);
+        row.heyi.push(median);
         let file = tempfile::NamedTempFile::new().unwrap();
-        fs::write(file.path(), json!({ "x": { "rows": [row] } }).to_string()).unwrap();
+        std::fs::write(file.path(), "{}").unwrap();
+        results::save(file.path(), "x".to_owned(), vec![row]).unwrap();
         file
     }
 
@@ -127,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_results_is_an_error() {
+    fn a_file_without_results_is_an_error() {
         let file = tempfile::NamedTempFile::new().unwrap();
         assert!(print(file.path(), file.path()).is_err());
     }

@@ -1,203 +1,159 @@
-//! What honest callers see, and what the api costs, while strangers do their worst.
+//! What honest callers see, and what the api costs, during attacks.
 
 pub(crate) mod attack;
-mod honest;
 
-use std::{convert::Infallible, env, fs, process::Stdio, time::Duration};
+use std::{convert::Infallible, time::Duration};
 
-use anyhow::{Context as _, Result, ensure};
-use heyi_common::config::Process;
-use heyi_testkit::{
-    servers::process::tethered,
-    world::{Service, World},
-};
-use tokio::{process::Child, time::sleep};
+use anyhow::{Context as _, Result};
+use heyi_testkit::world::Service;
+use tokio::time::{sleep, timeout};
 
-use self::{
-    attack::{Plan, Report},
-    honest::Seen,
-};
+use self::attack::Plan;
 use crate::{
-    memory,
-    report::{Row, Target},
-    series::{Series, quantile_of},
+    frame::{MIB, Scenario, Setup, peak_mib, quantile, resident_mib},
+    load::{self, Client, requests, succeeded},
 };
 
-/// PayJS's patience with a notify, in ms.
-const PATIENCE_MS: f64 = 3000.0;
+/// How long PayJS waits for the answer to a notify, in ms.
+const PAYJS_LIMIT_MS: f64 = 3000.0;
 const SLOW: u32 = 2000;
 const FORGED: u32 = 10_000;
-/// Honest requests of one phase: 20 a second for half a minute.
+const HALF: u32 = SLOW / 2;
+/// The attacks: slow heads, slow bodies, forged notifies a second.
+const PHASES: [(&str, [u32; 3]); 5] = [
+    ("quiet", [0; 3]),
+    ("slow heads", [SLOW, 0, 0]),
+    ("slow bodies", [0, SLOW, 0]),
+    ("forged notifies", [0, 0, FORGED]),
+    (
+        "forged notifies and slow heads and bodies",
+        [HALF, HALF, FORGED],
+    ),
+];
+/// Honest requests of one phase, half a minute of them.
 const REQUESTS: u32 = 600;
-const EVERY: Duration = Duration::from_millis(50);
+/// Honest requests a second.
+const RATE: f64 = 20.0;
+/// One in so many honest requests is a `/newOrder`, the others are notifies.
+const ORDER_EVERY: u32 = 10;
+/// After this an honest request has failed.
+const LIMIT: Duration = Duration::from_secs(10);
 /// From the start of an attack to the first honest request, and after the last one.
 const MARGIN: Duration = Duration::from_secs(5);
-/// How long an attack lasts, in seconds: margins and all honest requests.
-const ATTACK: u64 = 40;
 /// How long the api is left alone before its memory is read again.
 const AFTER: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-const MIB: f64 = 1024.0 * 1024.0;
 /// The most memory the api may take, in MiB. An idle one takes less than 40.
-const MEMORY: f64 = 256.0;
+const MEMORY_MIB: f64 = 256.0;
 
 /// Measures.
-pub(crate) async fn measure() -> Result<Vec<Row>> {
-    let world = World::with_own_stores().await?;
-    let api = world.api().await?;
-    let nobody = Plan {
-        port: world.config(Process::Api)?.http.listen.port(),
-        seconds: ATTACK,
-        mchid: world.config(Process::Api)?.payjs.mchid,
-        ..Plan::default()
-    };
-    let heads = Plan {
-        heads: SLOW,
-        ..nobody.clone()
-    };
-    let bodies = Plan {
-        bodies: SLOW,
-        ..nobody.clone()
-    };
-    let forged = Plan {
-        forged: FORGED,
-        ..nobody.clone()
-    };
-    let all = Plan {
-        heads: SLOW / 2,
-        bodies: SLOW / 2,
-        ..forged.clone()
-    };
-    let phases = [
-        ("quiet", nobody),
-        ("slow heads", heads),
-        ("slow bodies", bodies),
-        ("forged notifies", forged),
-        ("forged notifies and slow heads and bodies", all),
-    ];
-    let mut rows = Vec::new();
-    for (number, (name, plan)) in (0..).zip(phases) {
-        println!("hostile: {name}");
-        rows.extend(phase(&world, &api, name, &plan, number * REQUESTS).await?);
+pub(crate) async fn measure(scenario: &mut Scenario) -> Result<()> {
+    let setup = Setup::start().await?;
+    let api = setup.world.api().await?;
+    let mut first = 0;
+    for (name, attack) in PHASES {
+        phase(scenario, &setup, &api, name, attack, first).await?;
+        first += REQUESTS;
     }
-    rows.push(mib(
-        "most memory of the api in all",
-        memory::peak_mib(&api)?,
-    ));
-    sleep(AFTER).await;
-    let after = memory::resident_mib(&api)?;
-    rows.push(mib("memory of the api half a minute later", after).target(Target::Below(MEMORY)));
-    Ok(rows)
+    scenario.add("most memory of the api in all", "MiB", peak_mib(&api)?);
+    sleep(scenario.pause(AFTER)).await;
+    let what = "memory of the api half a minute later";
+    scenario
+        .add(what, "MiB", resident_mib(&api)?)
+        .below(MEMORY_MIB);
+    Ok(())
 }
 
 async fn phase(
-    world: &World,
+    scenario: &mut Scenario,
+    setup: &Setup,
     api: &Service,
     name: &str,
-    plan: &Plan,
+    attack: [u32; 3],
     first: u32,
-) -> Result<Vec<Row>> {
-    let config = world.config(Process::Api)?;
-    let logged = log_mib(world)?;
-    let attack = start(plan)?;
-    sleep(MARGIN).await;
+) -> Result<()> {
+    scenario.say(name);
+    let [heads, bodies, forged] = attack.map(|count| scenario.count(count));
+    let (count, margin) = (scenario.count(REQUESTS), scenario.pause(MARGIN));
+    let attack = attack::start(Plan {
+        server: setup.api(),
+        length: margin * 2 + Duration::from_secs_f64(f64::from(count) / RATE),
+        mchid: setup.config.payjs.mchid.clone(),
+        heads,
+        bodies,
+        forged,
+    });
+    let logged = api.log().len();
     let mut most: f64 = 0.0;
-    let seen = tokio::select! {
-        seen = honest::ask(config.http.listen, &config, first, REQUESTS, EVERY) => seen?,
-        Err(error) = watch(api, &mut most) => return Err(error),
+    let honest = async {
+        sleep(margin).await;
+        tokio::select! {
+            times = honest(setup, first, count) => times,
+            Err(error) = watch(api, &mut most) => Err(error),
+        }
     };
-    let report = end(attack).await?;
-    println!("hostile: {report:?}, failures: {:?}", seen.failures);
-    let mut rows = honest_rows(name, &seen)?;
-    rows.push(mib(format!("{name}: memory of the api"), most).target(Target::Below(MEMORY)));
-    rows.push(mib(
-        format!("{name}: logged by the api"),
-        log_mib(world)? - logged,
-    ));
-    rows.extend(attack_rows(name, plan, &report));
-    Ok(rows)
+    let ([sent, refused, slow], [orders, notifies, failed]) = tokio::try_join!(attack, honest)?;
+    let logged = f64::from(u32::try_from(api.log().len() - logged)?) / MIB;
+    let failures = f64::from(u32::try_from(failed.len())?);
+    let mut add = |what: &str, unit, value, limit: Option<f64>| {
+        let row = scenario.add(&format!("{name}: {what}"), unit, value);
+        if let Some(limit) = limit {
+            row.below(limit);
+        }
+    };
+    let p99 = |times: &[f64]| quantile(times, 99);
+    let (patience, most_memory) = (Some(PAYJS_LIMIT_MS), Some(MEMORY_MIB));
+    let (median, failed) = (
+        "honest /notify, median",
+        "honest requests that failed, of 600",
+    );
+    add(median, "ms", quantile(&notifies, 50), None);
+    add("honest /notify, p99", "ms", p99(&notifies), patience);
+    add("honest /newOrder, p99", "ms", p99(&orders), patience);
+    add(failed, "requests", failures, Some(1.0));
+    add("memory of the api", "MiB", most, most_memory);
+    add("logged by the api", "MiB", logged, None);
+    if forged > 0 {
+        add("forgeries sent", "requests/s", sent, None);
+        add("forgeries refused", "requests/s", refused, None);
+    }
+    if heads + bodies > 0 {
+        add("slow connections open", "connections", slow, None);
+    }
+    Ok(())
 }
 
 async fn watch(api: &Service, most: &mut f64) -> Result<Infallible> {
     loop {
-        *most = most.max(memory::resident_mib(api)?);
+        *most = most.max(resident_mib(api)?);
         sleep(LOOK_EVERY).await;
     }
 }
 
-fn honest_rows(name: &str, seen: &Seen) -> Result<Vec<Row>> {
-    let latency = |route: &str, times: &[f64], share: f64, quantile: &str| {
-        let what = format!("{name}: honest {route}, {quantile}");
-        Row::new(what, "ms", Series::new(vec![quantile_of(times, share)]))
+/// Honest requests, each on its own connection. The times in ms of orders, of notifies, and of requests that failed.
+async fn honest(setup: &Setup, first: u32, count: u32) -> Result<[Vec<f64>; 3]> {
+    let mut all = Vec::new();
+    for number in 0..count {
+        all.push(match number % ORDER_EVERY {
+            0 => (0, requests::new_order(setup, first + number)),
+            _ => (1, requests::notify(setup, first + number)),
+        });
+    }
+    let ask = async |request: Vec<u8>| {
+        let mut client = Client::connect(setup.api()).await?;
+        succeeded(client.ask(&request).await?)
     };
-    let failed = f64::from(u32::try_from(seen.failures.len())?);
-    Ok(vec![
-        latency("/notify", &seen.notifies, 0.5, "median"),
-        latency("/notify", &seen.notifies, 0.99, "p99").target(Target::Below(PATIENCE_MS)),
-        latency("/newOrder", &seen.orders, 0.99, "p99").target(Target::Below(PATIENCE_MS)),
-        Row::new(
-            format!("{name}: honest requests that failed, of {REQUESTS}"),
-            "requests",
-            Series::new(vec![failed]),
-        )
-        .target(Target::Below(1.0)),
-    ])
-}
-
-fn attack_rows(name: &str, plan: &Plan, report: &Report) -> Vec<Row> {
-    let row = |what: &str, unit, value| {
-        Row::new(format!("{name}: {what}"), unit, Series::new(vec![value]))
+    let work = async |(kind, request)| {
+        let asked = timeout(LIMIT, ask(request)).await.context("no answer");
+        let failure = asked.flatten().err();
+        Ok(failure.map_or(kind, |error| {
+            println!("an honest request failed: {error:#}");
+            2
+        }))
     };
-    let mut rows = Vec::new();
-    if plan.forged > 0 {
-        rows.push(row("forgeries sent", "requests/s", report.sent_rate));
-        rows.push(row("forgeries refused", "requests/s", report.refused_rate));
+    let mut times = [const { Vec::new() }; 3];
+    for (kind, ms) in load::at_rate(all, RATE, count as usize, work).await? {
+        times[kind].push(ms);
     }
-    if plan.heads + plan.bodies > 0 {
-        rows.push(row("slow connections open", "connections", report.slow));
-    }
-    rows
-}
-
-fn mib(what: impl Into<String>, value: f64) -> Row {
-    Row::new(what, "MiB", Series::new(vec![value]))
-}
-
-/// What all processes of the world have logged so far.
-fn log_mib(world: &World) -> Result<f64> {
-    let mut bytes = 0;
-    for entry in fs::read_dir(world.dir())? {
-        let entry = entry?;
-        if entry.path().extension().is_some_and(|end| end == "log") {
-            bytes += entry.metadata()?.len();
-        }
-    }
-    Ok(f64::from(u32::try_from(bytes)?) / MIB)
-}
-
-fn start(plan: &Plan) -> Result<Child> {
-    let arguments = [
-        "attack".to_owned(),
-        plan.port.to_string(),
-        plan.seconds.to_string(),
-        plan.mchid.clone(),
-        format!("--heads={}", plan.heads),
-        format!("--bodies={}", plan.bodies),
-        format!("--forged={}", plan.forged),
-    ];
-    tethered(&env::current_exe()?)
-        .args(arguments)
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("cannot start the strangers")
-}
-
-async fn end(attack: Child) -> Result<Report> {
-    let output = attack.wait_with_output().await?;
-    ensure!(
-        output.status.success(),
-        "the strangers ended with {}",
-        output.status
-    );
-    serde_json::from_slice(&output.stdout).context("the strangers say nothing")
+    Ok(times)
 }

@@ -1,30 +1,14 @@
-//! How many requests a second the api answers, beside a route that answers a constant.
+//! How many requests a second the api answers, against a route that answers a constant and Redis alone.
 
-pub(crate) mod bare;
-pub(crate) mod client;
-pub(crate) mod floor;
-pub(crate) mod load;
-pub(crate) mod requests;
-
-use std::{process, sync::Arc};
+use std::{net::SocketAddr, process, sync::Arc};
 
 use anyhow::Result;
-use heyi_common::{
-    config::{Config, Process},
-    redis::Redis,
-};
-use heyi_testkit::{
-    servers::Server,
-    world::{Service, World},
-};
+use heyi_testkit::{servers::Server, world::Service};
 
-use self::{floor::Floor, load::Requests};
 use crate::{
-    cpu::{Meter, metered},
-    memory,
-    report::{Row, Target},
-    series::{Series, quantile_of},
-    server,
+    baseline::{Baseline, SET, XADD, redis_rate},
+    frame::{LIMIT_MIB, Scenario, Setup, peak_mib, quantile, with_cpu},
+    load::{self, CONNECTIONS, Connections, Requests, requests, succeeded},
 };
 
 const ROUNDS: u32 = 5;
@@ -32,141 +16,126 @@ const ROUNDS: u32 = 5;
 const REQUESTS: u32 = 20_000;
 /// Requests before the first round, which are not counted.
 const WARM_UP: u32 = 1_000;
-const LEAST: f64 = 0.6;
 /// Requests a second of the open loop, and how many.
 const RATES: [(f64, u32); 2] = [(500.0, 2_500), (4_000.0, 20_000)];
-/// Of what Redis does by itself where it goes to the disk for every answer: that is what such a request waits for.
-const LEAST_OF_BARE: f64 = 0.7;
+const CONSTANT: &str = "a constant";
+/// Of the constant, where Redis goes to the disk once a second.
+const LEAST_OF_CONSTANT: f64 = 0.6;
+/// Of Redis alone, where it goes to the disk for every answer.
+const LEAST_OF_REDIS: f64 = 0.7;
+const PROCESSES: [&str; 3] = ["the api", "Redis", "the load"];
+const PROCESSES_OF_CONSTANT: [&str; 2] = ["the constant", "the load of the constant"];
 
 /// Makes a request of each number.
-pub(crate) type Make = fn(&Config, u32) -> Vec<u8>;
+pub(crate) type Make = fn(&Setup, u32) -> Vec<u8>;
 const ROUTES: [(&str, Make); 2] = [
     ("/newOrder", requests::new_order),
     ("/notify", requests::notify),
 ];
 
 /// Measures.
-pub(crate) async fn measure() -> Result<Vec<Row>> {
-    let world = World::with_own_stores().await?;
-    let redis = Redis::new(&world.config(Process::Api)?.redis)?;
-    server::keep_file(&redis).await?;
-    let api = world.api().await?;
-    let floor = Floor::start(&world).await?;
-    let mut rows = Vec::new();
+pub(crate) async fn measure(scenario: &mut Scenario) -> Result<()> {
+    let setup = Setup::start().await?;
+    let api = setup.world.api().await?;
+    let baseline = Baseline::start(&setup.world).await?;
     for appendfsync in ["always", "everysec"] {
-        server::set(&redis, "appendfsync", appendfsync).await?;
+        setup.configure("appendfsync", appendfsync).await?;
         for (route, make) in ROUTES {
-            let what = format!("{route}, appendfsync {appendfsync}");
-            println!("http: {what}");
-            let seen = in_turn(&world, &redis, &api, &floor, make).await?;
-            for (process, spent) in seen.spent {
-                let what = format!("{what}: CPU of a request in {process}");
-                rows.push(Row::new(what, "µs", spent));
-            }
-            let row = || Row::new(what.clone(), "requests/s", seen.ours.clone());
-            let of_constant = row().beside("a constant", seen.constant);
-            let of_set = row().beside("redis-benchmark SET", seen.set);
-            let of_xadd = row().beside("redis-benchmark XADD", seen.xadd);
-            rows.extend(if appendfsync == "always" {
-                [
-                    of_constant,
-                    of_set,
-                    of_xadd.target(Target::RatioAtLeast(LEAST_OF_BARE)),
-                ]
-            } else {
-                [
-                    of_constant.target(Target::RatioAtLeast(LEAST)),
-                    of_set,
-                    of_xadd,
-                ]
-            });
-            rows.extend(open_loop(&world, &floor, make, &what).await?);
+            let route = Route {
+                setup: &setup,
+                api: &api,
+                baseline: &baseline,
+                make,
+                what: format!("{route}, appendfsync {appendfsync}"),
+            };
+            let is_always = appendfsync == "always";
+            route.closed_loop(scenario, is_always).await?;
+            route.open_loop(scenario).await?;
         }
     }
-    let peak = Series::new(vec![memory::peak_mib(&api)?]);
-    rows.push(
-        Row::new("peak memory of the api", "MiB", peak).target(Target::Below(memory::LIMIT_MIB)),
-    );
-    Ok(rows)
+    let peak = scenario.add("peak memory of the api", "MiB", peak_mib(&api)?);
+    peak.below(LIMIT_MIB);
+    Ok(())
 }
 
-/// How long answers take at fixed rates.
-async fn open_loop(world: &World, floor: &Floor, make: Make, what: &str) -> Result<Vec<Row>> {
-    let config = world.config(Process::Api)?;
-    let mut rows = Vec::new();
-    let mut first = WARM_UP + ROUNDS * REQUESTS;
-    for (rate, count) in RATES {
-        let requests: Requests =
-            Arc::new((first..first + count).map(|n| make(&config, n)).collect());
-        first += count;
-        let ours = load::at_rate(config.http.listen, &requests, rate).await?;
-        let constant = load::at_rate(floor.address(), &requests, rate).await?;
-        for (share, name) in [(0.5, "median"), (0.99, "p99")] {
-            let [ours, constant] =
-                [&ours, &constant].map(|times| Series::new(vec![quantile_of(times, share)]));
-            let what = format!("{what}, {rate} a second: {name}");
-            rows.push(Row::new(what, "ms", ours).beside("a constant", constant));
-        }
-    }
-    Ok(rows)
-}
-
-/// What ran in turn.
-struct Seen {
-    ours: Series,
-    constant: Series,
-    set: Series,
-    xadd: Series,
-    /// Of the processor, by process and request.
-    spent: Vec<(&'static str, Series)>,
-}
-
-async fn in_turn(
-    world: &World,
-    redis: &Redis,
-    api: &Service,
-    floor: &Floor,
+struct Route<'s> {
+    setup: &'s Setup,
+    api: &'s Service,
+    baseline: &'s Baseline,
     make: Make,
-) -> Result<Seen> {
-    let config = world.config(Process::Api)?;
-    let requests = |from: u32, count: u32| -> Requests {
-        let numbers = from..from + count;
-        Arc::new(numbers.map(|number| make(&config, number)).collect())
-    };
-    let address = config.http.listen;
-    let meter = Meter::new;
-    let mut in_api = meter(api.id())?;
-    let mut in_redis = meter(world.redis.as_ref().and_then(Server::id))?;
-    let mut in_load = meter(Some(process::id()))?;
-    let mut in_constant = meter(floor.id())?;
-    let mut in_load_of_constant = meter(Some(process::id()))?;
-    let warm_up = requests(0, WARM_UP);
-    load::rate(address, &warm_up).await?;
-    load::rate(floor.address(), &warm_up).await?;
-    let (mut ours, mut constant, mut set, mut xadd) =
-        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for round in 0..ROUNDS {
-        let requests = requests(WARM_UP + round * REQUESTS, REQUESTS);
-        let meters = &mut [&mut in_api, &mut in_redis, &mut in_load];
-        ours.push(metered(meters, REQUESTS, load::rate(address, &requests)).await?);
-        let meters = &mut [&mut in_constant, &mut in_load_of_constant];
-        let work = load::rate(floor.address(), &requests);
-        constant.push(metered(meters, REQUESTS, work).await?);
-        set.push(bare::rate(world, bare::SET)?);
-        xadd.push(bare::rate(world, bare::XADD)?);
-        server::clear(redis).await?;
+    what: String,
+}
+
+impl Route<'_> {
+    /// How many requests a second are answered, and what they cost in each process.
+    async fn closed_loop(&self, scenario: &mut Scenario, is_always: bool) -> Result<()> {
+        let (world, what) = (&self.setup.world, &self.what);
+        let redis = world.redis.as_ref().and_then(Server::id);
+        let load = Some(process::id());
+        let count = scenario.count(REQUESTS);
+        let warm_up = made(self.setup, self.make, 0, WARM_UP);
+        load::rate(self.setup.api(), &warm_up).await?;
+        load::rate(self.baseline.address, &warm_up).await?;
+        for round in scenario.rounds(ROUNDS, what) {
+            let requests = made(self.setup, self.make, WARM_UP + round * count, count);
+            let work = load::rate(self.setup.api(), &requests);
+            let (rate, cpu) = with_cpu([self.api.id(), redis, load], count, work).await?;
+            for (process, cpu) in PROCESSES.into_iter().zip(cpu) {
+                scenario.add(&cpu_in(what, process), "µs", cpu);
+            }
+            let work = load::rate(self.baseline.address, &requests);
+            let (constant, cpu) = with_cpu([self.baseline.id(), load], count, work).await?;
+            for (process, cpu) in PROCESSES_OF_CONSTANT.into_iter().zip(cpu) {
+                scenario.add(&cpu_in(what, process), "µs", cpu);
+            }
+            let set = redis_rate(world, SET, count).await?;
+            let xadd = redis_rate(world, XADD, count).await?;
+            let row = scenario.compare(what, "requests/s", [rate, constant], CONSTANT);
+            if !is_always {
+                row.at_least(LEAST_OF_CONSTANT);
+            }
+            scenario.compare(what, "requests/s", [rate, set], "redis-benchmark SET");
+            let row = scenario.compare(what, "requests/s", [rate, xadd], "redis-benchmark XADD");
+            if is_always {
+                row.at_least(LEAST_OF_REDIS);
+            }
+            self.setup.clear().await?;
+        }
+        Ok(())
     }
-    Ok(Seen {
-        ours: Series::new(ours),
-        constant: Series::new(constant),
-        set: Series::new(set),
-        xadd: Series::new(xadd),
-        spent: vec![
-            ("the api", in_api.series()),
-            ("Redis", in_redis.series()),
-            ("the load", in_load.series()),
-            ("the constant", in_constant.series()),
-            ("the load of the constant", in_load_of_constant.series()),
-        ],
-    })
+
+    /// How long answers take at fixed rates.
+    async fn open_loop(&self, scenario: &mut Scenario) -> Result<()> {
+        let mut first = WARM_UP + ROUNDS * REQUESTS;
+        for (rate, count) in RATES {
+            let requests = made(self.setup, self.make, first, scenario.count(count));
+            first += count;
+            let ours = times(self.setup.api(), &requests, rate).await?;
+            let constant = times(self.baseline.address, &requests, rate).await?;
+            for (percent, name) in [(50, "median"), (99, "p99")] {
+                let what = format!("{}, {rate} a second: {name}", self.what);
+                let both = [&ours, &constant].map(|times| quantile(times, percent));
+                scenario.compare(&what, "ms", both, CONSTANT);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `count` requests from this number on.
+pub(crate) fn made(setup: &Setup, make: Make, first: u32, count: u32) -> Requests {
+    let requests = (first..first + count).map(|number| make(setup, number));
+    Arc::new(requests.collect())
+}
+
+fn cpu_in(what: &str, process: &str) -> String {
+    format!("{what}: CPU of a request in {process}")
+}
+
+/// How long each answer took, in ms, at so many requests a second.
+async fn times(server: SocketAddr, requests: &Requests, rate: f64) -> Result<Vec<f64>> {
+    let connections = &Connections::new(server);
+    let ask = async |request: &Vec<u8>| succeeded(connections.ask(request).await?);
+    let all = load::at_rate(requests.iter(), rate, CONNECTIONS, ask).await?;
+    Ok(all.into_iter().map(|((), ms)| ms).collect())
 }

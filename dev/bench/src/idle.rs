@@ -2,19 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
-use heyi_common::{
-    config::{self, Process},
-    queue::Queue,
-};
-use heyi_testkit::world::World;
+use anyhow::Result;
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    memory,
-    notify::notify,
-    report::{Row, Target},
-    series::{Series, quantile_of},
+    frame::{Scenario, Setup, ms, quantile, resident_mib},
     worker::{self, Starts},
 };
 
@@ -26,101 +18,56 @@ const SETTLE: Duration = Duration::from_secs(5);
 /// Between two events: the worker waits again by then.
 const PAUSE: Duration = Duration::from_millis(20);
 const LIMIT: Duration = Duration::from_secs(10);
+const WAKE: &str = "from queueing an event to the start of its handler, idle worker";
 
 /// Measures.
-pub(crate) async fn measure() -> Result<Vec<Row>> {
-    let world = World::with_own_stores().await?;
-    let mut rows = footprints(&world).await?;
-    rows.extend(wake(&world).await?);
-    Ok(rows)
-}
-
-async fn footprints(world: &World) -> Result<Vec<Row>> {
-    let (mut api, mut worker) = (Vec::new(), Vec::new());
-    for start in 1..=STARTS {
-        println!("idle: start {start} of {STARTS}");
-        let processes = [world.api().await?, world.worker().await?];
-        sleep(SETTLE).await;
-        api.push(memory::resident_mib(&processes[0])?);
-        worker.push(memory::resident_mib(&processes[1])?);
-        for process in processes {
+pub(crate) async fn measure(scenario: &mut Scenario) -> Result<()> {
+    let setup = Setup::start().await?;
+    for _ in scenario.rounds(STARTS, "memory") {
+        let (api, worker) = (setup.world.api().await?, setup.world.worker().await?);
+        sleep(scenario.pause(SETTLE)).await;
+        for (name, process, limit) in [("api", api, 40.0), ("worker", worker, 30.0)] {
+            let what = format!("resident memory of an idle {name}");
+            let row = scenario.add(&what, "MiB", resident_mib(&process)?);
+            row.below(limit);
             process.stop().await?;
         }
     }
-    Ok(vec![
-        Row::new("resident memory of an idle api", "MiB", Series::new(api))
-            .target(Target::Below(40.0)),
-        Row::new(
-            "resident memory of an idle worker",
-            "MiB",
-            Series::new(worker),
-        )
-        .target(Target::Below(30.0)),
-    ])
+    let wake = async |starts: &mut Starts| wake_often(scenario, &setup, starts).await;
+    worker::during(&setup, wake).await
 }
 
-/// From the call that queues an event to the start of its handler, beside one write that is as durable.
-async fn wake(world: &World) -> Result<Vec<Row>> {
-    let queue = world.queue()?;
-    let payjs = world.config(Process::Worker)?.payjs;
-    worker::beside(&queue, async |starts| {
-        wake_often(&queue, &payjs, starts).await
-    })
-    .await
-}
-
-async fn wake_often(queue: &Queue, payjs: &config::PayJs, starts: &mut Starts) -> Result<Vec<Row>> {
-    let (mut all, mut medians, mut writes) = (Vec::new(), Vec::new(), Vec::new());
-    for round in 0..ROUNDS {
-        println!(
-            "idle: {EVENTS_PER_ROUND} events, round {} of {ROUNDS}",
-            round + 1
-        );
-        let (mut times, mut write) = (Vec::new(), Vec::new());
+/// From the call that queues an event to the start of its handler, against one write that is as durable.
+async fn wake_often(scenario: &mut Scenario, setup: &Setup, starts: &mut Starts) -> Result<()> {
+    let mut all = Vec::new();
+    for round in scenario.rounds(ROUNDS, WAKE) {
+        let (mut times, mut writes) = (Vec::new(), Vec::new());
         for event in 0..EVENTS_PER_ROUND {
-            let (number, form) = notify(payjs, round * EVENTS_PER_ROUND + event);
+            let paid = setup.notify(None, round * EVENTS_PER_ROUND + event)?;
             sleep(PAUSE).await;
-            times.push(wake_once(queue, starts, &number, form).await?);
+            let queued = Instant::now();
+            setup
+                .queue
+                .enqueue_notify(&paid.out_trade_no, paid.form)
+                .await?;
+            let started = timeout(LIMIT, starts.next()).await??;
+            times.push(started.duration_since(queued).as_secs_f64() * 1000.0);
             sleep(PAUSE).await;
-            write.push(write_once(queue).await?);
+            writes.push(write_once(setup).await?);
         }
-        medians.push(quantile_of(&times, 0.5));
+        let medians = [&times, &writes].map(|times| quantile(times, 50));
+        let what = format!("{WAKE}: median");
+        let row = scenario.compare(&what, "ms", medians, "one durable write");
+        row.below(5.0);
         all.extend(times);
-        writes.push(quantile_of(&write, 0.5));
     }
-    let what = "from queueing an event to the start of its handler, idle worker";
-    Ok(vec![
-        Row::new(format!("{what}: median"), "ms", Series::new(medians))
-            .beside("one durable write", Series::new(writes))
-            .target(Target::Below(5.0)),
-        Row::new(
-            format!("{what}: p99 of all"),
-            "ms",
-            Series::new(vec![quantile_of(&all, 0.99)]),
-        ),
-    ])
+    scenario.add(&format!("{WAKE}: p99 of all"), "ms", quantile(&all, 99));
+    Ok(())
 }
 
-async fn wake_once(
-    queue: &Queue,
-    starts: &mut Starts,
-    out_trade_no: &str,
-    form: String,
-) -> Result<f64> {
-    let out_trade_no = out_trade_no.parse()?;
-    let queued = Instant::now();
-    queue.enqueue_notify(&out_trade_no, form).await?;
-    let begun = timeout(LIMIT, starts.recv()).await?;
-    let begun = begun.context("the worker ended")?;
-    Ok(begun.duration_since(queued).as_secs_f64() * 1000.0)
-}
-
-async fn write_once(queue: &Queue) -> Result<f64> {
+/// How long one write to Redis takes, in ms.
+pub(crate) async fn write_once(setup: &Setup) -> Result<f64> {
     let start = Instant::now();
-    let () = redis::cmd("SET")
-        .arg("bench")
-        .arg(1)
-        .query_async(&mut queue.redis().shared())
-        .await?;
-    Ok(start.elapsed().as_secs_f64() * 1000.0)
+    let () = setup.redis(&redis::Cmd::set("bench", 1)).await?;
+    Ok(ms(start))
 }

@@ -1,81 +1,81 @@
-//! Measures Heyi against what it has to beat, and says what came out.
+//! Measures Heyi against baselines and prints the results.
 //!
-//! `cargo xtask bench` runs every measurement, `cargo xtask bench queue http` some. What is to be compared
-//! runs in turn in one run, so that whatever else the machine does falls on both alike. Nothing here judges:
-//! the table and `bench/results.json` say which targets were met.
+//! `cargo xtask bench` runs every scenario, `cargo xtask bench queue http` some. A measurement and its baseline run in
+//! turn in one run, so other work of the machine affects both alike. A missed target is no error: the table and
+//! `results.json` say which targets were met.
 
 #![expect(
     clippy::print_stdout,
     reason = "a command that people run in a terminal"
 )]
 
-mod backlog;
 mod compare;
-mod cpu;
+mod frame;
+
+mod baseline;
+mod load;
+mod notify;
+mod orders;
+mod worker;
+
+mod backlog;
 mod fresh;
 mod growth;
 mod hostile;
 mod http;
 mod idle;
-mod machine;
-mod memory;
-mod notify;
-mod orders;
 mod pictures;
 mod promote;
 mod queue;
 mod read;
-mod release;
-mod report;
-mod series;
-mod server;
-mod worker;
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
+
+use self::frame::Scenario;
 
 /// Measures Heyi.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
 struct Arguments {
-    /// What to measure; everything when none is named
-    names: Vec<Measurement>,
+    /// What to measure; everything by default
+    names: Vec<Name>,
+    /// One short round of each, of which nothing is saved: shows that it runs, also in a debug build
+    #[arg(long)]
+    quick: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Measurement {
-    /// Events a second out of the queue, beside apalis-redis
+enum Name {
+    /// Events a second out of the queue, against a plain loop
     Queue,
-    /// Paid orders a second that become codes, beside plain inserts
+    /// Paid orders a second that become codes, against plain inserts
     Promote,
-    /// Requests a second of the api, beside a route that answers a constant
+    /// Requests a second of the api, against a route that answers a constant
     Http,
-    /// Pages and lists a second, beside a constant and bare reads of MongoDB
+    /// Pages and lists a second, against a constant and plain reads of MongoDB
     Read,
-    /// From a notify to the code, beside one write to MongoDB
+    /// From a notify to the code, against one write to MongoDB
     Fresh,
     /// The same with ten times the data
     Growth,
-    /// What honest callers see while strangers do their worst
+    /// Honest requests during attacks
     Hostile,
     /// Memory of idle processes, and how soon an idle worker starts on an event
     Idle,
-    /// Receive codes that /decode reads out of pictures, beside rqrr
+    /// Receive codes that /decode reads out of pictures, against rqrr
     Pictures,
-    /// What a million events that wait cost: memory, the time of a read, what Redis keeps
+    /// The cost of a million waiting events: memory, the time of a read, what Redis keeps
     Backlog,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve a route that answers a constant: what `http` measures against
-    #[command(hide = true)]
-    Floor(http::floor::Options),
-    /// Say what differs between two files of results; fails when something got worse
+    /// Compare two files of results; fails if something got worse
     Compare {
         /// The results before, e.g. of the last release
         before: PathBuf,
@@ -83,40 +83,50 @@ enum Command {
         #[arg(default_value = "dev/bench/results.json")]
         after: PathBuf,
     },
-    /// Be the strangers of `hostile`
+    /// Serve the baseline of `http` and `read`
     #[command(hide = true)]
-    Attack(hostile::attack::Plan),
+    Baseline(baseline::Options),
+    /// Run an attack of `hostile`
+    #[command(hide = true)]
+    Attack { plan: String },
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
     match arguments.command {
-        Some(Command::Floor(options)) => return http::floor::serve(&options).await,
         Some(Command::Compare { before, after }) => return compare::print(&before, &after),
-        Some(Command::Attack(plan)) => return hostile::attack::run(plan).await,
+        Some(Command::Baseline(options)) => return baseline::serve(&options).await,
+        Some(Command::Attack { plan }) => return hostile::attack::run(&plan).await,
         None => {}
     }
-    release::build()?;
+    ensure!(
+        arguments.quick || !cfg!(debug_assertions),
+        "a debug build is not worth measuring: use `cargo xtask bench`, or --quick"
+    );
     let names = match arguments.names.as_slice() {
-        [] => Measurement::value_variants(),
+        [] => Name::value_variants(),
         some => some,
     };
     for name in names {
-        let (title, rows) = match name {
-            Measurement::Queue => ("queue", queue::measure().await?),
-            Measurement::Promote => ("promote", promote::measure().await?),
-            Measurement::Http => ("http", http::measure().await?),
-            Measurement::Read => ("read", read::measure().await?),
-            Measurement::Fresh => ("fresh", fresh::measure().await?),
-            Measurement::Growth => ("growth", growth::measure().await?),
-            Measurement::Hostile => ("hostile", hostile::measure().await?),
-            Measurement::Idle => ("idle", idle::measure().await?),
-            Measurement::Pictures => ("pictures", pictures::measure().await?),
-            Measurement::Backlog => ("backlog", backlog::measure().await?),
-        };
-        report::print(title, &rows);
-        report::save(title, &rows)?;
+        let mut scenario = Scenario::new(name, arguments.quick);
+        measure(*name, &mut scenario).await?;
+        scenario.finish()?;
     }
     Ok(())
+}
+
+async fn measure(name: Name, scenario: &mut Scenario) -> Result<()> {
+    match name {
+        Name::Queue => queue::measure(scenario).await,
+        Name::Promote => promote::measure(scenario).await,
+        Name::Http => http::measure(scenario).await,
+        Name::Read => read::measure(scenario).await,
+        Name::Fresh => fresh::measure(scenario).await,
+        Name::Growth => growth::measure(scenario).await,
+        Name::Hostile => hostile::measure(scenario).await,
+        Name::Idle => idle::measure(scenario).await,
+        Name::Pictures => pictures::measure(scenario).await,
+        Name::Backlog => backlog::measure(scenario).await,
+    }
 }

@@ -1,21 +1,22 @@
-//! Notifies.
+//! Notifies of PayJS.
 
 use heyi_common::{
-    config, form,
+    form,
     gateway::{Gateway, Payment},
     order::{Fee, OutTradeNo},
 };
 use heyi_testkit::world::signed_plainly;
+use secrecy::SecretString;
 
-/// The number of an order that nobody made and the signed body of its notify. Each `number` makes another.
-pub(crate) fn notify(config: &config::PayJs, number: u32) -> (String, String) {
-    let out_trade_no = format!("20250101000000{number:018}");
-    let form = notify_of(config, &out_trade_no, number);
-    (out_trade_no, form)
+const PAID_AT: &str = "2025-01-01 12:34:56";
+
+/// The number of an order that nobody made. Each `number` makes another.
+pub(crate) fn out_trade_no(number: u32) -> String {
+    format!("20250101000000{number:018}")
 }
 
 /// The signed body of the notify of an order.
-pub(crate) fn notify_of(config: &config::PayJs, out_trade_no: &str, number: u32) -> String {
+pub(crate) fn form(mchid: &str, key: &SecretString, out_trade_no: &str, number: u32) -> String {
     let params = signed_plainly(
         &[
             ("return_code", "1"),
@@ -25,24 +26,14 @@ pub(crate) fn notify_of(config: &config::PayJs, out_trade_no: &str, number: u32)
             ("transaction_id", &transaction_id(number)),
             ("time_end", PAID_AT),
             ("openid", "oPAYJS00000000000000000000000"),
-            ("mchid", &config.mchid),
+            ("mchid", mchid),
         ],
-        &config.key,
+        key,
     );
     form::write(&params)
 }
 
-const PAID_AT: &str = "2025-01-01 12:34:56";
-
-fn payment_id(number: u32) -> String {
-    format!("20250101123456{number:011}")
-}
-
-fn transaction_id(number: u32) -> String {
-    format!("4200000000202501{number:012}")
-}
-
-/// The payment of an order. Each `number` makes another.
+/// The payment that the notify of an order reports.
 pub(crate) fn payment(number: u32, out_trade_no: OutTradeNo, total_fee: Fee) -> Payment {
     Payment {
         gateway: Gateway::Payjs,
@@ -52,4 +43,12 @@ pub(crate) fn payment(number: u32, out_trade_no: OutTradeNo, total_fee: Fee) -> 
         total_fee,
         paid_at: PAID_AT.to_owned(),
     }
+}
+
+fn payment_id(number: u32) -> String {
+    format!("20250101123456{number:011}")
+}
+
+fn transaction_id(number: u32) -> String {
+    format!("4200000000202501{number:012}")
 }

@@ -1,119 +1,141 @@
-//! Orders that were paid.
+//! Paid orders, and the codes that they become.
 
 use std::{ops::Range, time::Duration};
 
 use anyhow::{Context as _, Result};
 use heyi_common::{
-    config::{Config, Process},
     gateway::payjs,
-    order::{Fee, Order, OrderData},
-    queue::Queue,
-    store::Code,
+    order::{Fee, Order, OrderData, OutTradeNo},
+    store::{Code, Mapping},
 };
-use heyi_testkit::world::{World, data};
-use redis::Pipeline;
+use heyi_testkit::world::data;
+use serde_json::json;
 
-use crate::notify::{notify_of, payment};
+use crate::{frame::Setup, notify};
 
 const FEN: u32 = 990;
 /// Long enough for every measurement.
 const TTL: Duration = Duration::from_secs(3600);
-const PIPELINE: usize = 500;
+const BATCH: u32 = 1_000;
 
-/// An order that waits for its notify.
+/// An order, and the signed body of the notify that reports its payment.
+#[derive(Clone)]
 pub(crate) struct Paid {
-    pub(crate) out_trade_no: String,
-    /// The signed body of the notify.
+    pub(crate) out_trade_no: OutTradeNo,
     pub(crate) form: String,
 }
 
-/// Makes orders.
-pub(crate) struct Orders {
-    config: Config,
-    queue: Queue,
-    fee: Fee,
+/// What is needed to ask for a code.
+pub(crate) struct Known {
+    pub(crate) id: String,
+    pub(crate) openid: String,
+    pub(crate) out_trade_no: String,
 }
 
-impl Orders {
-    pub(crate) fn new(world: &World) -> Result<Self> {
-        Ok(Self {
-            config: world.config(Process::Api)?,
-            queue: world.queue()?,
-            fee: Fee::new(FEN)?,
-        })
-    }
-
-    /// An order of somebody who has no other. Each `number` makes another.
-    pub(crate) fn order(&self, number: u32) -> Result<Order> {
+impl Setup {
+    /// An order of a person who has no other. Each `number` makes another.
+    fn order(&self, number: u32) -> Result<Order> {
         let openid = format!("oBench{number:022}");
         let json = data(&openid, &format!("code {number}")).to_string();
         let data = OrderData::parse(&json, &self.config.orders.payloads)?;
         let payjs = &self.config.payjs;
         let notify_url = payjs.notify_url.as_ref().context("no notify_url")?;
         let out_trade_no = self.queue.keys().draw_number(&data.openid);
-        let channel = payjs::Channel::default();
-        let params = payjs::order_params(payjs, channel, notify_url, &out_trade_no, self.fee);
-        Ok(Order::new(data, self.fee, out_trade_no, params))
+        let (channel, fee) = (payjs::Channel::default(), Fee::new(FEN)?);
+        let params = payjs::order_params(payjs, channel, notify_url, &out_trade_no, fee);
+        Ok(Order::new(data, fee, out_trade_no, params))
     }
 
-    /// The code that it becomes.
-    pub(crate) fn code(&self, number: u32) -> Result<Code> {
-        let order = self.order(number)?;
-        let payment = payment(number, order.out_trade_no.clone(), order.total_fee);
-        Ok(Code::new(&order, &payment))
+    /// The codes that orders of these numbers become.
+    pub(crate) fn codes(&self, numbers: Range<u32>) -> Result<Vec<Code>> {
+        let code = |number| {
+            let order = self.order(number)?;
+            let payment = notify::payment(number, order.out_trade_no.clone(), order.total_fee);
+            Ok(Code::new(&order, &payment))
+        };
+        numbers.map(code).collect()
     }
 
-    /// Puts orders into the cache and a notify of each into the queue.
-    pub(crate) async fn pay(&self, numbers: Range<u32>) -> Result<()> {
+    /// The notify of this order, or of one that nobody made. Each `number` makes another.
+    pub(crate) fn notify(&self, out_trade_no: Option<OutTradeNo>, number: u32) -> Result<Paid> {
+        let made_up = || notify::out_trade_no(number).parse();
+        let out_trade_no = out_trade_no.map_or_else(made_up, Ok)?;
+        let form = self.form(out_trade_no.as_str(), number);
+        Ok(Paid { out_trade_no, form })
+    }
+
+    /// The signed body of a notify.
+    pub(crate) fn form(&self, out_trade_no: &str, number: u32) -> String {
+        let payjs = &self.config.payjs;
+        notify::form(&payjs.mchid, &payjs.key, out_trade_no, number)
+    }
+
+    /// Makes pending orders.
+    pub(crate) async fn pending(&self, numbers: Range<u32>) -> Result<Vec<Paid>> {
+        let orders = numbers.clone().map(|number| self.order(number));
+        let orders = orders.collect::<Result<Vec<_>>>()?;
+        self.pipelined(&orders, |pipeline, order| {
+            let key = self.queue.keys().order(&order.out_trade_no);
+            pipeline.set_ex(key, json!(order).to_string(), TTL.as_secs());
+        })
+        .await?;
+        let all = orders.into_iter().zip(numbers);
+        all.map(|(order, number)| self.notify(Some(order.out_trade_no), number))
+            .collect()
+    }
+
+    /// Makes pending orders, each with a notify in the queue.
+    pub(crate) async fn paid(&self, numbers: Range<u32>) -> Result<()> {
+        for numbers in batches(numbers) {
+            self.enqueue(self.pending(numbers).await?).await?;
+        }
+        Ok(())
+    }
+
+    /// Puts notifies into the queue.
+    pub(crate) async fn enqueue(&self, notifies: impl IntoIterator<Item = Paid>) -> Result<()> {
         let keys = self.queue.keys();
-        self.add(numbers, |order, form, pipeline| {
-            let stream = keys.notify(keys.partition(&order.out_trade_no));
-            let event = [
-                ("form", form.as_str()),
-                ("attempt", "0"),
-                ("received_at", "0"),
-            ];
-            pipeline.xadd(stream, "*", &event).ignore();
+        self.pipelined(notifies, |pipeline, paid| {
+            let stream = keys.notify(keys.partition(&paid.out_trade_no));
+            pipeline.xadd(stream, "*", &event(&paid.form));
         })
         .await
     }
 
-    /// Puts orders into the cache.
-    pub(crate) async fn cache(&self, numbers: Range<u32>) -> Result<Vec<Paid>> {
-        let mut all = Vec::new();
-        self.add(numbers, |order, form, _| {
-            all.push(Paid {
-                out_trade_no: order.out_trade_no.to_string(),
-                form,
-            });
-        })
-        .await?;
-        Ok(all)
+    /// Puts notifies of orders that nobody made into the queue.
+    pub(crate) async fn events(&self, count: u32) -> Result<()> {
+        let notifies = (0..count).map(|number| self.notify(None, number));
+        self.enqueue(notifies.collect::<Result<Vec<_>>>()?).await
     }
 
-    /// Puts orders into the cache, and whatever else `one` adds for an order and its notify.
-    async fn add(
-        &self,
-        numbers: Range<u32>,
-        mut one: impl FnMut(&Order, String, &mut Pipeline),
-    ) -> Result<()> {
-        let keys = self.queue.keys();
-        let numbers: Vec<u32> = numbers.collect();
-        for numbers in numbers.chunks(PIPELINE) {
-            let mut pipeline = redis::pipe();
-            for number in numbers {
-                let order = self.order(*number)?;
-                let out_trade_no = order.out_trade_no.as_str();
-                let form = notify_of(&self.config.payjs, out_trade_no, *number);
-                let json = serde_json::to_string(&order)?;
-                let key = keys.order(&order.out_trade_no);
-                pipeline.set_ex(key, json, TTL.as_secs()).ignore();
-                one(&order, form, &mut pipeline);
-            }
-            pipeline
-                .exec_async(&mut self.queue.redis().shared())
-                .await?;
+    /// Puts codes with these numbers into MongoDB, as if their orders had been promoted.
+    pub(crate) async fn add_codes(&self, numbers: Range<u32>) -> Result<Vec<Known>> {
+        self.world.store().await?.ensure_indexes().await?;
+        let codes = self.collection::<Code>("codes");
+        let mappings = self.collection("mappings");
+        let mut known = Vec::new();
+        for numbers in batches(numbers) {
+            let added = self.codes(numbers)?;
+            codes.insert_many(&added).await?;
+            let added_mappings: Vec<Mapping> = added.iter().map(Code::mapping).collect();
+            mappings.insert_many(added_mappings).await?;
+            known.extend(added.into_iter().map(|code| Known {
+                id: code.id.to_hex(),
+                openid: code.openid.to_string(),
+                out_trade_no: code.out_trade_no.to_string(),
+            }));
         }
-        Ok(())
+        Ok(known)
     }
+}
+
+fn batches(numbers: Range<u32>) -> impl Iterator<Item = Range<u32>> {
+    let Range { start, end } = numbers;
+    let batch = move |first: u32| first..end.min(first + BATCH);
+    (start..end).step_by(BATCH as usize).map(batch)
+}
+
+/// The fields of a new event.
+pub(crate) fn event(form: &str) -> [(&str, &str); 3] {
+    [("form", form), ("attempt", "0"), ("received_at", "0")]
 }

@@ -1,114 +1,119 @@
-//! How many paid orders a second become codes, beside a program that only inserts the same documents.
-
-pub(crate) mod bare;
-mod spent;
+//! How many paid orders a second become codes, against a program that only inserts the same documents.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use heyi_testkit::world::World;
+use heyi_common::store::{Code, Mapping};
+use mongodb::{Collection, IndexModel, bson::doc, options::IndexOptions};
 use tokio::time::sleep;
 
-use self::spent::Spent;
-use crate::{
-    cpu::{Meter, metered},
-    memory,
-    orders::Orders,
-    queue::rate,
-    report::{Row, Target},
-    series::Series,
-    server,
-};
+use crate::frame::{LIMIT_MIB, Scenario, Setup, peak_mib, per_second, with_cpu};
 
 const ROUNDS: u32 = 3;
 const WAITING: u32 = 50_000;
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 const LIMIT: Duration = Duration::from_secs(300);
+/// Documents of one insert of the baseline.
+const BATCH: usize = 100;
+const PROMOTED: &str = "paid orders become codes, the start of the worker included";
+/// What Redis does for an order: the field of its `INFO`, what it is, and the unit.
+const COSTS: [(&str, &str, &str); 3] = [
+    ("total_commands_processed", "commands to Redis", "commands"),
+    ("total_net_input_bytes", "bytes to Redis", "bytes"),
+    ("aof_current_size", "bytes in Redis' file", "bytes"),
+];
 
 /// Measures.
-pub(crate) async fn measure() -> Result<Vec<Row>> {
-    let world = World::with_own_stores().await?;
-    let orders = Orders::new(&world)?;
-    let queue = world.queue()?;
-    server::keep_file(queue.redis()).await?;
-    let bare = bare::Bare::new(&world).await?;
-    let (mut ours, mut plain, mut seen) = (Vec::new(), Vec::new(), Vec::new());
-    for round in 0..ROUNDS {
-        println!(
-            "promote: {WAITING} paid orders, round {} of {ROUNDS}",
-            round + 1
-        );
-        let numbers = round * WAITING..(round + 1) * WAITING;
-        orders.pay(numbers.clone()).await?;
-        let one = drain(&world, WAITING).await?;
-        ours.push(one.per_second);
-        seen.push(one);
-        let codes = numbers.map(|number| orders.code(number));
-        plain.push(bare.rate(codes.collect::<Result<_>>()?).await?);
+pub(crate) async fn measure(scenario: &mut Scenario) -> Result<()> {
+    let setup = Setup::start().await?;
+    let inserts = Inserts::new(&setup).await?;
+    let count = scenario.count(WAITING);
+    let mut paid = 0;
+    for _ in scenario.rounds(ROUNDS, "paid orders") {
+        let numbers = paid..paid + count;
+        paid = numbers.end;
+        setup.paid(numbers.clone()).await?;
+        let drained = drain(&setup, count).await?;
+        let rates = [
+            drained.per_second,
+            inserts.rate(&setup.codes(numbers)?).await?,
+        ];
+        let row = scenario.compare(PROMOTED, "orders/s", rates, "bare insert_many");
+        row.at_least(0.5);
+        let row = scenario.add("peak memory of the worker", "MiB", drained.peak_mib);
+        row.below(LIMIT_MIB);
+        scenario.add("CPU of an order in the worker", "µs", drained.cpu_us);
+        for ((_, what, unit), cost) in COSTS.into_iter().zip(drained.redis) {
+            scenario.add(&format!("{what} for an order"), unit, cost);
+        }
     }
-    bare.compare(u64::from(ROUNDS * WAITING)).await?;
-    let told = |what, unit, value: fn(&Seen) -> f64| {
-        Row::new(what, unit, Series::new(seen.iter().map(value).collect()))
-    };
-    Ok(vec![
-        Row::new(
-            "paid orders become codes, the start of the worker included",
-            "orders/s",
-            Series::new(ours),
-        )
-        .beside("bare insert_many", Series::new(plain))
-        .target(Target::RatioAtLeast(0.5)),
-        told("peak memory of the worker", "MiB", |seen| seen.peak_mib)
-            .target(Target::Below(memory::LIMIT_MIB)),
-        told("CPU of an order in the worker", "µs", |seen| {
-            seen.worker_us
-        }),
-        told("commands to Redis for an order", "commands", |seen| {
-            seen.redis.commands
-        }),
-        told("bytes to Redis for an order", "bytes", |seen| {
-            seen.redis.received
-        }),
-        told("bytes in Redis' file for an order", "bytes", |seen| {
-            seen.redis.written
-        }),
-    ])
+    let mappings = setup.collection::<Mapping>("mappings");
+    let promoted = mappings.count_documents(doc! {}).await?;
+    ensure!(promoted == u64::from(paid), "{promoted} of {paid} orders");
+    Ok(())
 }
 
-/// What one worker did.
-pub(crate) struct Seen {
+/// What one worker did, and what it cost for each order.
+pub(crate) struct Drained {
     pub(crate) per_second: f64,
     peak_mib: f64,
-    worker_us: f64,
-    redis: Spent,
+    cpu_us: f64,
+    redis: [f64; 3],
 }
 
-/// Starts a worker and waits until none of so many orders waits any more.
-pub(crate) async fn drain(world: &World, count: u32) -> Result<Seen> {
-    let queue = world.queue()?;
-    let before = Spent::read(queue.redis()).await?;
+/// Starts a worker and waits until none of `count` orders waits any more.
+pub(crate) async fn drain(setup: &Setup, count: u32) -> Result<Drained> {
+    let costs = COSTS.map(|(field, ..)| field);
+    let before = setup.info(costs).await?;
     let start = Instant::now();
-    let worker = world.start_worker()?;
-    let mut meter = Meter::new(worker.id())?;
-    let drained = async {
-        while queue.status().await?.waiting > 0 {
-            ensure!(
-                start.elapsed() < LIMIT,
-                "it does not drain: {}",
-                worker.log()
-            );
+    let worker = setup.world.start_worker()?;
+    let work = async {
+        while setup.queue.status().await?.waiting > 0 {
+            ensure!(start.elapsed() < LIMIT, "they still wait: {}", worker.log());
             sleep(LOOK_EVERY).await;
         }
-        Ok(rate(count, start))
+        Ok(per_second(count, start))
     };
-    let per_second = metered(&mut [&mut meter], count, drained).await?;
-    let redis = Spent::read(queue.redis()).await?.since(before, count);
-    let peak_mib = memory::peak_mib(&worker)?;
+    let (per_second, [cpu_us]) = with_cpu([worker.id()], count, work).await?;
+    let after = setup.info(costs).await?;
+    let peak_mib = peak_mib(&worker)?;
     worker.stop().await?;
-    Ok(Seen {
+    let cost = |index: usize| (after[index] - before[index]) / f64::from(count);
+    Ok(Drained {
         per_second,
         peak_mib,
-        worker_us: meter.series().median,
-        redis,
+        cpu_us,
+        redis: std::array::from_fn(cost),
     })
+}
+
+/// The baseline: collections like Heyi's, on the same server.
+struct Inserts {
+    codes: Collection<Code>,
+    mappings: Collection<Mapping>,
+}
+
+impl Inserts {
+    async fn new(setup: &Setup) -> Result<Self> {
+        let codes = setup.baseline_collection("codes");
+        let mappings = setup.baseline_collection("mappings");
+        let by_order = IndexModel::builder().keys(doc! { "out_trade_no": 1 });
+        let unique = IndexOptions::builder().unique(true).build();
+        let by_owner = doc! { "openid": 1, "created_at": -1, "_id": -1 };
+        let by_owner = IndexModel::builder().keys(by_owner).build();
+        let indexes = [by_order.options(unique).build(), by_owner];
+        codes.create_indexes(indexes).await?;
+        Ok(Self { codes, mappings })
+    }
+
+    /// Orders a second.
+    async fn rate(&self, codes: &[Code]) -> Result<f64> {
+        let mappings: Vec<Mapping> = codes.iter().map(Code::mapping).collect();
+        let start = Instant::now();
+        for (codes, mappings) in codes.chunks(BATCH).zip(mappings.chunks(BATCH)) {
+            self.codes.insert_many(codes).await?;
+            self.mappings.insert_many(mappings).await?;
+        }
+        Ok(per_second(u32::try_from(codes.len())?, start))
+    }
 }

@@ -1,84 +1,86 @@
-//! How fast a worker empties a full queue, beside apalis' own Redis backend and a plain loop on the same Redis.
-
-mod apalis;
-mod heyi;
-mod plain;
+//! How fast a worker empties a full queue, against a plain loop on the same Redis.
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
-use heyi_common::config::Process;
-use heyi_testkit::world::World;
+use anyhow::{Result, ensure};
+use heyi_common::{form, queue::GROUP};
+use redis::{
+    Cmd,
+    streams::{StreamReadOptions, StreamReadReply},
+};
 use tokio::time::timeout;
 
 use crate::{
-    notify::notify,
-    report::{Row, Target},
-    series::Series,
-    server,
-    worker::Starts,
+    frame::{Scenario, Setup, per_second},
+    worker,
 };
 
 const ROUNDS: u32 = 5;
 const EVENTS: u32 = 20_000;
-/// Fewer, since its script fails when about 8,000 jobs wait.
-const JOBS: u32 = 5_000;
 const LIMIT: Duration = Duration::from_secs(120);
+/// As many as Heyi reads and acknowledges at once.
+const BATCH: usize = 256;
 
 /// Measures.
-pub(crate) async fn measure() -> Result<Vec<Row>> {
-    let world = World::with_own_stores().await?;
-    let queue = world.queue()?;
-    let redis = queue.redis();
-    let url = world.setting("HEYI_REDIS__URL");
-    let payjs = world.config(Process::Worker)?.payjs;
-    let bodies: Vec<String> = (0..JOBS).map(|number| notify(&payjs, number).1).collect();
-    let (mut ours, mut plain, mut tuned, mut bare) =
-        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for round in 1..=ROUNDS {
-        println!("queue: round {round} of {ROUNDS}");
-        ours.push(timeout(LIMIT, heyi::drain(&queue, &payjs, EVENTS)).await??);
-        server::clear(redis).await?;
-        plain.push(timeout(LIMIT, apalis::drain(url, apalis::plain(), bodies.clone())).await??);
-        server::clear(redis).await?;
-        tuned.push(timeout(LIMIT, apalis::drain(url, apalis::tuned(), bodies.clone())).await??);
-        server::clear(redis).await?;
-        bare.push(timeout(LIMIT, plain::drain(&queue, &payjs, EVENTS)).await??);
-        server::clear(redis).await?;
-    }
-    let [ours, plain, tuned, bare] = [ours, plain, tuned, bare].map(Series::new);
+pub(crate) async fn measure(scenario: &mut Scenario) -> Result<()> {
+    let setup = Setup::start().await?;
     let what = "waiting events, handled and acknowledged";
-    Ok(vec![
-        Row::new(what, "events/s", ours.clone())
-            .beside("apalis-redis", plain)
-            .target(Target::RatioAtLeast(5.0)),
-        Row::new(what, "events/s", ours.clone()).beside("apalis-redis, tuned", tuned),
-        Row::new(what, "events/s", ours)
-            .beside("a plain XREADGROUP loop", bare)
-            .target(Target::RatioAtLeast(0.7)),
-    ])
-}
-
-/// Events a second out of a queue of so many, in relation to a plain loop.
-pub(crate) async fn beside_plain(world: &World, events: u32) -> Result<f64> {
-    let queue = world.queue()?;
-    let payjs = world.config(Process::Worker)?.payjs;
-    let ours = heyi::drain(&queue, &payjs, events).await?;
-    server::clear(queue.redis()).await?;
-    let bare = plain::drain(&queue, &payjs, events).await?;
-    server::clear(queue.redis()).await?;
-    Ok(ours / bare)
-}
-
-/// Waits until `count` handlers have started.
-pub(crate) async fn all(starts: &mut Starts, count: u32) -> Result<()> {
-    for _ in 0..count {
-        starts.recv().await.context("the worker ended")?;
+    for _ in scenario.rounds(ROUNDS, what) {
+        let both = rates(&setup, scenario.count(EVENTS)).await?;
+        let row = scenario.compare(what, "events/s", both, "a plain XREADGROUP loop");
+        row.at_least(0.7);
     }
     Ok(())
 }
 
-/// So many a second since `start`.
-pub(crate) fn rate(count: u32, start: Instant) -> f64 {
-    f64::from(count) / start.elapsed().as_secs_f64()
+/// Events a second out of a queue of so many: ours, and the plain loop.
+pub(crate) async fn rates(setup: &Setup, events: u32) -> Result<[f64; 2]> {
+    setup.events(events).await?;
+    let start = Instant::now();
+    let all = worker::during(setup, async |starts| starts.wait_for(events).await);
+    timeout(LIMIT, all).await??;
+    let ours = per_second(events, start);
+    let left = setup.queue.status().await?.waiting;
+    ensure!(left == 0, "{left} events are still there");
+    setup.clear().await?;
+    setup.events(events).await?;
+    let start = Instant::now();
+    timeout(LIMIT, plain_loop(setup, events)).await??;
+    let plain = per_second(events, start);
+    setup.clear().await?;
+    Ok([ours, plain])
+}
+
+/// The least that a queue over a stream does: read, acknowledge, read again.
+async fn plain_loop(setup: &Setup, mut left: u32) -> Result<()> {
+    let (queue, keys) = (&setup.queue, setup.queue.keys());
+    let partition = keys.first();
+    queue.ensure_group(partition).await?;
+    let stream = keys.notify(partition);
+    let mut connection = queue.redis().blocking(&stream, Duration::ZERO).await?;
+    let options = StreamReadOptions::default().group(GROUP, "plain");
+    let read = Cmd::xread_options(&[&stream], &[">"], &options.count(BATCH));
+    while left > 0 {
+        let reply: StreamReadReply = read.query_async(&mut connection).await?;
+        let mut orders = Vec::new();
+        let entries = reply.keys.into_iter().flat_map(|stream| stream.ids);
+        let entries: Vec<_> = entries.collect();
+        for entry in &entries {
+            let body: String = entry.get("form").unwrap_or_default();
+            let params = form::parse(body.as_bytes())?;
+            let number = params.get("out_trade_no").map_or("", String::as_str);
+            let number = number.parse()?;
+            orders.extend([keys.order(&number), keys.failed(&number)]);
+        }
+        let ids: Vec<&str> = entries.iter().map(|entry| entry.id.as_str()).collect();
+        left -= u32::try_from(ids.len())?;
+        redis::pipe()
+            .atomic()
+            .del(orders)
+            .xack(&stream, GROUP, &ids)
+            .xdel(&stream, &ids)
+            .exec_async(&mut connection)
+            .await?;
+    }
+    Ok(())
 }

@@ -1,27 +1,15 @@
-//! How many pages and lists a second: `/qr` beside a route that answers a constant, the others beside what MongoDB's
+//! How many pages and lists a second: `/qr` against a route that answers a constant, the others against what MongoDB's
 //! driver finds by an index.
-
-pub(crate) mod codes;
-mod zipf;
 
 use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Result;
-use heyi_common::config::{Config, Process};
-use heyi_testkit::world::{Service, World};
 
-use self::{codes::Known, zipf::Zipf};
 use crate::{
-    cpu::{Meter, metered},
-    http::{
-        floor::Floor,
-        load::{self, Requests},
-        requests,
-    },
-    memory,
-    report::{Row, Target},
-    series::Series,
-    server,
+    baseline::Baseline,
+    frame::{LIMIT_MIB, Scenario, Setup, peak_mib, with_cpu},
+    load::{self, requests},
+    orders::Known,
 };
 
 const ROUNDS: u32 = 5;
@@ -33,131 +21,156 @@ const WARM_UP: u32 = 5_000;
 /// are scanned often.
 const PAGES_BEFORE: u32 = 10;
 const CODES: u32 = 100_000;
-/// Of these, the codes that are asked for where all are alike.
-const ALIKE: u32 = 10_000;
+/// Of these, the codes of a uniform load.
+const UNIFORM: u32 = 10_000;
 
 /// What is asked for.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Load {
     /// Pages of codes, a few of which are scanned most of the time.
     Popular,
     /// Pages of codes, all scanned alike.
-    Alike,
-    /// What became of orders.
+    Uniform,
+    /// The codes of orders.
     CheckOrder,
     /// Lists of persons.
     Reflash,
 }
 
 impl Load {
-    pub(crate) const ALL: [Self; 4] = [Self::Popular, Self::Alike, Self::CheckOrder, Self::Reflash];
+    pub(crate) const ALL: [Self; 4] = [
+        Self::Popular,
+        Self::Uniform,
+        Self::CheckOrder,
+        Self::Reflash,
+    ];
 
-    pub(crate) fn name(self) -> &'static str {
+    /// Its name, its baseline, and how many times as fast as that it must be.
+    pub(crate) fn describe(self) -> (&'static str, &'static str, f64) {
+        const FIND: &str = "bare find_one behind axum";
         match self {
-            Self::Popular => "/qr, Zipf-distributed",
-            Self::Alike => "/qr, 10,000 codes alike",
-            Self::CheckOrder => "/checkOrder",
-            Self::Reflash => "/reflash",
+            Self::Popular => ("/qr, Zipf-distributed", "a constant", 0.6),
+            Self::Uniform => ("/qr, 10,000 codes alike", "a constant", 0.5),
+            Self::CheckOrder => ("/checkOrder", FIND, 0.8),
+            Self::Reflash => ("/reflash", FIND, 0.8),
         }
+    }
+}
+
+/// Codes that are asked for, and the baseline.
+pub(crate) struct Reads {
+    pub(crate) setup: Setup,
+    pub(crate) baseline: Baseline,
+    known: Vec<Known>,
+}
+
+impl Reads {
+    /// Starts servers that have so many codes.
+    pub(crate) async fn start(codes: u32) -> Result<Self> {
+        let setup = Setup::start().await?;
+        setup.widen_cache().await?;
+        Ok(Self {
+            baseline: Baseline::start(&setup.world).await?,
+            known: setup.add_codes(0..codes).await?,
+            setup,
+        })
     }
 
     /// Asks until what is measured has settled.
-    pub(crate) async fn warm_up(
-        self,
-        api: SocketAddr,
-        config: &Config,
-        known: &[Known],
-    ) -> Result<()> {
-        let codes = u32::try_from(known.len())?;
-        let times = match self {
-            Self::Popular => codes * PAGES_BEFORE / WARM_UP,
-            Self::Alike => ALIKE.min(codes) * PAGES_BEFORE / WARM_UP,
-            Self::CheckOrder | Self::Reflash => 1,
+    pub(crate) async fn warm_up(&self, api: SocketAddr, load: Load) -> Result<()> {
+        let codes = u32::try_from(self.known.len())?;
+        let times = match load {
+            Load::Popular => codes * PAGES_BEFORE / WARM_UP,
+            Load::Uniform => UNIFORM.min(codes) * PAGES_BEFORE / WARM_UP,
+            Load::CheckOrder | Load::Reflash => 1,
         };
         for _ in 0..times {
-            let requests = self.requests(config, known, WARM_UP);
-            load::rate(api, &requests).await?;
+            self.rate(api, load, WARM_UP).await?;
         }
         Ok(())
     }
 
-    fn beside(self) -> (&'static str, f64) {
-        match self {
-            Self::Popular => ("a constant", 0.6),
-            Self::Alike => ("a constant", 0.5),
-            Self::CheckOrder | Self::Reflash => ("bare find_one behind axum", 0.8),
-        }
-    }
-
-    /// So many requests over codes that are there.
-    pub(crate) fn requests(self, config: &Config, known: &[Known], count: u32) -> Requests {
+    /// Requests a second that the api or the baseline answers.
+    pub(crate) async fn rate(&self, server: SocketAddr, load: Load, count: u32) -> Result<f64> {
+        let known = self.known.as_slice();
         let zipf = Zipf::new(known.len());
-        let alike = known
-            .len()
-            .min(usize::try_from(ALIKE).unwrap_or(usize::MAX));
-        let one = |_| match self {
-            Self::Popular => requests::scan(&known[zipf.draw()].id),
-            Self::Alike => requests::scan(&known[rand::random_range(..alike)].id),
-            Self::CheckOrder => {
-                requests::check_order(&known[rand::random_range(..known.len())].out_trade_no)
-            }
-            Self::Reflash => {
-                requests::reflash(config, &known[rand::random_range(..known.len())].openid)
+        let uniform = known.len().min(usize::try_from(UNIFORM)?);
+        let one = |_| {
+            let any = &known[rand::random_range(..known.len())];
+            match load {
+                Load::Popular => requests::scan(&known[zipf.draw()].id),
+                Load::Uniform => requests::scan(&known[rand::random_range(..uniform)].id),
+                Load::CheckOrder => requests::check_order(&any.out_trade_no),
+                Load::Reflash => requests::reflash(&self.setup.config, &any.openid),
             }
         };
-        Arc::new((0..count).map(one).collect())
+        load::rate(server, &Arc::new((0..count).map(one).collect())).await
     }
 }
 
 /// Measures.
-pub(crate) async fn measure() -> Result<Vec<Row>> {
-    let world = World::with_own_stores().await?;
-    let config = world.config(Process::Api)?;
-    let api = world.api().await?;
-    let floor = Floor::start(&world).await?;
-    server::widen_cache(&world).await?;
-    println!("read: {CODES} codes");
-    let known = codes::add(&world, 0..CODES).await?;
-    let mut rows = Vec::new();
+pub(crate) async fn measure(scenario: &mut Scenario) -> Result<()> {
+    scenario.say("add codes");
+    let reads = Reads::start(scenario.count(CODES)).await?;
+    let api = reads.setup.world.api().await?;
+    let (address, count) = (reads.setup.api(), scenario.count(REQUESTS));
     for load in Load::ALL {
-        println!("read: {}", load.name());
-        rows.extend(in_turn(&config, &api, &floor, load, &known).await?);
+        let (name, baseline, least) = load.describe();
+        reads.warm_up(address, load).await?;
+        for _ in scenario.rounds(ROUNDS, name) {
+            let work = reads.rate(address, load, count);
+            let (rate, [cpu]) = with_cpu([api.id()], count, work).await?;
+            let measured = reads.rate(reads.baseline.address, load, count).await?;
+            let row = scenario.compare(name, "requests/s", [rate, measured], baseline);
+            row.at_least(least);
+            scenario.add(&format!("{name}: CPU of a request in the api"), "µs", cpu);
+        }
     }
-    let peak = Series::new(vec![memory::peak_mib(&api)?]);
-    rows.push(
-        Row::new("peak memory of the api", "MiB", peak).target(Target::Below(memory::LIMIT_MIB)),
-    );
-    Ok(rows)
+    let peak = scenario.add("peak memory of the api", "MiB", peak_mib(&api)?);
+    peak.below(LIMIT_MIB);
+    Ok(())
 }
 
-async fn in_turn(
-    config: &Config,
-    api: &Service,
-    floor: &Floor,
-    load: Load,
-    known: &[Known],
-) -> Result<[Row; 2]> {
-    let address = config.http.listen;
-    let mut in_api = Meter::new(api.id())?;
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    load.warm_up(address, config, known).await?;
-    for _ in 0..ROUNDS {
-        let requests = load.requests(config, known, REQUESTS);
-        let meters = &mut [&mut in_api];
-        let own = metered(meters, REQUESTS, load::rate(address, &requests)).await?;
-        let other = load::rate(floor.address(), &requests).await?;
-        ours.push(own);
-        theirs.push(other);
+/// How unevenly codes are scanned: the second as half as often as the first, the third a third as often. Draws places by
+/// Zipf's law with exponent 1.
+struct Zipf {
+    /// The sum of the weights up to each place.
+    sums: Vec<f64>,
+}
+
+impl Zipf {
+    fn new(places: usize) -> Self {
+        let mut sum = 0.0;
+        let weights = (1..=places).map(|place| {
+            sum += 1.0 / u32::try_from(place).map_or(f64::INFINITY, f64::from);
+            sum
+        });
+        Self {
+            sums: weights.collect(),
+        }
     }
-    let (beside, least) = load.beside();
-    Ok([
-        Row::new(load.name(), "requests/s", Series::new(ours))
-            .beside(beside, Series::new(theirs))
-            .target(Target::RatioAtLeast(least)),
-        Row::new(
-            format!("{}: CPU of a request in the api", load.name()),
-            "µs",
-            in_api.series(),
-        ),
-    ])
+
+    fn draw(&self) -> usize {
+        let total = self.sums.last().copied().unwrap_or_default();
+        let drawn = rand::random_range(0.0..total);
+        self.sums.partition_point(|sum| *sum <= drawn)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_is_drawn_twice_as_often_as_the_second() {
+        let zipf = Zipf::new(3);
+        let mut drawn = [0_u32; 3];
+        for _ in 0..60_000 {
+            drawn[zipf.draw()] += 1;
+        }
+        let share = |count: u32| f64::from(count) / 60_000.0;
+        for (count, expected) in drawn.into_iter().zip([6.0 / 11.0, 3.0 / 11.0, 2.0 / 11.0]) {
+            assert!((share(count) - expected).abs() < 0.02, "{drawn:?}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! A worker as `heyi-worker` builds it, around a handler that does nothing.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use apalis::{
@@ -8,60 +8,58 @@ use apalis::{
     prelude::{BoxDynError, Data, WorkerBuilder},
 };
 use heyi_common::{
-    config,
-    queue::{Consumer, Delivery, Outcome, Queue, backend::StreamBackend, due},
+    queue::{Consumer, Delivery, Outcome, backend::StreamBackend, due},
     watchdog::Watchdog,
 };
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-/// How many handlers run at the same time: the default of `queue.concurrency`.
-pub(crate) const CONCURRENCY: usize = 256;
-/// The default of `queue.timeout`.
-pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
+use crate::frame::Setup;
+
+/// Sends when a handler started.
+type Started = mpsc::UnboundedSender<Instant>;
 
 /// Receives when each handler started.
-pub(crate) type Starts = mpsc::UnboundedReceiver<Instant>;
+pub(crate) struct Starts(mpsc::UnboundedReceiver<Instant>);
 
-/// Runs `scenario` beside a worker over the whole queue, until it and all that was handled are done.
-pub(crate) async fn beside<T>(
-    queue: &Queue,
-    scenario: impl AsyncFnOnce(&mut Starts) -> Result<T>,
+impl Starts {
+    pub(crate) async fn next(&mut self) -> Result<Instant> {
+        self.0.recv().await.context("the worker ended")
+    }
+
+    /// Waits until `count` handlers have started.
+    pub(crate) async fn wait_for(&mut self, count: u32) -> Result<()> {
+        for _ in 0..count {
+            self.next().await?;
+        }
+        Ok(())
+    }
+}
+
+/// Runs `work` while a worker runs over the whole queue. Ends once both it and all events in flight are done.
+pub(crate) async fn during<T>(
+    setup: &Setup,
+    work: impl AsyncFnOnce(&mut Starts) -> Result<T>,
 ) -> Result<T> {
     let stop = CancellationToken::new();
-    let (begun, mut starts) = mpsc::unbounded_channel();
-    let work = run(queue.clone(), begun, stop.clone());
-    let scenario = async {
-        let result = scenario(&mut starts).await;
+    let (started, starts) = mpsc::unbounded_channel();
+    let work = async {
+        let result = work(&mut Starts(starts)).await;
         stop.cancel();
         result
     };
     // In one task, as `heyi-worker` does: its handlers have tasks of their own.
-    let (work, result) = tokio::join!(work, scenario);
-    work?;
+    let (ended, result) = tokio::join!(run(setup, started, stop.clone()), work);
+    ended?;
     result
 }
 
-async fn run(
-    queue: Queue,
-    begun: mpsc::UnboundedSender<Instant>,
-    stop: CancellationToken,
-) -> Result<()> {
-    let (_intake, open) = watch::channel(true);
-    let settings = config::Queue {
-        concurrency: CONCURRENCY,
-        partitions: 1,
-        timeout: TIMEOUT,
-        missing_for: TIMEOUT,
-        drain_timeout: TIMEOUT,
-    };
-    let (consumer, deliveries) = Consumer::new(
-        queue.clone(),
-        &settings,
-        open,
-        Watchdog::default(),
-        stop.clone(),
-    );
+async fn run(setup: &Setup, started: Started, stop: CancellationToken) -> Result<()> {
+    let (_gate, open) = watch::channel(true);
+    let (queue, settings) = (setup.queue.clone(), &setup.config.queue);
+    let watchdog = Watchdog::default();
+    let (consumer, deliveries) =
+        Consumer::new(queue.clone(), settings, open, watchdog, stop.clone());
     for partition in queue.keys().partitions() {
         tokio::spawn(consumer.clone().read(partition));
     }
@@ -70,10 +68,10 @@ async fn run(
     tokio::spawn(due::watch(queue, stop.clone()));
     let worker = WorkerBuilder::new("bench")
         .backend(StreamBackend::new(consumer, deliveries, after_failure))
-        .data(begun)
+        .data(started)
         .catch_panic()
-        .concurrency(CONCURRENCY)
-        .timeout(TIMEOUT)
+        .concurrency(settings.concurrency)
+        .timeout(settings.timeout)
         .build(handle);
     let stopped = async move {
         stop.cancelled().await;
@@ -83,15 +81,10 @@ async fn run(
 }
 
 /// Its outcome is the one that costs the queue most: the order goes as well.
-async fn handle(
-    delivery: Delivery,
-    begun: Data<mpsc::UnboundedSender<Instant>>,
-) -> Result<Outcome, BoxDynError> {
-    begun.send(Instant::now())?;
-    Ok(delivery
-        .event
-        .out_trade_no()
-        .map_or(Outcome::Nothing, Outcome::Promoted))
+async fn handle(delivery: Delivery, started: Data<Started>) -> Result<Outcome, BoxDynError> {
+    started.send(Instant::now())?;
+    let out_trade_no = delivery.event.out_trade_no();
+    Ok(out_trade_no.map_or(Outcome::Nothing, Outcome::Promoted))
 }
 
 fn after_failure(_: &Delivery, _: &BoxDynError) -> Outcome {

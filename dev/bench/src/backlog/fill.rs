@@ -1,127 +1,96 @@
-//! A backlog in no time: events straight into Redis, all about one order that has its code.
+//! Events straight into Redis, all about one order that has its code.
+
+use std::iter::repeat_n;
 
 use anyhow::{Context as _, Result, ensure};
 use heyi_common::{
-    config::Process,
     gateway::{Gateway, payjs},
-    queue::{GROUP, Partition, Queue},
+    queue::{GROUP, Partition},
     store::Mapping,
 };
-use heyi_testkit::world::World;
 use mongodb::bson::{DateTime, oid::ObjectId};
-use redis::Pipeline;
+use redis::{Cmd, streams::StreamReadOptions};
 use serde_json::json;
 
-use crate::notify::notify;
+use crate::{
+    frame::Setup,
+    orders::{Paid, event},
+};
 
-const PIPELINE: u32 = 1000;
-/// The number of the order's notify.
-pub(super) const REPEATED: u32 = 0;
-
-/// Puts events into one queue.
-pub(super) struct Fill {
-    pub(super) queue: Queue,
+/// Puts events into the queue.
+pub(super) struct Fill<'s> {
+    pub(super) setup: &'s Setup,
+    pub(super) paid: Paid,
     partition: Partition,
-    form: String,
 }
 
-impl Fill {
+impl<'s> Fill<'s> {
     /// Makes the mapping of the order, so that a worker finds each event to be a repeat.
-    pub(super) async fn new(world: &World) -> Result<Self> {
-        let queue = world.queue()?;
-        let (out_trade_no, form) = notify(&world.config(Process::Worker)?.payjs, REPEATED);
-        let out_trade_no = out_trade_no.parse()?;
-        let partition = queue.keys().partition(&out_trade_no);
+    pub(super) async fn new(setup: &'s Setup) -> Result<Self> {
+        let paid = setup.notify(None, 0)?;
+        let payment = payjs::payment_in(&paid.form).context("no payment in the notify")?;
         let mapping = Mapping {
-            out_trade_no,
+            out_trade_no: paid.out_trade_no.clone(),
             code_id: ObjectId::new(),
             gateway: Gateway::Payjs,
-            payment_id: payjs::payment_in(&form)
-                .context("no payment in the notify")?
-                .payment_id,
+            payment_id: payment.payment_id,
             created_at: DateTime::now(),
         };
-        let before = world.store().await?.insert_mapping(&mapping).await?;
+        let before = setup.world.store().await?.insert_mapping(&mapping).await?;
         ensure!(before.is_none(), "the order was mapped before");
+        let partition = setup.queue.keys().partition(&paid.out_trade_no);
         Ok(Self {
-            queue,
+            setup,
+            paid,
             partition,
-            form,
         })
     }
 
     /// Events that wait.
     pub(super) async fn stream(&self, count: u32) -> Result<()> {
-        let stream = self.queue.keys().notify(self.partition);
-        self.add(count, |pipeline, _| {
-            pipeline.xadd(&stream, "*", &self.fields()).ignore();
-        })
-        .await
+        let events = repeat_n(self.paid.clone(), count as usize);
+        self.setup.enqueue(events).await
     }
 
-    /// Events that a worker held which died.
-    pub(super) async fn held(&self, count: u32) -> Result<()> {
+    /// Events of a worker that died.
+    pub(super) async fn in_flight(&self, count: u32) -> Result<()> {
         self.stream(count).await?;
-        self.queue.ensure_group(self.partition).await?;
-        let read = redis::cmd("XREADGROUP")
-            .arg(&["GROUP", GROUP, "dead", "COUNT"])
-            .arg(PIPELINE)
-            .arg("STREAMS")
-            .arg(self.queue.keys().notify(self.partition))
-            .arg(">")
-            .clone();
-        for _ in 0..count.div_ceil(PIPELINE) {
-            read.exec_async(&mut self.queue.redis().shared()).await?;
-        }
+        let queue = &self.setup.queue;
+        queue.ensure_group(self.partition).await?;
+        let options = StreamReadOptions::default().group(GROUP, "dead");
+        let options = options.count(count as usize);
+        let stream = queue.keys().notify(self.partition);
+        let read = Cmd::xread_options(&[stream], &[">"], &options);
+        let _: redis::Value = self.setup.redis(&read).await?;
         Ok(())
     }
 
     /// Parked events whose time has come.
     pub(super) async fn due(&self, count: u32) -> Result<()> {
-        let retry = self.queue.keys().retry(self.partition);
-        self.add(count, |pipeline, number| {
-            let event = json!({
-                "id": number.to_string(), "form": self.form, "attempt": "3", "received_at": "0",
-            });
-            pipeline.zadd(&retry, event.to_string(), 1).ignore();
-        })
-        .await
+        let retry = self.setup.queue.keys().retry(self.partition);
+        let form = &self.paid.form;
+        let add = self.setup.pipelined(0..count, |pipeline, number| {
+            let id = number.to_string();
+            let event = json!({ "id": id, "form": form, "attempt": "3", "received_at": "0" });
+            pipeline.zadd(&retry, event.to_string(), 1);
+        });
+        add.await
     }
 
     /// Dead letters.
     pub(super) async fn dead(&self, count: u32) -> Result<()> {
-        let dead = self.queue.keys().dead(self.partition);
-        self.add(count, |pipeline, _| {
-            let mut fields = self.fields().to_vec();
-            fields.extend([("reason", "paid_twice"), ("error", "a second payment")]);
-            pipeline.xadd(&dead, "*", &fields).ignore();
-        })
-        .await
+        let dead = self.setup.queue.keys().dead(self.partition);
+        let mut fields = event(&self.paid.form).to_vec();
+        fields.extend([("reason", "paid_twice"), ("error", "a second payment")]);
+        let add = self.setup.pipelined(0..count, |pipeline, _| {
+            pipeline.xadd(&dead, "*", &fields);
+        });
+        add.await
     }
 
-    /// Takes the dead letters away.
-    pub(super) async fn bury_no_more(&self) -> Result<()> {
-        Ok(redis::cmd("DEL")
-            .arg(self.queue.keys().dead(self.partition))
-            .exec_async(&mut self.queue.redis().shared())
-            .await?)
-    }
-
-    fn fields(&self) -> [(&str, &str); 3] {
-        [("form", &self.form), ("attempt", "0"), ("received_at", "0")]
-    }
-
-    async fn add(&self, count: u32, mut one: impl FnMut(&mut Pipeline, u32)) -> Result<()> {
-        let mut number = 0;
-        while number < count {
-            let end = count.min(number + PIPELINE);
-            let mut pipeline = redis::pipe();
-            (number..end).for_each(|number| one(&mut pipeline, number));
-            pipeline
-                .exec_async(&mut self.queue.redis().shared())
-                .await?;
-            number = end;
-        }
-        Ok(())
+    /// Deletes the dead letters.
+    pub(super) async fn delete_dead(&self) -> Result<()> {
+        let dead = self.setup.queue.keys().dead(self.partition);
+        self.setup.redis(&Cmd::del(dead)).await
     }
 }

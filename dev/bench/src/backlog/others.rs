@@ -5,134 +5,111 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, ensure};
-use heyi_common::queue::Queue;
-use heyi_testkit::world::World;
+use anyhow::{Result, ensure};
 use tokio::time::{sleep, timeout};
 
-use super::fill::Fill;
+use super::{LIMIT, MEMORY, fill::Fill};
 use crate::{
-    memory::OfRedis,
-    queue::{all, rate},
-    report::{Row, Target},
-    series::{Series, quantile_of},
+    frame::{KIB, Scenario, ms, per_second, quantile},
+    idle::write_once,
     worker,
 };
 
 const MANY: u32 = 100_000;
-/// A worker of the default settings holds 160. Each of these is claimed by itself, with a write to the disk.
-const HELD: u32 = 5_000;
+/// A worker of the default settings holds 160. Each of these is claimed separately, with a write to the disk.
+const IN_FLIGHT: u32 = 5_000;
 const FEW: u32 = 100;
-/// What `dead list` shows when it is not told otherwise, and a head.
-const LINES: usize = 51;
+/// What `dead list` shows by default: a head, the letters, and how many there are.
+const LINES: usize = 52;
 const LISTS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(2);
-const LIMIT: Duration = Duration::from_secs(300);
 /// The longest that a write may take while retries are put back.
 const LONGEST_WRITE_MS: f64 = 100.0;
 
 /// Measures them, one after the other.
-pub(super) async fn measure(world: &World, fill: &Fill) -> Result<Vec<Row>> {
-    let mut rows = due(fill).await?;
-    rows.push(taken_over(fill).await?);
-    rows.push(listed(world, fill).await?);
-    Ok(rows)
+pub(super) async fn measure(scenario: &mut Scenario, fill: &Fill<'_>) -> Result<()> {
+    due(scenario, fill).await?;
+    taken_over(scenario, fill).await?;
+    listed(scenario, fill).await
 }
 
-async fn due(fill: &Fill) -> Result<Vec<Row>> {
-    println!("backlog: {MANY} retries due at once");
-    let redis = fill.queue.redis();
-    let before = OfRedis::read(redis).await?;
-    fill.due(MANY).await?;
+async fn due(scenario: &mut Scenario, fill: &Fill<'_>) -> Result<()> {
+    let what = format!("{MANY} retries due at once");
+    scenario.say(&what);
+    let (setup, count) = (fill.setup, scenario.count(MANY));
+    let [before, _] = setup.info(MEMORY).await?;
+    fill.due(count).await?;
     let ended = AtomicBool::new(false);
     let start = Instant::now();
-    let work = async {
-        let drained = worker::beside(&fill.queue, async |starts| {
-            all(starts, MANY).await?;
-            Ok(rate(MANY, start))
+    let drain = async {
+        let drained = worker::during(setup, async |starts| {
+            starts.wait_for(count).await?;
+            Ok(per_second(count, start))
         });
         let rate = timeout(LIMIT, drained).await;
         ended.store(true, Ordering::Relaxed);
-        rate.context("they do not drain")?
+        rate?
     };
-    let (rate, writes) = tokio::join!(work, writes(&fill.queue, &ended));
-    let (rate, writes) = (rate?, writes?);
-    let status = fill.queue.status().await?;
-    ensure!(
-        status.waiting + status.retries == 0,
-        "some are left: {status:?}"
-    );
-    let after = OfRedis::read(redis).await?;
-    let what = format!("{MANY} retries due at once");
-    let row =
-        |of: &str, unit, value| Row::new(format!("{what}: {of}"), unit, Series::new(vec![value]));
-    Ok(vec![
-        row("handled and acknowledged", "events/s", rate),
-        row(
-            "p99 of another's write meanwhile",
-            "ms",
-            quantile_of(&writes, 0.99),
-        )
-        .target(Target::Below(LONGEST_WRITE_MS)),
-        row(
-            "used_memory of Redis above that before",
-            "KiB",
-            (after.used_mib - before.used_mib) * 1024.0,
-        ),
-    ])
+    let write = async {
+        let mut times = Vec::new();
+        while !ended.load(Ordering::Relaxed) {
+            times.push(write_once(setup).await?);
+            sleep(PAUSE).await;
+        }
+        Ok(times)
+    };
+    let (rate, writes) = tokio::try_join!(drain, write)?;
+    let status = setup.queue.status().await?;
+    let left = status.waiting + status.retries;
+    ensure!(left == 0, "{left} events are still there");
+    let [after, _] = setup.info(MEMORY).await?;
+    let name = |of: &str| format!("{what}: {of}");
+    scenario.add(&name("handled and acknowledged"), "events/s", rate);
+    let p99 = name("p99 of another's write meanwhile");
+    let row = scenario.add(&p99, "ms", quantile(&writes, 99));
+    row.below(LONGEST_WRITE_MS);
+    let memory = name("used_memory of Redis above that before");
+    scenario.add(&memory, "KiB", (after - before) / KIB);
+    Ok(())
 }
 
-/// How long a write takes in ms, again and again.
-async fn writes(queue: &Queue, ended: &AtomicBool) -> Result<Vec<f64>> {
-    let mut times = Vec::new();
-    while !ended.load(Ordering::Relaxed) {
+async fn taken_over(scenario: &mut Scenario, fill: &Fill<'_>) -> Result<()> {
+    let what = format!("{IN_FLIGHT} events of a dead worker");
+    scenario.say(&what);
+    let count = scenario.count(IN_FLIGHT);
+    fill.in_flight(count).await?;
+    let drained = worker::during(fill.setup, async |starts| {
+        // It watches the heartbeats first.
+        starts.wait_for(1).await?;
         let start = Instant::now();
-        redis::cmd("SET")
-            .arg("bench")
-            .arg(1)
-            .exec_async(&mut queue.redis().shared())
-            .await?;
-        times.push(start.elapsed().as_secs_f64() * 1000.0);
-        sleep(PAUSE).await;
-    }
-    Ok(times)
-}
-
-async fn taken_over(fill: &Fill) -> Result<Row> {
-    println!("backlog: {HELD} events of a dead worker");
-    fill.held(HELD).await?;
-    let drained = worker::beside(&fill.queue, async |starts| {
-        // It lets others send heartbeats first.
-        all(starts, 1).await?;
-        let start = Instant::now();
-        all(starts, HELD - 1).await?;
-        Ok(rate(HELD - 1, start))
+        starts.wait_for(count - 1).await?;
+        Ok(per_second(count - 1, start))
     });
-    let rate = timeout(LIMIT, drained).await.context("they stay")??;
-    let what = format!("{HELD} events of a dead worker: taken over, handled and acknowledged");
-    Ok(Row::new(what, "events/s", Series::new(vec![rate])))
+    let rate = timeout(LIMIT, drained).await??;
+    let what = format!("{what}: taken over, handled and acknowledged");
+    scenario.add(&what, "events/s", rate);
+    Ok(())
 }
 
-async fn listed(world: &World, fill: &Fill) -> Result<Row> {
-    let mut times = Vec::new();
-    for count in [FEW, MANY] {
-        println!("backlog: {count} dead letters");
+async fn listed(scenario: &mut Scenario, fill: &Fill<'_>) -> Result<()> {
+    let what = format!("`dead list` with {MANY} dead letters");
+    scenario.say(&what);
+    let mut times = [const { Vec::new() }; 2];
+    for (times, count) in times.iter_mut().zip([FEW, scenario.count(MANY)]) {
         fill.dead(count).await?;
-        let mut rounds = Vec::new();
         for _ in 0..LISTS {
             let start = Instant::now();
-            let output = world.operate(&["dead", "list"]).await?;
-            rounds.push(start.elapsed().as_secs_f64() * 1000.0);
+            let output = fill.setup.world.operate(&["dead", "list"]).await?;
+            times.push(ms(start));
             let lines = String::from_utf8(output.stdout)?.lines().count();
             ensure!(lines == LINES, "{lines} lines, not {LINES}");
         }
-        times.push(Series::new(rounds));
-        fill.bury_no_more().await?;
+        fill.delete_dead().await?;
     }
-    let [few, many] = <[Series; 2]>::try_from(times).ok().context("two counts")?;
-    Ok(
-        Row::new(format!("`dead list` with {MANY} dead letters"), "ms", many)
-            .beside("with 100", few)
-            .target(Target::RatioAtMost(1.5)),
-    )
+    let [few, many] = times;
+    for (few, many) in few.into_iter().zip(many) {
+        let row = scenario.compare(&what, "ms", [many, few], "with 100");
+        row.at_most(1.5);
+    }
+    Ok(())
 }

@@ -1,8 +1,11 @@
 //! A client that speaks just enough HTTP to keep its connection, so that most of the machine is left to the server.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    sync::{Mutex, PoisonError},
+};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -28,7 +31,7 @@ impl Client {
         })
     }
 
-    /// Sends a request and reads the whole answer. Says its status.
+    /// Sends a request and reads the whole answer. Returns its status.
     pub(crate) async fn ask(&mut self, request: &[u8]) -> Result<u16> {
         self.stream.write_all(request).await?;
         self.received.clear();
@@ -44,31 +47,56 @@ impl Client {
     }
 }
 
+/// An error unless it is the status of a success.
+pub(crate) fn succeeded(status: u16) -> Result<()> {
+    ensure!(status == OK, "answered {status}");
+    Ok(())
+}
+
+/// Connections to one server, as many as are needed at once.
+pub(crate) struct Connections {
+    server: SocketAddr,
+    idle: Mutex<Vec<Client>>,
+}
+
+impl Connections {
+    pub(crate) fn new(server: SocketAddr) -> Self {
+        let idle = Mutex::default();
+        Self { server, idle }
+    }
+
+    /// Sends a request over an idle connection or a new one. Returns the status.
+    pub(crate) async fn ask(&self, request: &[u8]) -> Result<u16> {
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let client = idle().pop();
+        let mut client = match client {
+            Some(client) => client,
+            None => Client::connect(self.server).await?,
+        };
+        let status = client.ask(request).await?;
+        idle().push(client);
+        Ok(status)
+    }
+}
+
 /// The status and the length of the whole answer, once its head is there.
 fn head(received: &[u8]) -> Result<Option<(u16, usize)>> {
-    let Some(end) = received
-        .windows(HEAD_END.len())
-        .position(|window| window == HEAD_END)
-    else {
+    let mut windows = received.windows(HEAD_END.len());
+    let Some(end) = windows.position(|window| window == HEAD_END) else {
         return Ok(None);
     };
     let head = std::str::from_utf8(&received[..end])?;
     let status = head
         .strip_prefix("HTTP/1.1 ")
-        .and_then(|rest| rest.get(..3))
-        .with_context(|| format!("no status: {head}"))?
-        .parse()?;
-    let body = head
+        .and_then(|rest| rest.get(..3));
+    let status = status.with_context(|| format!("no status: {head}"))?;
+    let (_, length) = head
         .lines()
         .filter_map(|line| line.split_once(':'))
-        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-    match body {
-        Some((_, length)) => {
-            let length = end + HEAD_END.len() + length.trim().parse::<usize>()?;
-            Ok(Some((status, length)))
-        }
-        None => bail!("no content-length: {head}"),
-    }
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+        .with_context(|| format!("no content-length: {head}"))?;
+    let length = end + HEAD_END.len() + length.trim().parse::<usize>()?;
+    Ok(Some((status.parse()?, length)))
 }
 
 #[cfg(test)]
