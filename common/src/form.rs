@@ -25,11 +25,13 @@ pub enum FormError {
 
 /// Reads `application/x-www-form-urlencoded`.
 pub fn parse(body: &[u8]) -> Result<Params, FormError> {
-    if pairs(body).nth(MOST_FIELDS).is_some() {
+    let spaces = |byte: &u8| if *byte == b'+' { b' ' } else { *byte };
+    let body: Vec<u8> = body.iter().map(spaces).collect();
+    if pairs(&body).nth(MOST_FIELDS).is_some() {
         return Err(FormError::TooMany);
     }
     let mut params = Params::new();
-    for pair in pairs(body) {
+    for pair in pairs(&body) {
         let mut halves = pair.splitn(2, |byte| *byte == b'=');
         let mut half = || decode(halves.next().unwrap_or_default());
         match (params.entry(half()?), half()?) {
@@ -53,11 +55,7 @@ fn pairs(body: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 fn decode(text: &[u8]) -> Result<String, FormError> {
-    let spaces: Vec<u8> = text
-        .iter()
-        .map(|byte| if *byte == b'+' { b' ' } else { *byte })
-        .collect();
-    let decoded = percent_decode(&spaces).decode_utf8();
+    let decoded = percent_decode(text).decode_utf8();
     Ok(decoded.map_err(|_| FormError::NotUtf8)?.into_owned())
 }
 
