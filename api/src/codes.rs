@@ -102,10 +102,7 @@ impl Codes {
     /// The code with this id, unless it is deleted or disabled, with the payloads that are still known forms. Else,
     /// or when there are none, it is gone.
     pub(crate) async fn shown(&self, store: &Store, id: &str) -> Result<(ObjectId, Shown), Error> {
-        // As `ObjectId::parse_str`, which takes several pieces of memory for it.
-        let mut bytes = [0; 12];
-        hex::decode_to_slice(id, &mut bytes).map_err(|_| Error::Gone)?;
-        let id = ObjectId::from_bytes(bytes);
+        let id = ObjectId::parse_str(id).map_err(|_| Error::Gone)?;
         Ok((id, self.known_or_read(store, id).await?))
     }
 

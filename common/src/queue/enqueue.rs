@@ -11,10 +11,6 @@ use crate::{
     redis::WriteError,
 };
 
-/// Arguments of the command that adds a notify, and their length beside the form's. More only costs an allocation.
-const ARGUMENTS: usize = 9;
-const BESIDE_FORM: usize = 128;
-
 /// How long `/checkOrder` says that an order is pending of which the gateway said that it was paid, though it is not in Redis. By
 /// then its event is a code or a dead letter.
 const CONFIRMED_TTL: Duration = Duration::from_secs(600);
@@ -32,12 +28,10 @@ impl Queue {
     ) -> Result<(), WriteError> {
         failpoint::reach(Failpoint::EnqueueBefore);
         let event = Event::new(Cause::Notify { form });
-        let fields = event.fields();
-        let length = fields.iter().map(|(_, value)| value.len()).sum::<usize>() + BESIDE_FORM;
         let stream = self.keys.notify(self.keys.partition(out_trade_no));
         let order = self.keys.order(out_trade_no);
-        let mut add = Cmd::with_capacity(ARGUMENTS, length);
-        add.arg("XADD").arg(stream).arg("*").arg(&fields[..]);
+        let mut add = redis::cmd("XADD");
+        add.arg(stream).arg("*").arg(&event.fields()[..]);
         let live = Cmd::expire(order, PAID_TTL.as_secs().cast_signed());
         self.redis.write(vec![live, add]).await?;
         failpoint::reach(Failpoint::EnqueueAfter);
