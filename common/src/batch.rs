@@ -12,6 +12,12 @@ pub(crate) async fn fill<T>(
     if queue.recv_many(batch, largest).await == 0 {
         return false;
     }
+    fill_up(batch, queue, largest).await;
+    true
+}
+
+/// Takes what else there is, up to `largest` in all.
+pub(crate) async fn fill_up<T>(batch: &mut Vec<T>, queue: &mut mpsc::Receiver<T>, largest: usize) {
     // Those who are about to ask may as well come along.
     yield_now().await;
     while batch.len() < largest
@@ -19,5 +25,4 @@ pub(crate) async fn fill<T>(
     {
         batch.push(one);
     }
-    true
 }

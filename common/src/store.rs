@@ -166,7 +166,7 @@ impl Store {
     }
 
     /// What `look` makes of the code with this id, deleted or not. For many who scan at one moment: several codes are
-    /// read by one command, each with its own outcome.
+    /// read by one command, each with its own outcome, and where hundreds a second are, it waits a few ms for others.
     pub async fn scanned<T>(
         &self,
         id: ObjectId,
