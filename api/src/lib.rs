@@ -11,7 +11,6 @@ mod codes;
 mod http;
 mod owner;
 mod pages;
-mod payment;
 mod pictures;
 mod room;
 

@@ -11,7 +11,7 @@ use std::{
 use anyhow::Context;
 use heyi_common::{
     config::Config,
-    gateway::payjs,
+    gateway::Gateways,
     http,
     pending_orders::PendingOrders,
     queue::Queue,
@@ -74,13 +74,12 @@ impl Deref for Handles {
 /// What the process has once.
 pub struct Shared {
     pub(crate) config: Config,
-    pub(crate) notify_url: Url,
     /// Codes as payers see them.
     pub(crate) codes: Codes,
     /// Scans that this process has counted.
     pub(crate) counter: ScanCounter,
     pub(crate) wechat: wechat::Client,
-    pub(crate) payjs: payjs::Client,
+    pub(crate) gateways: Gateways,
     pub(crate) pages: Pages,
     pub(crate) posters: Arc<Posters>,
     /// For drawing posters.
@@ -145,15 +144,10 @@ impl AppState {
         let queue = Queue::new(redis.clone(), &config.redis, &config.queue);
         let store = Store::new(&config.mongo).await?;
         let shared = Shared {
-            notify_url: config
-                .payjs
-                .notify_url
-                .clone()
-                .context("payjs.notify_url is not set")?,
             codes: Codes::new(config.orders.payloads.clone(), config.http.code_cache_mib),
             counter: ScanCounter::new(Scans::new(redis.clone(), queue.keys().clone())),
             wechat: wechat::Client::new(http.clone(), &config.wechat),
-            payjs: payjs::Client::new(http, &config.payjs),
+            gateways: Gateways::new(http, &config),
             pages: Pages::new()?,
             posters: Arc::new(Posters::new()?),
             turns: poster::turns(),

@@ -31,7 +31,7 @@ points! {
     EnqueueBefore = "enqueue.before",
     /// The event is queued; `/notify` has not answered.
     EnqueueAfter = "enqueue.after",
-    /// PayJS is to be asked; no confirm is queued.
+    /// The gateway is to be asked; no confirm is queued.
     ConfirmBefore = "confirm.before",
     /// The confirm is queued; `/checkOrder` has not answered.
     ConfirmAfter = "confirm.after",
@@ -47,11 +47,11 @@ points! {
     AggregationWritten = "aggregation.written",
     /// A worker holds the event and has done nothing.
     HandleBefore = "handle.before",
-    /// The worker has the turn to ask PayJS; the confirm still waits.
+    /// The worker has the turn to ask the gateway; the confirm still waits.
     ConfirmTurn = "confirm.turn",
-    /// PayJS said that it was paid, and sends no more notifies.
+    /// The gateway said that it was paid, and sends no more notifies.
     ConfirmChecked = "confirm.checked",
-    /// PayJS's answer is an event of its own; the confirm is where it was.
+    /// The gateway's answer is an event of its own; the confirm is where it was.
     ConfirmAnswered = "confirm.answered",
     /// The code is written, the mapping is not.
     CodeWritten = "promote.code_written",
@@ -75,9 +75,9 @@ points! {
     Replayed = "replay.after",
     /// A letter is dropped; the operator does not know.
     LetterDropped = "drop.after",
-    /// The order can become no code any more; PayJS has not been asked for the refund.
+    /// The order can become no code any more; the gateway has not been asked for the refund.
     RefundClaimed = "refund.claimed",
-    /// PayJS has given the payment back; nothing is recorded.
+    /// The gateway has given the payment back; nothing is recorded.
     RefundGranted = "refund.granted",
     /// The refund is recorded, the order does not say so.
     RefundRecorded = "refund.recorded",

@@ -1,4 +1,4 @@
-//! Forms as PayJS sends them, read strictly.
+//! Forms, read strictly.
 
 use std::collections::btree_map::Entry;
 

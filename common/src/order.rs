@@ -14,12 +14,12 @@ pub use content::{Content, DataError, OrderData};
 pub use name::NameError;
 pub use values::{Fee, OpenId, OutTradeNo, ValueError};
 
-use crate::sign::Params;
+use crate::gateway::Merchant;
 
 /// How long an order lives after the gateway reported its payment, so that a late promotion still finds it.
 pub const PAID_TTL: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// The uploaded data and the signed parameters of the gateway. Lives in Redis under its `out_trade_no` until it is
+/// The uploaded data, and who is to be paid how much. Lives in Redis under its `out_trade_no` until it is
 /// paid or expires.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
@@ -36,18 +36,24 @@ pub struct Order {
     pub content: Content,
     /// The price in fen.
     pub total_fee: Fee,
-    /// The signed parameters for the mini-program of the gateway.
-    pub params: Params,
+    /// Who receives its money.
+    #[serde(flatten)]
+    pub merchant: Merchant,
     /// When the order was made.
     pub created_at: Timestamp,
 }
 
 impl Order {
     /// Makes an order of `data` with a fresh code id. `out_trade_no` is drawn for its person
-    /// ([`Keys::draw_number`](crate::queue::Keys::draw_number)), and `params` are the signed parameters for it.
-    pub fn new(data: OrderData, total_fee: Fee, out_trade_no: OutTradeNo, params: Params) -> Self {
+    /// ([`Keys::draw_number`](crate::queue::Keys::draw_number)).
+    pub fn new(
+        data: OrderData,
+        total_fee: Fee,
+        out_trade_no: OutTradeNo,
+        merchant: Merchant,
+    ) -> Self {
         Self {
-            params,
+            merchant,
             out_trade_no,
             code_id: ObjectId::from_bytes(rand::random()),
             openid: data.openid,

@@ -14,7 +14,7 @@
 //! 6. [`dead`] lists dead letters and puts them back for an operator. A payment has at most one.
 //!
 //! A confirm, which asks the gateway about a payment that a payer named, waits in [`confirms`] for its turn before 2. When
-//! The gateway says that it was paid, the answer becomes an event of the order that it names, and the confirm is done.
+//! the gateway says that it was paid, the answer becomes an event of the order that it names, and the confirm is done.
 //!
 //! Due times are Redis's own, so the clocks of the workers do not matter. Redis's clock may be set back: no expiry and no
 //! due time is believed that lies further ahead than it was ever set, and who lives is not a matter of clocks.
@@ -34,18 +34,18 @@
 //! | `heyi:order:<out_trade_no>` | string, JSON, expires | the order |
 //! | `heyi:open:<openid>` | sorted set by expiry in ms, expires | numbers of the person's open orders, see [`cache`](crate::pending_orders) |
 //! | `heyi:signed:<sign>` | string, expires | the order that this signature of `/newOrder` has made |
-//! | `heyi:notify` | stream, group `promoters` | events: `form`, `answer`, or `confirm` with `out_trade_no`, `asker`, `expiry` and `turn`; `attempt`, `received_at`; `order_lookups`, `check_refusals`, `paid_checks` |
+//! | `heyi:notify` | stream, group `promoters` | events: `gateway`; `body`, `answer`, or `confirm` with `out_trade_no`, `asker`, `expiry` and `turn`; `attempt`, `received_at`; `order_lookups`, `check_refusals`, `paid_checks` |
 //! | `heyi:notify:retry` | sorted set by due time in ms | events that wait for their next attempt, JSON |
 //! | `heyi:notify:dead` | stream | events that ended without a promotion, with `reason`, `error`, `attempts` |
-//! | `heyi:notify:rejected` | stream, at most about 10,000 | events whose signature is false |
+//! | `heyi:notify:rejected` | stream, at most about 10,000 | events with an invalid signature |
 //! | `heyi:notify:heartbeats` | hash by consumer | a value that changes every 2 s while the consumer lives |
 //! | `heyi:confirms` | sorted set by turn | confirms that wait for their turn, JSON |
 //! | `heyi:confirms:turns` | hash | `round`: the round of the last turn; `number`: how many confirms have waited |
 //! | `heyi:confirms:next:<asker>` | string, EX 4 h | the round in which an asker has the next turn |
 //! | `heyi:confirms:<asker>` | set, EX 4 h | the orders of which an asker has a confirm on its way |
 //! | `heyi:confirm:<out_trade_no>` | string, EX 30 s | a confirm was queued a moment ago; `paid` for 10 min once the gateway said so |
-//! | `heyi:letter:<payment_id>` | string | the dead letter of a payment; for a year after it was dropped |
-//! | `heyi:letter:named:<payment_id>` | string | the same of a payment that only a confirm named |
+//! | `heyi:letter:<gateway>:<payment_id>` | string | the dead letter of a payment; for a year after it was dropped |
+//! | `heyi:letter:named:<gateway>:<payment_id>` | string | the same of a payment that only a confirm named |
 //! | `heyi:failed:<out_trade_no>` | string, EX 30 d | the reason of its dead letter |
 //! | `heyi:check` | string, PX 1 s | a worker has moved a confirm into the stream |
 //! | `heyi:check:question` | string, PX 1 s | a worker has asked the gateway |

@@ -1,12 +1,11 @@
-//! The one signature: PayJS's MD5 over sorted parameters.
+//! The signature of our requests, and of gateways that sign alike: MD5 over sorted parameters and a key.
 //!
-//! The algorithm is that of PayJS's page `sign.html`: every parameter but `sign` that has a value, sorted
-//! by name, joined as `name=value` with `&`, then `&key=…`, MD5, upper-case hex. Nothing is trimmed or
-//! encoded, and `"0"` counts as a value.
+//! Every parameter but `sign` that has a value, sorted by name, joined as `name=value` with `&`, then `&key=…`, MD5, in
+//! upper-case hex. Nothing is trimmed or encoded, and `"0"` counts as a value.
 //!
-//! The join is ambiguous: a value that holds `&name=…` signs like a further parameter. So nobody's text
-//! may reach a parameter that we sign for PayJS, and a signature alone never proves what kind of
-//! message it came with. [`payjs::Notify`](crate::gateway::payjs::Notify) checks the shape as well.
+//! The join is ambiguous: a value that holds `&name=…` signs like a further parameter. So no user's text may reach a
+//! parameter that we sign for a gateway. A signature alone never proves what kind of message it came with: each
+//! [gateway](crate::gateway) checks the shape as well.
 //!
 //! Requests to our own routes are signed with two parameters more: [`ROUTE`], which is not sent, and [`TS`].
 //! A request whose text could be read in a second way is refused, see [`second_reading`].

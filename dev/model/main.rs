@@ -10,7 +10,7 @@
 //! | `Confirm` | `queue/confirms.rs`: the confirm waits for its turn, and has it |
 //! | `Read`, `RecoverLost` | `queue/consume.rs`, `queue/takeover.rs` |
 //! | `Proceed` | `program.rs`: each effect of `promote.rs` and `confirm.rs` (`Answered` is `enqueue_answer`), then the settlement: `queue/settle.rs`, `park.lua`, `bury.lua` |
-//! | `Fail`, `SettleUnheard` | MongoDB, PayJS or Redis without an answer: `Trouble`, the loops in `Settler` |
+//! | `Fail`, `SettleUnheard` | MongoDB, PayJS or Redis without an answer: `TransientError`, the loops in `Settler` |
 //! | `Refuse` | PayJS's refusals in `confirm.rs`: one is borne, the next ends a confirm |
 //! | `MoveDue` | `move_due.lua`, one event at a time and in any order |
 //! | `TakeOver`, then `Claimed` | `queue/takeover.rs`: the claim, then handing on or burying |
@@ -18,7 +18,7 @@
 //! | `Crash` | also the end of the heartbeats, since a takeover may come at any time after it |
 //! | `Stall`, `Recover` | a worker that was frozen: its events are taken over while it works on them |
 //!
-//! Left out, because they only make less happen: waits, rates, turns, the closed door of the intake, the bounds of slices,
+//! Left out, because they only make less happen: waits, rates, turns, the closed admission gate, the bounds of slices,
 //! batches and confirms, and that an event of which two workers died is handed on alone. Left out, because the architecture says that they are not promised: Redis forgetting what it
 //! acknowledged, and an order that expires before its promotion.
 //!

@@ -1,91 +1,84 @@
-//! Confirm events: PayJS is asked whether an order was paid.
+//! Confirm events: the gateway is asked whether an order was paid.
 
 use std::time::Duration;
 
 use heyi_common::{
     failpoint::{self, Failpoint},
-    gateway::payjs::{Check, PaidAnswer, PayJsError},
-    order::OutTradeNo,
+    gateway::{Answer, GatewayError, PaymentRef, Status},
+    outage,
     queue::{DeadReason, Event, Outcome},
 };
-
 use tokio::time::sleep;
 
 use crate::{Context, promote::TransientError, retry_delay::retry_delay};
 
-/// How many refusals of PayJS are taken as temporary.
+/// Number of refusals of the gateway that are taken as temporary.
 const MOST_REFUSALS: u32 = 4;
 
-/// Asks PayJS. An answer that says paid ends PayJS's notifies, so it becomes an event of its own, which is as safe as a
+/// Asks the gateway. An answer that says paid may end its notifies, so it becomes an event of its own, which is as safe as a
 /// notify, before the confirm is done. That event belongs to the order that the answer names, which need not be the
 /// one that was asked about.
 pub(crate) async fn confirm(
     context: &Context,
     event: &mut Event,
-    out_trade_no: &OutTradeNo,
-    payment_id: &str,
+    payment: &PaymentRef,
     has_turn: bool,
 ) -> Result<Outcome, TransientError> {
+    let out_trade_no = &payment.out_trade_no;
     let mapping = context.store.mapping(out_trade_no).await?;
-    // Of another payment PayJS may have told us before, and will not again.
-    if mapping.is_some_and(|mapping| mapping.payment_id == payment_id) {
+    // The gateway may have reported another payment before, and will not again.
+    if mapping.is_some_and(|mapping| mapping.payment_id == payment.payment_id) {
         // Not nothing: a failover may have brought back both the event and its order.
         return Ok(Outcome::Promoted(out_trade_no.clone()));
     }
     if !has_turn || !may_ask(context).await? {
-        let event = Event {
-            attempt: event.attempt.saturating_add(1),
-            ..event.clone()
-        };
-        return Ok(Outcome::Retry {
-            event,
-            delay: Duration::ZERO,
-            error: "it waits for its turn to ask PayJS".to_owned(),
-        });
+        let error = format!("it waits for its turn to ask {}", payment.gateway);
+        return Ok(again(event, Duration::ZERO, error));
     }
-    match context.payjs.check(payment_id).await {
-        Ok(Check::Unpaid) => unpaid(context, event).await,
-        Ok(Check::Foreign(number)) => {
+    match context.gateways.query(payment).await {
+        Ok(Status::Unpaid) => unpaid(context, event).await,
+        Ok(Status::Foreign(number)) => {
             tracing::warn!(
                 order.out_trade_no = %out_trade_no,
-                payment.id = payment_id,
+                payment.id = payment.payment_id,
                 payment.out_trade_no = number,
                 "a payer named a payment of another shop of the merchant"
             );
             unpaid(context, event).await
         }
-        Ok(Check::Paid(answer)) => {
+        Ok(Status::Paid(answer)) => {
             event.paid_checks = event.paid_checks.saturating_add(1);
-            enqueue(context, &answer).await
+            enqueue(context, answer).await
         }
-        Err(PayJsError::Refused(words))
-            if event.check_refusals >= MOST_REFUSALS && event.paid_checks == 0 =>
-        {
-            tracing::warn!(order.out_trade_no = %out_trade_no, error = words, "PayJS does not confirm");
-            unpaid(context, event).await
-        }
-        Err(PayJsError::Refused(words)) => {
+        Err(error @ GatewayError::Refused(..)) => {
+            if event.check_refusals >= MOST_REFUSALS && event.paid_checks == 0 {
+                tracing::warn!(order.out_trade_no = %out_trade_no, %error, "not confirmed");
+                return unpaid(context, event).await;
+            }
             let delay = retry_delay(event.check_refusals);
-            let event = Event {
-                attempt: event.attempt.saturating_add(1),
-                check_refusals: event.check_refusals.saturating_add(1),
-                ..event.clone()
-            };
-            Ok(Outcome::Retry {
-                event,
-                delay,
-                error: format!("PayJS refused: {words}"),
-            })
+            event.check_refusals = event.check_refusals.saturating_add(1);
+            Ok(again(event, delay, outage::causes(&error)))
         }
-        Err(error @ PayJsError::Unreadable(_)) => Ok(Outcome::Dead {
+        Err(error @ GatewayError::Unreadable(..)) => Ok(Outcome::Dead {
             reason: DeadReason::Poison,
             error: error.to_string(),
         }),
-        Err(error) => Err(TransientError::PayJs(error)),
+        Err(error @ GatewayError::NoAnswer(..)) => Err(TransientError::Gateway(error)),
     }
 }
 
-/// Whether PayJS may be asked now. Confirms of several seconds arrive together when they had to wait behind notifies, so this
+fn again(event: &Event, delay: Duration, error: String) -> Outcome {
+    Outcome::Retry {
+        event: Event {
+            attempt: event.attempt.saturating_add(1),
+            ..event.clone()
+        },
+        delay,
+        error,
+    }
+}
+
+/// Whether a gateway may be asked now. Confirms of several seconds arrive together when they had to wait behind notifies, so this
 /// waits for one more turn.
 async fn may_ask(context: &Context) -> Result<bool, TransientError> {
     let Some(left) = context.queue.take_question().await? else {
@@ -101,17 +94,17 @@ async fn unpaid(context: &Context, event: &Event) -> Result<Outcome, TransientEr
 }
 
 /// Makes an event of the answer that an order was paid.
-async fn enqueue(context: &Context, answer: &PaidAnswer) -> Result<Outcome, TransientError> {
+async fn enqueue(context: &Context, answer: Answer) -> Result<Outcome, TransientError> {
     failpoint::reach(Failpoint::ConfirmChecked);
-    let queued = context
-        .queue
-        .enqueue_answer(&answer.out_trade_no, answer.form());
-    queued.await.map_err(TransientError::Queue)?;
+    let payment = answer.payment.reference();
+    let queued = context.queue.enqueue_answer(answer).await;
+    queued.map_err(TransientError::Queue)?;
     failpoint::reach(Failpoint::ConfirmAnswered);
     tracing::info!(
-        order.out_trade_no = %answer.out_trade_no,
-        payment.id = answer.payjs_order_id,
-        "PayJS confirmed a payment"
+        order.out_trade_no = %payment.out_trade_no,
+        payment.gateway = payment.gateway.name(),
+        payment.id = payment.payment_id,
+        "the gateway confirmed a payment"
     );
     Ok(Outcome::Nothing)
 }

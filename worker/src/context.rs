@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use heyi_common::{
     config::{self, Config},
-    gateway::payjs,
+    gateway::Gateways,
     http,
     pending_orders::PendingOrders,
     queue::Queue,
@@ -12,7 +12,7 @@ use heyi_common::{
     store::Store,
 };
 
-/// Handles to the stores and the gateway. Cheap to clone.
+/// Handles to the stores and the gateways. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Context {
     /// Orders in Redis.
@@ -23,10 +23,8 @@ pub struct Context {
     pub store: Store,
     /// Scans in Redis.
     pub scans: Scans,
-    /// The gateway.
-    pub payjs: payjs::Client,
-    /// The merchant.
-    pub merchant: config::PayJs,
+    /// The gateways.
+    pub gateways: Gateways,
     /// The share of Redis's memory above which new orders are refused.
     pub memory_share: f64,
     /// The settings of the queue.
@@ -45,8 +43,7 @@ impl Context {
             store: Store::new(&config.mongo)
                 .await
                 .context("set up the store")?,
-            payjs: payjs::Client::new(http::client()?, &config.payjs),
-            merchant: config.payjs.clone(),
+            gateways: Gateways::new(http::client()?, config),
             memory_share: config.orders.memory_share,
             settings: config.queue.clone(),
         })

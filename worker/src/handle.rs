@@ -56,17 +56,19 @@ pub(crate) async fn handle(
 /// the event.
 pub async fn decide(context: &Context, event: &mut Event) -> Result<Outcome, TransientError> {
     match &event.cause {
-        Cause::Notify { form } => promote::notify(context, event, form).await,
-        Cause::Answer { form } => promote::answer(context, event, form).await,
+        Cause::Notify { gateway, body } => {
+            let payment = context.gateways.read_notify(*gateway, body.as_bytes());
+            promote::reported(context, event, payment).await
+        }
+        Cause::Answer { gateway, body } => {
+            let payment = context.gateways.read_answer(*gateway, body);
+            promote::reported(context, event, payment).await
+        }
         Cause::Confirm {
-            out_trade_no,
-            payment_id,
-            has_turn,
-            ..
+            payment, has_turn, ..
         } => {
-            let (asked, payment) = (out_trade_no.clone(), payment_id.clone());
-            let has_turn = *has_turn;
-            let confirmed = confirm::confirm(context, event, &asked, &payment, has_turn).await;
+            let (payment, has_turn) = (payment.clone(), *has_turn);
+            let confirmed = confirm::confirm(context, event, &payment, has_turn).await;
             promote::unreadable_is_dead(confirmed)
         }
     }

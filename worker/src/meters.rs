@@ -29,7 +29,7 @@ const QUEUE: [(&str, &str); 8] = [
     ),
     (
         "heyi_queue_confirms",
-        "Payments that payers named, of which PayJS has not been asked yet. NaN while Redis is away.",
+        "Payments that payers named, of which the gateway has not been asked yet. NaN while Redis is away.",
     ),
     ("heyi_queue_dead", "Dead letters. NaN while Redis is away."),
     (

@@ -51,10 +51,10 @@ impl Command {
         }
     }
 
-    /// The settings that it needs: those of PayJS only where PayJS is asked or the merchant compared.
+    /// The settings that it needs: those of the gateways only where one is asked or the merchant compared.
     fn process(&self) -> Process {
         match self {
-            Self::Dead(dead) if dead.asks_payjs() => Process::Worker,
+            Self::Dead(dead) if dead.asks_gateway() => Process::Worker,
             Self::Installation(_) | Self::Doctor => Process::Worker,
             Self::Queue | Self::Dead(_) | Self::Rejected(_) | Self::Code(_) => Process::Operator,
         }

@@ -7,17 +7,12 @@ use std::fmt::Write as _;
 
 use heyi_common::{
     failpoint::{self, Failpoint},
-    form,
-    gateway::{
-        Payment, PaymentRef,
-        payjs::{Notify, NotifyError, PaidAnswer, PayJsError},
-    },
-    order::{Fee, Order, OutTradeNo},
+    gateway::{GatewayError, Merchant, NotifyError, Payment},
+    order::{Order, OutTradeNo},
     outage,
     pending_orders::PendingOrderError,
     queue::{DeadReason, Event, Outcome},
     redis::WriteError,
-    sign,
     store::{Code, Existing, StoreError},
 };
 
@@ -38,7 +33,7 @@ pub enum TransientError {
     /// Redis, which did not take an event.
     Queue(WriteError),
     /// The gateway.
-    PayJs(PayJsError),
+    Gateway(GatewayError),
 }
 
 impl TransientError {
@@ -54,7 +49,7 @@ impl TransientError {
             Self::Redis(error) => error,
             Self::PendingOrders(error) => error,
             Self::Queue(error) => error,
-            Self::PayJs(error) => error,
+            Self::Gateway(error) => error,
         }
     }
 }
@@ -77,47 +72,22 @@ impl From<redis::RedisError> for TransientError {
     }
 }
 
-/// Promotes what a notify reports as paid.
-pub(crate) async fn notify(
+/// Promotes what a gateway reported as paid, by a notify or an answer.
+pub(crate) async fn reported(
     context: &Context,
     event: &Event,
-    body: &str,
+    payment: Result<Payment, NotifyError>,
 ) -> Result<Outcome, TransientError> {
-    let notify = match Notify::parse(body.as_bytes(), &context.merchant.mchid) {
-        Ok(notify) => notify,
-        Err(NotifyError::Merchant) if is_signed(context, body) => {
-            return Ok(dead(
-                DeadReason::Mismatch,
-                "the notify is for another merchant",
-            ));
+    match payment {
+        Ok(payment) => settle(context, event, &payment).await,
+        // Signed, so money was paid.
+        Err(error @ NotifyError::OtherMerchant) => {
+            Ok(dead(DeadReason::Mismatch, &error.to_string()))
         }
-        Err(error) => {
-            return Ok(Outcome::Rejected {
-                error: error.to_string(),
-            });
-        }
-    };
-    if !notify.is_signed(&context.merchant.key) {
-        return Ok(Outcome::Rejected {
-            error: "invalid signature".to_owned(),
-        });
+        Err(error) => Ok(Outcome::Rejected {
+            error: error.to_string(),
+        }),
     }
-    settle(context, event, &notify.payment()).await
-}
-
-/// Promotes what the gateway answered, when it was asked, as paid.
-pub(crate) async fn answer(
-    context: &Context,
-    event: &Event,
-    form: &str,
-) -> Result<Outcome, TransientError> {
-    let answer = PaidAnswer::parse(form, &context.merchant.mchid);
-    let Some(answer) = answer.filter(|answer| answer.is_signed(&context.merchant.key)) else {
-        return Ok(Outcome::Rejected {
-            error: "not a signed answer of PayJS to this merchant".to_owned(),
-        });
-    };
-    settle(context, event, &answer.payment()).await
 }
 
 /// Promotes a paid order. A payment that was refunded, or has a dead letter, does not get another letter.
@@ -130,14 +100,11 @@ async fn settle(
     if !matches!(outcome, Outcome::Dead { .. }) {
         return Ok(outcome);
     }
-    let id = &paid.payment_id;
-    let reference = PaymentRef {
-        out_trade_no: paid.out_trade_no.clone(),
-        payment_id: id.clone(),
-    };
-    if context.store.refund(id).await?.is_some() || context.queue.has_letter(&reference).await? {
+    let reference = paid.reference();
+    let is_refunded = context.store.refund(&reference).await?.is_some();
+    if is_refunded || context.queue.has_letter(&reference).await? {
         tracing::debug!(
-            payment.id = id,
+            payment.id = reference.payment_id,
             "the payment was refunded or has a dead letter"
         );
         return Ok(Outcome::Nothing);
@@ -174,14 +141,14 @@ async fn promote(
         Err(error) => return Err(TransientError::PendingOrders(error)),
     };
     match order {
-        Some(order) if mismatch(context, &order, paid.total_fee).is_none() => {
+        Some(order) if mismatch(context, &order, paid).is_none() => {
             write(context, &order, paid).await
         }
         other => {
             if let Some(mapping) = context.store.mapping(out_trade_no).await? {
                 return Ok(repeat(out_trade_no, &mapping.payment_id, paid));
             }
-            match other.and_then(|order| mismatch(context, &order, paid.total_fee)) {
+            match other.and_then(|order| mismatch(context, &order, paid)) {
                 Some(difference) => Ok(dead(DeadReason::Mismatch, &difference)),
                 None => Ok(missing(context, event)),
             }
@@ -234,19 +201,22 @@ fn refunded(by: &str, payment: &Payment) -> Outcome {
 }
 
 /// What differs between the order and what was paid.
-fn mismatch(context: &Context, order: &Order, paid: Fee) -> Option<String> {
+fn mismatch(context: &Context, order: &Order, paid: &Payment) -> Option<String> {
     let mut differences = String::new();
-    if order.total_fee != paid {
+    if order.total_fee != paid.total_fee {
         // Writing to a String cannot fail.
         let _ = write!(
             differences,
-            "the order costs {} fen, {paid} fen were paid. ",
-            order.total_fee
+            "the order costs {} fen, {} fen were paid. ",
+            order.total_fee, paid.total_fee
         );
     }
-    let merchant = order.params.get("mchid");
-    if merchant != Some(&context.merchant.mchid) {
-        differences.push_str("the order is of another merchant. ");
+    if order.merchant != context.gateways.merchant(paid.gateway) {
+        let Merchant { gateway, merchant } = &order.merchant;
+        let _ = write!(
+            differences,
+            "the order is of merchant {merchant} of {gateway}. "
+        );
     }
     (!differences.is_empty()).then_some(differences.trim_end().to_owned())
 }
@@ -272,10 +242,6 @@ fn missing(context: &Context, event: &Event) -> Outcome {
         delay,
         error: error.to_owned(),
     }
-}
-
-fn is_signed(context: &Context, body: &str) -> bool {
-    form::parse(body.as_bytes()).is_ok_and(|form| sign::verify(&form, &context.merchant.key))
 }
 
 pub(crate) fn dead(reason: DeadReason, error: &str) -> Outcome {

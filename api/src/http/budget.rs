@@ -1,4 +1,4 @@
-//! How often requests may make us call others: PayJS for `native` orders, WeChat for logins.
+//! How often requests may make us call others: a gateway for orders that it makes, WeChat for logins.
 //!
 //! They block clients that call too often. So there is a budget in all, well below what they bear, and each client address, each
 //! site and each person may use a part of it only.
@@ -47,7 +47,7 @@ impl Budgets {
         }
     }
 
-    /// Takes a call of PayJS for an order of `openid`.
+    /// Takes a call of a gateway for an order of `openid`.
     pub(crate) fn native(&self, client: IpAddr, openid: &str) -> Result<(), Error> {
         let taken = self
             .native

@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use heyi_common::{
-    gateway::payjs::PayJsError,
+    gateway::{Gateway, GatewayError},
     order::DataError,
     outage,
     payload::{PayloadError, Payloads},
@@ -108,7 +108,7 @@ pub(crate) enum Error {
         /// Seconds until the first of them expires.
         retry_after: u64,
     },
-    /// 429: too many requests that make us call PayJS or WeChat.
+    /// 429: too many requests that make us call a gateway or WeChat.
     #[error("too many {what}: wait {retry_after} s, {advice}")]
     TooManyCalls {
         /// Of what there are too many.
@@ -135,9 +135,9 @@ pub(crate) enum Error {
     /// 502: WeChat did not answer; the reason is logged.
     #[error("WeChat did not answer: log in again later, with a new code")]
     WeChat(#[source] anyhow::Error),
-    /// 502: PayJS did not answer or made no order; the reason is logged.
-    #[error("PayJS makes no order: order again later, or with another channel")]
-    PayJs(#[source] anyhow::Error),
+    /// 502: the gateway did not answer or made no order; the reason is logged.
+    #[error("{0} makes no order: order again later, or with another channel")]
+    Gateway(Gateway, #[source] anyhow::Error),
     /// 503: as many pictures as there may be are being drawn or read.
     #[error("too many pictures are being worked on: wait {retry_after} s")]
     Busy {
@@ -262,7 +262,7 @@ impl Error {
             Self::NoCode { .. } | Self::Internal(_) | Self::Panicked => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
-            Self::WeChat(_) | Self::PayJs(_) => StatusCode::BAD_GATEWAY,
+            Self::WeChat(_) | Self::Gateway(..) => StatusCode::BAD_GATEWAY,
             Self::Starting
             | Self::Busy { .. }
             | Self::Congested
@@ -314,10 +314,7 @@ impl Error {
             Self::Unavailable { source: error, .. } => {
                 outage::report("a request failed", error.as_ref());
             }
-            Self::WeChat(error) => {
-                tracing::warn!(error = format!("{error:#}"), "{self}");
-            }
-            Self::PayJs(error) => {
+            Self::WeChat(error) | Self::Gateway(_, error) => {
                 tracing::warn!(error = format!("{error:#}"), "{self}");
             }
             _ => {}
@@ -355,9 +352,12 @@ impl From<DataError> for Error {
     }
 }
 
-impl From<PayJsError> for Error {
-    fn from(error: PayJsError) -> Self {
-        Self::PayJs(error.into())
+impl From<GatewayError> for Error {
+    fn from(error: GatewayError) -> Self {
+        let (GatewayError::Refused(gateway, _)
+        | GatewayError::NoAnswer(gateway, _)
+        | GatewayError::Unreadable(gateway, _)) = &error;
+        Self::Gateway(*gateway, error.into())
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) fn head() -> OpenApi {
         .description(Some(
             "Receive codes merged into one. Parameters travel in the query of a GET, or in the form or JSON body of a \
              POST. A parameter that the route does not know is refused, but ignored by pages; an empty one counts as missing. `sign` is \
-             PayJS's signature: MD5, in hex, over the sorted `name=value` of all parameters that have a value, and of \
+             the signature: MD5, in hex, over the sorted `name=value` of all parameters that have a value, and of \
              `route` (the path, which is not sent), joined with `&`, and `&key=` and the key.",
         ))
         .build();

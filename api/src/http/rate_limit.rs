@@ -16,7 +16,7 @@ use crate::http::error::Error;
 
 /// How many seconds' worth of requests may come in one burst.
 const BURST: u32 = 4;
-/// PayJS and those who watch over us must get through.
+/// Gateways and those who watch over us must get through.
 const EXEMPT: [&str; 2] = ["/notify", "/healthz"];
 
 /// A picture takes a thousand times the work of other requests, so it counts as several.

@@ -8,10 +8,7 @@ use axum::{
     http::HeaderMap,
 };
 use heyi_common::{
-    gateway::{
-        PaymentRef,
-        payjs::{NotAPaymentNumber, PaymentNumber},
-    },
+    gateway::NamedPayment,
     order::OutTradeNo,
     queue::{Asker, Confirming, dead::REFUNDED},
     store::Mapping,
@@ -29,8 +26,6 @@ use crate::{
     state::AppState,
 };
 
-/// What a client's JavaScript makes of a number that it does not have.
-const NOTHING: [&str; 3] = ["undefined", "null", "NaN"];
 /// When it is worth asking again about an order for whose question there was no room.
 const RETRY_AFTER_SECONDS: u64 = 10;
 
@@ -40,7 +35,7 @@ pub(super) struct Request {
     /// The number in the parameters that `/newOrder` answered.
     #[param(value_type = String)]
     out_trade_no: OutTradeNo,
-    /// The number of the payment, where PayJS's mini-program told it. `undefined` and `null` count as missing.
+    /// The number of the payment, where the gateway's mini-program told it. `undefined` and `null` count as missing.
     #[param(nullable)]
     payjs_order_id: Option<String>,
 }
@@ -54,7 +49,7 @@ pub(super) struct Checked {
 
 /// Asks for the code of an order, as often as wanted.
 ///
-/// An order without a code answers 500 with a `state`. PayJS is soon asked about one that brings a `payjs_order_id`, so
+/// An order without a code answers 500 with a `state`. The gateway is soon asked about one that brings a `payjs_order_id`, so
 /// ask again while the state is `pending`.
 #[utoipa::path(
     method(get, post),
@@ -70,7 +65,9 @@ pub(super) async fn check_order(
 ) -> Result<Json<Checked>, Error> {
     let request: Request = params.read()?;
     let number = &request.out_trade_no;
-    let payment = payment(request.payjs_order_id.as_deref())?;
+    let payment = request.payjs_order_id.as_deref();
+    let payment = payment.map_or(Ok(None), NamedPayment::of_payjs);
+    let payment = payment.map_err(|error| Error::Invalid(error.to_string()))?;
     if let Some(mapping) = state.store.mapping(number).await? {
         return Ok(checked(&mapping));
     }
@@ -97,7 +94,7 @@ pub(super) async fn check_order(
     let (Some(made_at), Some(payment)) = (number.made_at(), payment) else {
         return Err(unknown());
     };
-    // Redis may have lost the order, or it expired before its payment was seen. Only PayJS knows.
+    // Redis may have lost the order, or it expired before its payment was seen. Only the gateway knows.
     let client = client_ip::client(peer.ip(), &headers, &state.config.http.trusted_proxies);
     let asker = Asker::Network(client_ip::site(client));
     Err(
@@ -111,40 +108,34 @@ pub(super) async fn check_order(
     )
 }
 
-/// Whether the named payment is another than that of the order's failure, so that PayJS must be asked about it.
+/// Whether the named payment is another than that of the order's failure, so that the gateway must be asked about it.
 async fn is_new(
     state: &AppState,
     number: &OutTradeNo,
-    payment: Option<&PaymentNumber>,
+    payment: Option<&NamedPayment>,
 ) -> Result<bool, Error> {
     let Some(payment) = payment else {
         return Ok(false);
     };
-    let payment = PaymentRef {
-        out_trade_no: number.clone(),
-        payment_id: payment.as_str().to_owned(),
-    };
-    let has_letter = state.queue.has_letter(&payment).await;
+    let has_letter = state.queue.has_letter(&payment.of(number)).await;
     Ok(!has_letter.map_err(redis_away)?)
 }
 
-/// Has PayJS asked about a payment, if it can be one of this order.
+/// Has the gateway asked about a payment, if it can be one of this order.
 async fn confirm(
     state: &AppState,
     number: &OutTradeNo,
     made_at: Timestamp,
-    payment: &PaymentNumber,
+    payment: &NamedPayment,
     asker: &Asker,
 ) -> Result<Confirming, Error> {
     if !payment.fits(made_at, Timestamp::now()) {
-        let advice =
-            "payjs_order_id is not of this order: PayJS made it before the order or in the future";
-        return Err(Error::Invalid(advice.to_owned()));
+        return Err(Error::Invalid(NamedPayment::DOES_NOT_FIT.to_owned()));
     }
     state.check_installed()?;
     let queued = state
         .queue
-        .enqueue_confirm(number, payment.as_str(), asker, state.config.orders.ttl)
+        .enqueue_confirm(&payment.of(number), asker, state.config.orders.ttl)
         .await?;
     Ok(queued)
 }
@@ -154,14 +145,6 @@ fn checked(mapping: &Mapping) -> Json<Checked> {
         order_id: mapping.code_id.to_hex(),
         errcode: 200,
     })
-}
-
-fn payment(id: Option<&str>) -> Result<Option<PaymentNumber>, Error> {
-    let id = id.map(str::trim);
-    let id = id.filter(|id| !id.is_empty() && !NOTHING.contains(id));
-    id.map(str::parse)
-        .transpose()
-        .map_err(|error: NotAPaymentNumber| Error::Invalid(error.to_string()))
 }
 
 fn pending() -> Error {

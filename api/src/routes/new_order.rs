@@ -3,7 +3,7 @@
 use axum::{Json, extract::State};
 use heyi_common::{
     failpoint::{self, Failpoint},
-    gateway::payjs::{Channel, UnknownChannel, order_params},
+    gateway::{Channel, Checkout, UnknownChannel},
     order::{Fee, Order, OrderData},
     pending_orders::{Placed, Signature, Terms},
 };
@@ -16,7 +16,6 @@ use crate::{
         error::Error,
         params::{OptionalSignature, Params, Signed},
     },
-    payment::{ChannelName, Payment},
     pictures::qr,
     state::AppState,
 };
@@ -31,15 +30,15 @@ pub(super) struct Request {
     #[serde(rename = "totalFee")]
     #[param(value_type = i32, minimum = 1, maximum = 1_000_000)]
     total_fee: String,
-    /// Where the person pays: in PayJS's mini-program, on its cashier page, or by scanning a code of WeChat Pay.
-    #[param(value_type = Option<ChannelName>, inline)]
+    /// Where the person pays: in the mini-program of PayJS, on its cashier page, or by scanning a code of WeChat Pay.
+    #[param(value_type = Option<Channel>, inline)]
     channel: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct Ordered {
     #[serde(flatten)]
-    payment: Payment,
+    checkout: Checkout,
     errcode: u16,
 }
 
@@ -64,19 +63,13 @@ pub(super) async fn new_order(
     }
     let total_fee = price(&request.total_fee, &config.orders.prices)?;
     let channel = channel(request.channel.as_deref())?;
-    if channel == Channel::Native {
-        // Before the order is kept: one that PayJS never hears of would only take memory.
+    if channel.asks_gateway() {
+        // Before the order is kept: one that the gateway never hears of would only take memory.
         state.budgets.native(client, data.openid.as_str())?;
     }
     let out_trade_no = state.queue.keys().draw_number(&data.openid);
-    let params = order_params(
-        &config.payjs,
-        channel,
-        &state.notify_url,
-        &out_trade_no,
-        total_fee,
-    );
-    let order = Order::new(data, total_fee, out_trade_no, params);
+    let merchant = state.gateways.merchant(channel.gateway());
+    let order = Order::new(data, total_fee, out_trade_no, merchant);
     place(&state, &order, &signed).await?;
     failpoint::reach(Failpoint::OrderStored);
     tracing::debug!(
@@ -86,7 +79,7 @@ pub(super) async fn new_order(
         "order made"
     );
     Ok(Json(Ordered {
-        payment: Payment::of(&state, channel, order).await?,
+        checkout: state.gateways.checkout(&order, channel).await?,
         errcode: 200,
     }))
 }

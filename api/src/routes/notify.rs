@@ -9,10 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use heyi_common::{
-    gateway::{
-        Payment,
-        payjs::{Notify, NotifyError},
-    },
+    gateway::{Gateway, NotifyError, Payment},
     outage,
     redis::WriteError,
 };
@@ -24,6 +21,8 @@ use crate::{
     state::AppState,
 };
 
+/// Whose notifies come here.
+const GATEWAY: Gateway = Gateway::Payjs;
 /// PayJS gives up after 3 s.
 const LIMIT: Duration = Duration::from_millis(2500);
 /// How much of an error that may quote the body is logged, in characters.
@@ -38,8 +37,6 @@ enum Refusal {
     Body(#[source] Error),
     #[error(transparent)]
     NotOurs(#[from] NotifyError),
-    #[error("invalid signature")]
-    Forged,
     #[error("the body is not UTF-8")]
     NotUtf8,
     #[error("it cannot be written")]
@@ -90,14 +87,12 @@ async fn receive(state: &AppState, headers: &HeaderMap, body: Body) -> Result<Pa
         .await
         .map_err(|_| Refusal::SlowBody)?
         .map_err(Refusal::Body)?;
-    let notify = Notify::parse(&body, &state.config.payjs.mchid)?;
-    if !notify.is_signed(&state.config.payjs.key) {
-        return Err(Refusal::Forged);
-    }
+    let payment = state.gateways.read_notify(GATEWAY, &body)?;
     state.check_installed().map_err(|_| Refusal::Starting)?;
-    let payment = notify.payment();
-    let form = String::from_utf8(body).map_err(|_| Refusal::NotUtf8)?;
-    let queued = state.queue.enqueue_notify(&payment.out_trade_no, form);
+    let body = String::from_utf8(body).map_err(|_| Refusal::NotUtf8)?;
+    let queued = state
+        .queue
+        .enqueue_notify(GATEWAY, &payment.out_trade_no, body);
     timeout_at(until, queued)
         .await
         .map_err(|_| Refusal::TimedOut)??;
@@ -109,9 +104,7 @@ impl Refusal {
     fn answer(self, notifies: &Notifies) -> Response {
         let status = match &self {
             Self::Body(error) => error.status(),
-            Self::SlowBody | Self::NotOurs(_) | Self::Forged | Self::NotUtf8 => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::SlowBody | Self::NotOurs(_) | Self::NotUtf8 => StatusCode::BAD_REQUEST,
             Self::Starting | Self::Queue(_) | Self::TimedOut => StatusCode::SERVICE_UNAVAILABLE,
         };
         if status.is_server_error() {

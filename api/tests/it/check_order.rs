@@ -1,5 +1,8 @@
 use anyhow::{Context, Result};
-use heyi_common::{gateway::PaymentRef, queue::dead::Page};
+use heyi_common::{
+    gateway::{Gateway, PaymentRef},
+    queue::dead::Page,
+};
 use heyi_sandbox::Knobs;
 use heyi_testkit::{
     servers::Server,
@@ -258,6 +261,7 @@ async fn another_payment_of_a_failed_order_is_asked_about() -> Result<()> {
     // Of the payment that failed, all is known.
     let third = app.client.order(&alice, "小店 3", 990).await?;
     let failed = PaymentRef {
+        gateway: Gateway::Payjs,
         out_trade_no: number.parse()?,
         payment_id: app.world.sandbox.order(&third)?,
     };

@@ -69,7 +69,7 @@ async fn a_notify_is_queued_as_it_came_and_its_order_lives_longer() -> Result<()
     let events = app.take_events().await?;
     assert_eq!(events.len(), 3);
     for event in events {
-        assert_eq!(event["form"], body);
+        assert_eq!(event["body"], body);
         assert_eq!(event["attempt"], "0");
     }
     let key = app.world.queue()?.keys().order(&number);

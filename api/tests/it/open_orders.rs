@@ -5,10 +5,10 @@ use std::{iter::repeat_n, time::Duration};
 use anyhow::Result;
 use futures::future::try_join_all;
 use heyi_common::{
+    gateway::payjs,
     order::{Fee, Order, OrderData, OutTradeNo},
     pending_orders::{Placed, Terms},
     queue::Keys,
-    sign::Params,
 };
 use heyi_testkit::{
     servers::process::free_port,
@@ -185,5 +185,10 @@ fn an_order(app: &TestApp, keys: &Keys) -> Result<Order> {
     let json = data("oAlice0000000000000000000000", "小店").to_string();
     let data = OrderData::parse(&json, &config.orders.payloads)?;
     let number = keys.draw_number(&data.openid);
-    Ok(Order::new(data, Fee::new(990)?, number, Params::new()))
+    Ok(Order::new(
+        data,
+        Fee::new(990)?,
+        number,
+        payjs::merchant(&config.payjs),
+    ))
 }

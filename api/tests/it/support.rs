@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
 use heyi_common::{
-    gateway::{Gateway, Payment},
+    config::Process,
+    gateway::{Gateway, Payment, payjs},
     order::{Fee, Order, OrderData},
     redis::Shared,
     sign::Params,
@@ -69,7 +70,8 @@ impl TestApp {
             content: serde_json::from_value(data)?,
         };
         let number = self.world.queue()?.keys().draw_number(&data.openid);
-        let order = Order::new(data, Fee::new(990)?, number, Params::new());
+        let config = self.world.config(Process::Api)?;
+        let order = Order::new(data, Fee::new(990)?, number, payjs::merchant(&config.payjs));
         let code = Code::new(&order, &payment(&order));
         self.store.insert_code(&code).await?;
         self.store.insert_mapping(&code.mapping()).await?;

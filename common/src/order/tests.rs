@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 
 use super::*;
-use crate::platform::Platform;
+use crate::{gateway::Gateway, platform::Platform};
 
 fn data() -> OrderData {
     OrderData {
@@ -18,7 +18,11 @@ fn code_ids_of_one_process_have_nothing_in_common() {
     const ORDERS: usize = 1_000;
     let order = || {
         let number = OutTradeNo::draw(Timestamp::now(), |_| true);
-        Order::new(data(), Fee::new(990).unwrap(), number, Params::new())
+        let merchant = Merchant {
+            gateway: Gateway::Payjs,
+            merchant: "1600000001".to_owned(),
+        };
+        Order::new(data(), Fee::new(990).unwrap(), number, merchant)
     };
     let ids: Vec<[u8; 12]> = (0..ORDERS).map(|_| order().code_id.bytes()).collect();
     // The parts of an id of the driver, with one byte of its neighbour so that chance plays no role.

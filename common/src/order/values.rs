@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn random_numbers_fit_payjs_and_differ() {
+    fn random_numbers_have_32_characters_and_differ() {
         let now = Timestamp::now();
         let draw = || OutTradeNo::draw(now, |_| true);
         let (one, two) = (draw(), draw());

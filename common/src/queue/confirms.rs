@@ -18,7 +18,8 @@ use super::{Cause, Event, Partition, Queue};
 use crate::{
     backoff::Backoff,
     failpoint::{self, Failpoint},
-    order::{OpenId, OutTradeNo, PAID_TTL},
+    gateway::PaymentRef,
+    order::{OpenId, PAID_TTL},
     outage,
     redis::{Script, WriteError},
 };
@@ -102,11 +103,11 @@ impl Queue {
     /// Lets a confirm wait for its turn. An order that is not paid lives for `unpaid_ttl`.
     pub async fn enqueue_confirm(
         &self,
-        out_trade_no: &OutTradeNo,
-        payment_id: &str,
+        payment: &PaymentRef,
         asker: &Asker,
         unpaid_ttl: Duration,
     ) -> Result<Confirming, WriteError> {
+        let out_trade_no = &payment.out_trade_no;
         let own = match asker {
             Asker::Person(_) => MOST_OF_A_PERSON,
             Asker::Network(_) => MOST_OF_A_NETWORK,
@@ -119,8 +120,7 @@ impl Queue {
         let asker = asker.to_string();
         let of_rounds = if is_network { NETWORKS } else { &asker };
         let event = Event::new(Cause::Confirm {
-            out_trade_no: out_trade_no.clone(),
-            payment_id: payment_id.to_owned(),
+            payment: payment.clone(),
             asker: asker.clone(),
             has_turn: false,
             expiry: None,
@@ -196,7 +196,7 @@ impl Queue {
     /// is left alone.
     pub async fn let_expire(&self, confirm: &Event) -> RedisResult<()> {
         let Cause::Confirm {
-            out_trade_no,
+            payment,
             asker,
             expiry: Some(expiry),
             ..
@@ -204,6 +204,7 @@ impl Queue {
         else {
             return Ok(());
         };
+        let out_trade_no = &payment.out_trade_no;
         let script = Script::new(include_str!("lua/let_expire.lua"));
         let mut call = script.prepare_invoke();
         call.key(self.keys.order(out_trade_no));

@@ -10,13 +10,13 @@ use serde::Serialize;
 
 use super::{
     Event, Partition, Queue,
-    event::{ANSWER, ASKER, CONFIRM, FORM, fields_of},
+    event::{ANSWER, ASKER, BODY, CONFIRM, GATEWAY, fields_of},
     settle::FAILED_TTL_SECONDS,
 };
 use crate::{
     failpoint::{self, Failpoint},
     gateway::PaymentRef,
-    order::OutTradeNo,
+    order::{Fee, OutTradeNo},
     redis::Script,
 };
 
@@ -51,9 +51,13 @@ impl Letter {
 
     /// The number of the order that it is about; empty when it names none.
     pub fn out_trade_no(&self) -> String {
-        let event = Event::from_fields(&self.event_fields()).ok();
-        let number = event.and_then(|event| event.out_trade_no());
+        let number = self.event().and_then(|event| event.out_trade_no());
         number.map(String::from).unwrap_or_default()
+    }
+
+    /// What was paid, as the gateway reported it; none where it reported nothing.
+    pub fn total_fee(&self) -> Option<Fee> {
+        self.event()?.reported()?.total_fee
     }
 
     /// When it came, and in which order in that millisecond.
@@ -64,14 +68,20 @@ impl Letter {
 
     /// The payment that the gateway reported; none when the letter is about something else.
     pub fn payment(&self) -> Option<PaymentRef> {
-        Event::from_fields(&self.event_fields()).ok()?.payment()
+        self.event()?.payment()
+    }
+
+    fn event(&self) -> Option<Event> {
+        Event::from_fields(&self.event_fields()).ok()
     }
 
     /// The event as it was before it died, ready for its first attempt.
     fn event_fields(&self) -> BTreeMap<String, String> {
         let is_event = |name: &str| {
-            matches!(name, FORM | ANSWER | CONFIRM | ASKER | "received_at")
-                || (name == "out_trade_no" && self.fields.contains_key(CONFIRM))
+            matches!(
+                name,
+                GATEWAY | BODY | ANSWER | CONFIRM | ASKER | "received_at"
+            ) || (name == "out_trade_no" && self.fields.contains_key(CONFIRM))
         };
         let mut fields: BTreeMap<_, _> = self
             .fields

@@ -7,6 +7,7 @@ use redis::Cmd;
 use super::{Cause, Event, Queue, confirms::CONFIRMED};
 use crate::{
     failpoint::{self, Failpoint},
+    gateway::{Answer, Gateway, Payment},
     order::{OutTradeNo, PAID_TTL},
     redis::WriteError,
 };
@@ -23,11 +24,12 @@ impl Queue {
     /// and the gateway, which got no answer, sends the notify again.
     pub async fn enqueue_notify(
         &self,
+        gateway: Gateway,
         out_trade_no: &OutTradeNo,
-        form: String,
+        body: String,
     ) -> Result<(), WriteError> {
         failpoint::reach(Failpoint::EnqueueBefore);
-        let event = Event::new(Cause::Notify { form });
+        let event = Event::new(Cause::Notify { gateway, body });
         let stream = self.keys.notify(self.keys.partition(out_trade_no));
         let order = self.keys.order(out_trade_no);
         let mut add = redis::cmd("XADD");
@@ -39,12 +41,16 @@ impl Queue {
     }
 
     /// Queues the gateway's signed answer that an order was paid, like a notify: from here on the payment is safe.
-    pub async fn enqueue_answer(
-        &self,
-        out_trade_no: &OutTradeNo,
-        form: String,
-    ) -> Result<(), WriteError> {
-        let event = Event::new(Cause::Answer { form });
+    pub async fn enqueue_answer(&self, answer: Answer) -> Result<(), WriteError> {
+        let Payment {
+            gateway,
+            out_trade_no,
+            ..
+        } = &answer.payment;
+        let event = Event::new(Cause::Answer {
+            gateway: *gateway,
+            body: answer.body,
+        });
         // With its text, since a write cannot load a script that Redis does not know.
         let mut add = redis::cmd("EVAL");
         add.arg(include_str!("lua/answer.lua"))

@@ -9,11 +9,12 @@ use redis::streams::StreamId;
 
 use super::Partition;
 use crate::{
-    gateway::{PaymentRef, payjs},
+    gateway::{Gateway, PaymentRef, Unverified},
     order::OutTradeNo,
 };
 
-pub(super) const FORM: &str = "form";
+pub(super) const GATEWAY: &str = "gateway";
+pub(super) const BODY: &str = "body";
 pub(super) const ANSWER: &str = "answer";
 pub(super) const CONFIRM: &str = "confirm";
 pub(super) const ASKER: &str = "asker";
@@ -28,20 +29,22 @@ const PAID_CHECKS: &str = "paid_checks";
 pub enum Cause {
     /// The gateway called: the raw body of its notify.
     Notify {
-        /// The form as it came.
-        form: String,
+        /// The gateway.
+        gateway: Gateway,
+        /// The body as it came.
+        body: String,
     },
-    /// The gateway answered our `check`, signed, that an order was paid. The gateway sends no notify after that.
+    /// The gateway answered, signed, that an order was paid. It may send no notify after that.
     Answer {
-        /// The answer as a form.
-        form: String,
+        /// The gateway.
+        gateway: Gateway,
+        /// The answer, as [`Gateways::read_answer`](crate::gateway::Gateways::read_answer) takes it.
+        body: String,
     },
     /// The payer says that the order was paid; the gateway must be asked.
     Confirm {
-        /// The order that the payer waits for.
-        out_trade_no: OutTradeNo,
-        /// The payment that the payer names. It may belong to another order.
-        payment_id: String,
+        /// The payment that the payer names, which may belong to another order, and the order that the payer waits for.
+        payment: PaymentRef,
         /// Who asked: see [`Asker`](super::Asker).
         asker: String,
         /// Whether the gateway may be asked now. Not kept when the event waits again.
@@ -89,53 +92,62 @@ impl Event {
         }
     }
 
-    /// The number of the order that the event is about, where it says one.
-    pub fn out_trade_no(&self) -> Option<OutTradeNo> {
+    /// What the gateway reported, not verified. A confirm reports nothing: what it names is the payer's word.
+    pub fn reported(&self) -> Option<Unverified> {
         match &self.cause {
-            Cause::Confirm { out_trade_no, .. } => Some(out_trade_no.clone()),
-            Cause::Notify { form } | Cause::Answer { form } => payjs::order_in(form),
+            Cause::Notify { gateway, body } | Cause::Answer { gateway, body } => gateway.peek(body),
+            Cause::Confirm { .. } => None,
         }
     }
 
-    /// The payment that the gateway reported. A confirm reports none: what it names is the payer's word.
+    /// The number of the order that the event is about, where it says one.
+    pub fn out_trade_no(&self) -> Option<OutTradeNo> {
+        match self.named_payment() {
+            Some(payment) => Some(payment.out_trade_no.clone()),
+            None => self.reported().map(|reported| reported.out_trade_no),
+        }
+    }
+
+    /// The payment that the gateway reported.
     pub fn payment(&self) -> Option<PaymentRef> {
-        let (Cause::Notify { form } | Cause::Answer { form }) = &self.cause else {
-            return None;
-        };
-        payjs::payment_in(form)
+        let reported = self.reported()?;
+        Some(PaymentRef {
+            gateway: self.gateway(),
+            out_trade_no: reported.out_trade_no,
+            payment_id: reported.payment_id?,
+        })
     }
 
     /// The payment that a payer named, and the order for which.
-    pub(super) fn named_payment(&self) -> Option<PaymentRef> {
-        let Cause::Confirm {
-            out_trade_no,
-            payment_id,
-            ..
-        } = &self.cause
-        else {
-            return None;
-        };
-        Some(PaymentRef {
-            out_trade_no: out_trade_no.clone(),
-            payment_id: payment_id.clone(),
-        })
+    pub(super) fn named_payment(&self) -> Option<&PaymentRef> {
+        match &self.cause {
+            Cause::Confirm { payment, .. } => Some(payment),
+            Cause::Notify { .. } | Cause::Answer { .. } => None,
+        }
+    }
+
+    fn gateway(&self) -> Gateway {
+        match &self.cause {
+            Cause::Notify { gateway, .. } | Cause::Answer { gateway, .. } => *gateway,
+            Cause::Confirm { payment, .. } => payment.gateway,
+        }
     }
 
     /// What is written of it.
     pub(super) fn fields(&self) -> Vec<(&'static str, Cow<'_, str>)> {
-        let mut fields = Vec::with_capacity(9);
+        let mut fields = Vec::with_capacity(10);
+        fields.push((GATEWAY, self.gateway().name().into()));
         match &self.cause {
-            Cause::Notify { form } => fields.push((FORM, form.into())),
-            Cause::Answer { form } => fields.push((ANSWER, form.into())),
+            Cause::Notify { body, .. } => fields.push((BODY, body.into())),
+            Cause::Answer { body, .. } => fields.push((ANSWER, body.into())),
             Cause::Confirm {
-                out_trade_no,
-                payment_id,
+                payment,
                 asker,
                 has_turn: _,
                 expiry,
             } => {
-                fields.push((CONFIRM, payment_id.into()));
-                fields.push(("out_trade_no", out_trade_no.as_str().into()));
+                fields.push((CONFIRM, (&payment.payment_id).into()));
+                fields.push(("out_trade_no", payment.out_trade_no.as_str().into()));
                 fields.push((ASKER, asker.into()));
                 fields.extend(expiry.iter().map(|expiry| (EXPIRY, expiry.into())));
             }
@@ -161,15 +173,19 @@ impl Event {
     }
 
     pub(super) fn from_fields(fields: &Fields) -> Result<Self, EventError> {
-        let cause = if let Some(form) = fields.get(FORM) {
-            Cause::Notify { form: form.clone() }
-        } else if let Some(form) = fields.get(ANSWER) {
-            Cause::Answer { form: form.clone() }
+        let gateway = parsed(fields, GATEWAY)?;
+        let cause = if let Some(body) = fields.get(BODY).cloned() {
+            Cause::Notify { gateway, body }
+        } else if let Some(body) = fields.get(ANSWER).cloned() {
+            Cause::Answer { gateway, body }
         } else {
-            let payment_id = fields.get(CONFIRM).ok_or(EventError(FORM))?.clone();
+            let payment_id = fields.get(CONFIRM).ok_or(EventError(BODY))?.clone();
             Cause::Confirm {
-                out_trade_no: number(fields, "out_trade_no")?,
-                payment_id,
+                payment: PaymentRef {
+                    gateway,
+                    out_trade_no: parsed(fields, "out_trade_no")?,
+                    payment_id,
+                },
                 asker: fields.get(ASKER).cloned().unwrap_or_default(),
                 has_turn: fields.contains_key(TURN),
                 expiry: fields.get(EXPIRY).cloned(),
@@ -177,8 +193,8 @@ impl Event {
         };
         Ok(Self {
             cause,
-            attempt: number(fields, "attempt")?,
-            received_at: number(fields, "received_at")?,
+            attempt: parsed(fields, "attempt")?,
+            received_at: parsed(fields, "received_at")?,
             order_lookups: count(fields, ORDER_LOOKUPS)?,
             check_refusals: count(fields, CHECK_REFUSALS)?,
             paid_checks: count(fields, PAID_CHECKS)?,
@@ -186,7 +202,7 @@ impl Event {
     }
 }
 
-fn number<T: std::str::FromStr>(fields: &Fields, name: &'static str) -> Result<T, EventError> {
+fn parsed<T: std::str::FromStr>(fields: &Fields, name: &'static str) -> Result<T, EventError> {
     fields
         .get(name)
         .and_then(|text| text.parse().ok())
@@ -196,7 +212,7 @@ fn number<T: std::str::FromStr>(fields: &Fields, name: &'static str) -> Result<T
 /// A counter that is only written once it counted something.
 fn count(fields: &Fields, name: &'static str) -> Result<u32, EventError> {
     if fields.contains_key(name) {
-        number(fields, name)
+        parsed(fields, name)
     } else {
         Ok(0)
     }
@@ -231,16 +247,23 @@ mod tests {
 
     #[test]
     fn events_survive_their_fields() {
+        let gateway = Gateway::Payjs;
         let confirm = Cause::Confirm {
-            out_trade_no: "A1".parse().unwrap(),
-            payment_id: "2025010112345600512345678".to_owned(),
+            payment: PaymentRef {
+                gateway,
+                out_trade_no: "A1".parse().unwrap(),
+                payment_id: "2025010112345600512345678".to_owned(),
+            },
             asker: "person:oAlice".to_owned(),
             has_turn: false,
             expiry: Some("1,2".to_owned()),
         };
-        let form = "a=1&b=%E4".to_owned();
-        let (notify, answer) = (Cause::Notify { form: form.clone() }, Cause::Answer { form });
-        for cause in [notify, answer, confirm] {
+        let body = "a=1&b=%E4".to_owned();
+        let notify = Cause::Notify {
+            gateway,
+            body: body.clone(),
+        };
+        for cause in [notify, Cause::Answer { gateway, body }, confirm] {
             let mut event = Event::new(cause);
             assert_eq!(Event::from_fields(&event.owned_fields()).unwrap(), event);
             event.attempt = 7;
@@ -258,12 +281,15 @@ mod tests {
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect()
         };
+        let of_payjs = |pairs: &[(&str, &str)]| fields(&[pairs, &[("gateway", "payjs")]].concat());
         for (entry, field) in [
-            (fields(&[]), "form"),
-            (fields(&[("form", "")]), "attempt"),
-            (fields(&[("form", ""), ("attempt", "-1")]), "attempt"),
+            (fields(&[("body", ""), ("attempt", "0")]), "gateway"),
+            (fields(&[("gateway", "paypal"), ("body", "")]), "gateway"),
+            (of_payjs(&[]), "body"),
+            (of_payjs(&[("body", "")]), "attempt"),
+            (of_payjs(&[("body", ""), ("attempt", "-1")]), "attempt"),
             (
-                fields(&[("confirm", "1"), ("attempt", "0")]),
+                of_payjs(&[("confirm", "1"), ("attempt", "0")]),
                 "out_trade_no",
             ),
         ] {

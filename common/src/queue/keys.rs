@@ -149,7 +149,7 @@ impl Keys {
     pub fn letter(&self, payment: &PaymentRef) -> String {
         self.of(
             self.partition(&payment.out_trade_no),
-            &format!("letter:{}", payment.payment_id),
+            &format!("letter:{}:{}", payment.gateway.name(), payment.payment_id),
         )
     }
 
@@ -157,7 +157,11 @@ impl Keys {
     pub(super) fn named_letter(&self, payment: &PaymentRef) -> String {
         self.of(
             self.partition(&payment.out_trade_no),
-            &format!("letter:named:{}", payment.payment_id),
+            &format!(
+                "letter:named:{}:{}",
+                payment.gateway.name(),
+                payment.payment_id
+            ),
         )
     }
 

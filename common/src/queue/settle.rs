@@ -159,16 +159,11 @@ impl Queue {
 
     /// Where a confirm is counted as on its way.
     fn confirm_of(&self, partition: Partition, event: &Event) -> Option<(String, OutTradeNo)> {
-        let Cause::Confirm {
-            out_trade_no,
-            asker,
-            ..
-        } = &event.cause
-        else {
+        let Cause::Confirm { payment, asker, .. } = &event.cause else {
             return None;
         };
         let set = self.keys.confirms_of(partition, asker);
-        Some((set, out_trade_no.clone()))
+        Some((set, payment.out_trade_no.clone()))
     }
 
     /// Parks, buries or rejects an event.
@@ -270,8 +265,8 @@ impl Queue {
         }
         // A confirm's is another one: what a payer names must not take the place of what the gateway reports.
         let payment = event.named_payment()?;
-        let letter = self.keys.named_letter(&payment);
-        Some((payment.out_trade_no, letter))
+        let letter = self.keys.named_letter(payment);
+        Some((payment.out_trade_no.clone(), letter))
     }
 
     /// Moves an entry to another stream of at most about `longest` (0: any), and sets the marks of a failure. False when it

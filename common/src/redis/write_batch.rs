@@ -24,7 +24,7 @@ const LANES: usize = 4;
 const LARGEST: usize = 16;
 /// Writes that wait for a round trip, before those who write wait as well.
 const WAITING: usize = 4096;
-/// How long to wait for replicas: PayJS gives up after 3 s.
+/// How long to wait for replicas: a gateway gives up on a notify after 3 s.
 const REPLICA_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// Carries out the writes to one server, those of the same moment together: a round trip costs Redis and us far

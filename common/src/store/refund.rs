@@ -12,7 +12,10 @@ use mongodb::{
 use serde::{Deserialize, Serialize};
 
 use super::{Code, Result, Store, StoreError, decode::decode, is_duplicate, read};
-use crate::{gateway::Gateway, order::OutTradeNo};
+use crate::{
+    gateway::{Gateway, PaymentRef},
+    order::OutTradeNo,
+};
 
 /// A payment that an operator gave back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,14 +62,16 @@ const ATTEMPTS: &str = "attempts";
 
 impl Store {
     /// Makes sure that a payment does not become a code any more, and counts the attempt.
-    pub async fn claim_refund(
-        &self,
-        out_trade_no: &OutTradeNo,
-        payment_id: &str,
-    ) -> Result<RefundClaim> {
+    pub async fn claim_refund(&self, payment: &PaymentRef) -> Result<RefundClaim> {
+        let PaymentRef {
+            gateway,
+            out_trade_no,
+            payment_id,
+        } = payment;
         let claim = doc! {
             "_id": ObjectId::new(),
             "out_trade_no": out_trade_no.as_str(),
+            "gateway": gateway.name(),
             "payment_id": payment_id,
             BEGUN: DateTime::now(),
             ATTEMPTS: 1,
@@ -77,7 +82,7 @@ impl Store {
             Err(error) => return Err(error.into()),
         }
         let again = doc! { "$inc": { ATTEMPTS: 1 } };
-        let earlier = claim_of(out_trade_no, payment_id);
+        let earlier = claim_of(payment);
         if self
             .claims()
             .update_one(earlier, again)
@@ -90,9 +95,9 @@ impl Store {
         let existing = self.existing(out_trade_no).await?;
         let existing = existing.ok_or_else(|| StoreError::NotYetSafe(out_trade_no.clone()))?;
         Ok(match existing {
-            Existing::Code(code) if code.payment_id == payment_id => RefundClaim::HasCode(code.id),
+            Existing::Code(code) if code.payment_id == *payment_id => RefundClaim::HasCode(code.id),
             // Withdrawn, and made again, in this moment.
-            Existing::Refund { payment_id: same } if same == payment_id => {
+            Existing::Refund { payment_id: same } if same == *payment_id => {
                 return Err(StoreError::NotYetSafe(out_trade_no.clone()));
             }
             // The order's one place is taken by another payment, so this one can never become its code.
@@ -102,8 +107,8 @@ impl Store {
 
     /// Withdraws a claim after the gateway refused the refund, so that the payment may become a code after all. Only the
     /// claim of a first attempt: of several, one may have been granted with its answer lost.
-    pub async fn withdraw_refund(&self, out_trade_no: &OutTradeNo, payment_id: &str) -> Result<()> {
-        let mut claim = claim_of(out_trade_no, payment_id);
+    pub async fn withdraw_refund(&self, payment: &PaymentRef) -> Result<()> {
+        let mut claim = claim_of(payment);
         claim.insert(ATTEMPTS, 1);
         self.claims().delete_one(claim).await?;
         Ok(())
@@ -118,9 +123,10 @@ impl Store {
     }
 
     /// The record of a payment's refund.
-    pub async fn refund(&self, payment_id: &str) -> Result<Option<RefundRecord>> {
+    pub async fn refund(&self, payment: &PaymentRef) -> Result<Option<RefundRecord>> {
         let refunds = self.refunds.clone_with_type::<RawDocumentBuf>();
-        let found = read(refunds.find_one(doc! { "_id": payment_id })).await?;
+        let one = doc! { "_id": &payment.payment_id, "gateway": payment.gateway.name() };
+        let found = read(refunds.find_one(one)).await?;
         found
             .map(|refund| decode(self.refunds.name(), &refund))
             .transpose()
@@ -150,10 +156,11 @@ impl Store {
     }
 }
 
-fn claim_of(out_trade_no: &OutTradeNo, payment_id: &str) -> Document {
+fn claim_of(payment: &PaymentRef) -> Document {
     doc! {
-        "out_trade_no": out_trade_no.as_str(),
-        "payment_id": payment_id,
+        "out_trade_no": payment.out_trade_no.as_str(),
+        "gateway": payment.gateway.name(),
+        "payment_id": &payment.payment_id,
         BEGUN: { "$exists": true },
     }
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use heyi_common::gateway::Gateway;
 use tokio::time::{sleep, timeout};
 
 use crate::{
@@ -48,7 +49,7 @@ async fn wake_often(scenario: &mut Scenario, setup: &Setup, starts: &mut Starts)
             let queued = Instant::now();
             setup
                 .queue
-                .enqueue_notify(&paid.out_trade_no, paid.form)
+                .enqueue_notify(Gateway::Payjs, &paid.out_trade_no, paid.form)
                 .await?;
             let started = timeout(LIMIT, starts.next()).await??;
             times.push(started.duration_since(queued).as_secs_f64() * 1000.0);

@@ -2,9 +2,9 @@
 
 use std::{ops::Range, time::Duration};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use heyi_common::{
-    gateway::payjs,
+    gateway::{Gateway, payjs},
     order::{Fee, Order, OrderData, OutTradeNo},
     store::{Code, Mapping},
 };
@@ -38,12 +38,9 @@ impl Setup {
         let openid = format!("oBench{number:022}");
         let json = data(&openid, &format!("code {number}")).to_string();
         let data = OrderData::parse(&json, &self.config.orders.payloads)?;
-        let payjs = &self.config.payjs;
-        let notify_url = payjs.notify_url.as_ref().context("no notify_url")?;
         let out_trade_no = self.queue.keys().draw_number(&data.openid);
-        let (channel, fee) = (payjs::Channel::default(), Fee::new(FEN)?);
-        let params = payjs::order_params(payjs, channel, notify_url, &out_trade_no, fee);
-        Ok(Order::new(data, fee, out_trade_no, params))
+        let merchant = payjs::merchant(&self.config.payjs);
+        Ok(Order::new(data, Fee::new(FEN)?, out_trade_no, merchant))
     }
 
     /// The codes that orders of these numbers become.
@@ -136,6 +133,11 @@ fn batches(numbers: Range<u32>) -> impl Iterator<Item = Range<u32>> {
 }
 
 /// The fields of a new event.
-pub(crate) fn event(form: &str) -> [(&str, &str); 3] {
-    [("form", form), ("attempt", "0"), ("received_at", "0")]
+pub(crate) fn event(form: &str) -> [(&str, &str); 4] {
+    [
+        ("gateway", Gateway::Payjs.name()),
+        ("body", form),
+        ("attempt", "0"),
+        ("received_at", "0"),
+    ]
 }

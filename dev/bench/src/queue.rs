@@ -66,7 +66,7 @@ async fn plain_loop(setup: &Setup, mut left: u32) -> Result<()> {
         let entries = reply.keys.into_iter().flat_map(|stream| stream.ids);
         let entries: Vec<_> = entries.collect();
         for entry in &entries {
-            let body: String = entry.get("form").unwrap_or_default();
+            let body: String = entry.get("body").unwrap_or_default();
             let params = form::parse(body.as_bytes())?;
             let number = params.get("out_trade_no").map_or("", String::as_str);
             let number = number.parse()?;

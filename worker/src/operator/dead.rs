@@ -9,10 +9,7 @@ use clap::{Args, Subcommand};
 use heyi_common::{
     config,
     failpoint::{self, Failpoint},
-    gateway::{
-        Gateway, PaymentRef,
-        payjs::{PayJsError, Refund},
-    },
+    gateway::{GatewayError, Refund},
     queue::dead::{Letter, LetterId, Page},
     store::{AuditRecord, Existing, RefundClaim, RefundRecord},
 };
@@ -44,7 +41,7 @@ pub enum Dead {
         #[arg(long)]
         yes: bool,
     },
-    /// Give the payment back through PayJS, record that, and forget the letter
+    /// Give the payment back through its gateway, record that, and forget the letter
     Refund {
         /// The id that `dead list` shows
         id: LetterId,
@@ -87,7 +84,7 @@ impl Dead {
         matches!(self, Self::List(_) | Self::Show { .. })
     }
 
-    pub(super) fn asks_payjs(&self) -> bool {
+    pub(super) fn asks_gateway(&self) -> bool {
         matches!(self, Self::Refund { .. })
     }
 }
@@ -215,34 +212,26 @@ async fn drop(context: &Context, letter: &Letter, yes: bool, out: &Out) -> anyho
 async fn refund(context: &Context, letter: &Letter, out: &Out) -> anyhow::Result<()> {
     let payment = letter
         .payment()
-        .context("the letter names no payment that PayJS reported")?;
-    let PaymentRef {
-        out_trade_no,
-        payment_id,
-    } = payment;
-    if let RefundClaim::HasCode(code) = context
-        .store
-        .claim_refund(&out_trade_no, &payment_id)
-        .await?
-    {
+        .context("the letter names no payment that a gateway reported")?;
+    let payment_id = &payment.payment_id;
+    if let RefundClaim::HasCode(code) = context.store.claim_refund(&payment).await? {
         bail!(
             "payment {payment_id} has become code {code}; it is not refunded. `dead drop` forgets the letter"
         );
     }
     failpoint::reach(Failpoint::RefundClaimed);
-    let granted = match context.payjs.refund(&payment_id).await {
-        Err(error @ PayJsError::Refused(_)) => {
-            let withdrawn = context.store.withdraw_refund(&out_trade_no, &payment_id);
-            withdrawn.await?;
+    let granted = match context.gateways.refund(&payment).await {
+        Err(error @ GatewayError::Refused(..)) => {
+            context.store.withdraw_refund(&payment).await?;
             return Err(error.into());
         }
         other => other?,
     };
     failpoint::reach(Failpoint::RefundGranted);
     let record = RefundRecord {
-        gateway: Gateway::Payjs,
+        gateway: payment.gateway,
         payment_id: payment_id.clone(),
-        out_trade_no,
+        out_trade_no: payment.out_trade_no.clone(),
         reason: letter.field("reason").to_owned(),
         refunded_at: DateTime::now(),
     };

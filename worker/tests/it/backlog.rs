@@ -12,7 +12,12 @@ async fn a_thousand(shop: &TestApp, partition: Partition, body: &str) -> Result<
     let stream = shop.queue.keys().notify(partition);
     let mut pipeline = redis::pipe();
     for _ in 0..THOUSAND {
-        let fields = [("form", body), ("attempt", "0"), ("received_at", "0")];
+        let fields = [
+            ("gateway", "payjs"),
+            ("body", body),
+            ("attempt", "0"),
+            ("received_at", "0"),
+        ];
         pipeline.xadd(&stream, "*", &fields).ignore();
     }
     Ok(pipeline

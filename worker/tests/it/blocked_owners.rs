@@ -3,7 +3,6 @@
 use anyhow::Result;
 use heyi_common::{
     order::{OpenId, Order},
-    sign::Params,
     store::Code,
 };
 use heyi_testkit::world::{Answer, Client, Person, World, eventually, params};
@@ -69,7 +68,6 @@ impl Case {
 async fn code(shop: &TestApp, openid: &OpenId, payment: u32) -> Result<Code> {
     let order = Order {
         openid: openid.clone(),
-        params: Params::new(),
         ..shop.unsaved_order("小店")
     };
     let code = Code::new(&order, &payment_of(&order, payment));

@@ -75,7 +75,7 @@ async fn confirms_are_asked_about_and_queued() -> Result<()> {
     shop.the_code(&second).await?;
     // The mark of the first question is from the time before.
     let third = shop.order("小店").await?;
-    let unpaid = shop.world.sandbox.order(&third.params)?;
+    let unpaid = shop.world.sandbox.order(&shop.params(&third))?;
     assert_eq!(shop.confirm(&third, &unpaid).await?, Confirming::Queued);
     shop.quiet().await?;
     drop(worker);

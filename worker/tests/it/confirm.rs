@@ -24,7 +24,7 @@ pub(crate) async fn pay_in_silence(shop: &TestApp, order: &Order) -> Result<Stri
         lose_notifies: u32::MAX,
         ..Knobs::default()
     });
-    let payjs_order_id = shop.world.sandbox.order(&order.params)?;
+    let payjs_order_id = shop.world.sandbox.order(&shop.params(&order))?;
     shop.world.sandbox.pay(&payjs_order_id)?;
     eventually("the payment", async || {
         Ok(shop
@@ -159,7 +159,7 @@ async fn an_unpaid_order_stays_an_order() -> Result<()> {
     let shop = TestApp::new().await?;
     let _worker = shop.world.worker().await?;
     let order = shop.order("小店").await?;
-    let payjs_order_id = shop.world.sandbox.order(&order.params)?;
+    let payjs_order_id = shop.world.sandbox.order(&shop.params(&order))?;
     shop.confirm(&order, &payjs_order_id).await?;
     shop.quiet().await?;
     assert_eq!(shop.world.sandbox.ledger().checks.len(), 1);
@@ -181,7 +181,7 @@ async fn an_unpaid_order_expires_as_if_nobody_had_asked() -> Result<()> {
     let ttl = shop.config.orders.ttl.as_secs();
     assert!((ttl - 60..=ttl).contains(&life(&unpaid).await?));
     for order in [&unpaid, &notified] {
-        let payjs_order_id = shop.world.sandbox.order(&order.params)?;
+        let payjs_order_id = shop.world.sandbox.order(&shop.params(&order))?;
         shop.confirm(order, &payjs_order_id).await?;
         assert!(life(order).await? > ttl, "PayJS must answer first");
     }
@@ -201,7 +201,7 @@ async fn confirms_that_waited_behind_a_backlog_still_ask_one_after_the_other() -
     let shop = TestApp::new().await?;
     for _ in 0..4 {
         let order = shop.order("小店").await?;
-        let payjs_order_id = shop.world.sandbox.order(&order.params)?;
+        let payjs_order_id = shop.world.sandbox.order(&shop.params(&order))?;
         shop.confirm(&order, &payjs_order_id).await?;
     }
     // As if each had had its turn while the worker was busy: they are read together.
@@ -230,7 +230,7 @@ async fn confirms_that_waited_behind_a_backlog_still_ask_one_after_the_other() -
 async fn a_confirm_that_ends_as_a_dead_letter_is_on_its_way_no_more() -> Result<()> {
     let shop = TestApp::new().await?;
     let order = shop.order("小店").await?;
-    let payjs_order_id = shop.world.sandbox.order(&order.params)?;
+    let payjs_order_id = shop.world.sandbox.order(&shop.params(&order))?;
     shop.confirm(&order, &payjs_order_id).await?;
     // MongoDB's answer about it cannot be read.
     let mongo = mongodb::Client::with_uri_str(shop.world.setting("HEYI_MONGO__URL")).await?;
@@ -293,7 +293,7 @@ async fn refused_after_an_outage(shop: &TestApp, counters: Value) -> Result<Orde
         refuse: Refuse::ReturnCode,
         ..Knobs::default()
     });
-    let mut event = json!({ "confirm": payjs_order_id, "out_trade_no": order.out_trade_no.as_str(), "attempt": "7" });
+    let mut event = json!({ "gateway": "payjs", "confirm": payjs_order_id, "out_trade_no": order.out_trade_no.as_str(), "attempt": "7" });
     event
         .as_object_mut()
         .unwrap()
@@ -368,7 +368,7 @@ async fn many_confirms_ask_payjs_at_most_once_a_second() -> Result<()> {
     let _workers = tokio::try_join!(shop.world.worker(), shop.world.worker())?;
     for _ in 0..4 {
         let order = shop.order("小店").await?;
-        let payjs_order_id = shop.world.sandbox.order(&order.params)?;
+        let payjs_order_id = shop.world.sandbox.order(&shop.params(&order))?;
         shop.confirm(&order, &payjs_order_id).await?;
     }
     shop.quiet().await?;
@@ -440,7 +440,7 @@ async fn a_confirm_that_waits_for_its_turn_writes_no_line() -> Result<()> {
     let shop = TestApp::new().await?;
     for _ in 0..5 {
         let order = shop.order("小店").await?;
-        let unpaid = shop.world.sandbox.order(&order.params)?;
+        let unpaid = shop.world.sandbox.order(&shop.params(&order))?;
         shop.confirm(&order, &unpaid).await?;
     }
     let worker = shop.world.worker().await?;

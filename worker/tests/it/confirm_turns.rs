@@ -9,7 +9,7 @@ use heyi_testkit::world::{World, eventually};
 
 use crate::{
     confirm::{paid_in_silence, pay_in_silence},
-    support::{TestApp, payment_id},
+    support::{TestApp, named, payment_id},
 };
 
 /// People who ask about invented payments as soon as they may.
@@ -41,12 +41,7 @@ async fn an_honest_question_waits_for_one_turn_of_each_who_keeps_asking() -> Res
     shop.orders.remove(&lost.out_trade_no).await?;
     let network = Asker::Network(IpAddr::V4(Ipv4Addr::LOCALHOST));
     shop.queue
-        .enqueue_confirm(
-            &lost.out_trade_no,
-            &asked[1],
-            &network,
-            shop.config.orders.ttl,
-        )
+        .enqueue_confirm(&named(&lost, &asked[1]), &network, shop.config.orders.ttl)
         .await?;
     let _worker = shop.world.worker().await?;
     let mut round = 0;
@@ -69,7 +64,7 @@ async fn an_honest_question_waits_for_one_turn_of_each_who_keeps_asking() -> Res
 
 /// A paid order whose number is not of our form, as another shop of the merchant makes it.
 async fn paid_elsewhere(shop: &TestApp, number: &str) -> Result<String> {
-    let mut params = shop.order("小店").await?.params;
+    let mut params = shop.params(&shop.order("小店").await?);
     params.insert("out_trade_no".to_owned(), number.to_owned());
     params.remove("sign");
     let config = shop.world.config(Process::Worker)?;

@@ -6,7 +6,7 @@ use heyi_sandbox::{Knobs, OrderStatus};
 use heyi_testkit::world::eventually;
 use serde_json::Value;
 
-use crate::support::{TestApp, payment_id};
+use crate::support::{TestApp, named, payment_id};
 
 pub(crate) async fn json(shop: &TestApp, arguments: &[&str]) -> Result<Value> {
     let mut all = arguments.to_vec();
@@ -25,7 +25,7 @@ pub(crate) async fn text(shop: &TestApp, arguments: &[&str]) -> Result<String> {
 /// A dead letter about a payment that the sandbox knows, for an order that is missing.
 pub(crate) async fn missing_order(shop: &TestApp) -> Result<(heyi_common::order::Order, String)> {
     let order = shop.order("小店").await?;
-    let payjs_order_id = shop.world.sandbox.order(&order.params)?;
+    let payjs_order_id = shop.world.sandbox.order(&shop.params(&order))?;
     shop.orders.remove(&order.out_trade_no).await?;
     shop.world.sandbox.set_knobs(Knobs {
         lose_notifies: u32::MAX,
@@ -155,18 +155,18 @@ async fn a_refund_goes_through_payjs_once_and_is_recorded() -> Result<()> {
 async fn a_refused_refund_leaves_what_an_earlier_attempt_has_claimed() -> Result<()> {
     let shop = TestApp::new().await?;
     let order = shop.order("小店").await?;
-    let (number, payment) = (&order.out_trade_no, payment_id(1));
-    let claim = async || shop.store.claim_refund(number, &payment).await;
+    let (number, payment) = (&order.out_trade_no, named(&order, &payment_id(1)));
+    let claim = async || shop.store.claim_refund(&payment).await;
     // The only attempt: the payment may become a code after all.
     assert_eq!(claim().await?, RefundClaim::Granted);
-    shop.store.withdraw_refund(number, &payment).await?;
+    shop.store.withdraw_refund(&payment).await?;
     assert_eq!(shop.store.existing(number).await?, None);
     // The first attempt's answer was lost, so it may have been granted.
     assert_eq!(claim().await?, RefundClaim::Granted);
     assert_eq!(claim().await?, RefundClaim::Granted);
-    shop.store.withdraw_refund(number, &payment).await?;
+    shop.store.withdraw_refund(&payment).await?;
     let claimed = Existing::Refund {
-        payment_id: payment.clone(),
+        payment_id: payment.payment_id.clone(),
     };
     assert_eq!(shop.store.existing(number).await?, Some(claimed));
     let _worker = shop.world.worker().await?;

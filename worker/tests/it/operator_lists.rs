@@ -44,7 +44,7 @@ async fn a_dropped_letter_needs_a_yes_and_stays_on_record() -> Result<()> {
     assert!(record.get_str("who")?.contains('@'), "{record}");
     let before = record.get_document("before")?;
     assert_eq!(before.get_str("reason")?, "order_missing");
-    let form = before.get_str("form")?;
+    let form = before.get_str("body")?;
     assert!(form.contains(&payjs_order_id), "{form}");
     assert!(form.contains(order.out_trade_no.as_str()), "{form}");
     shop.close().await

@@ -1,6 +1,7 @@
 //! The promotion table of the design, row by row.
 
 use anyhow::Result;
+use heyi_common::gateway::Gateway;
 use heyi_testkit::world::eventually;
 
 use crate::support::{TestApp, payment_id};
@@ -28,7 +29,10 @@ async fn the_same_notify_fifty_times_at_once_promotes_once() -> Result<()> {
     let (_one, _two) = tokio::try_join!(shop.world.worker(), shop.world.worker())?;
     let order = shop.order("小店").await?;
     let body = shop.notify(&order, 1);
-    let copies = (0..50).map(|_| shop.queue.enqueue_notify(&order.out_trade_no, body.clone()));
+    let copies = (0..50).map(|_| {
+        shop.queue
+            .enqueue_notify(Gateway::Payjs, &order.out_trade_no, body.clone())
+    });
     futures::future::try_join_all(copies).await?;
     shop.quiet().await?;
     shop.the_code(&order).await?;
@@ -75,7 +79,7 @@ async fn two_payments_at_once_give_one_code_and_one_dead_letter() -> Result<()> 
         payment_id(1)
     };
     assert_eq!(letter.field("reason"), "paid_twice");
-    assert!(letter.field("form").contains(&other), "{letter:?}");
+    assert!(letter.field("body").contains(&other), "{letter:?}");
     shop.close().await
 }
 
@@ -127,7 +131,7 @@ async fn what_is_forged_or_no_notify_is_rejected_and_never_tried_again() -> Resu
     let order = shop.order("小店").await?;
     let honest = shop.notify(&order, 1);
     let forged = honest.replace("total_fee=990", "total_fee=991");
-    let order_params = heyi_common::form::write(&order.params);
+    let order_params = heyi_common::form::write(&shop.params(&order));
     let mut create_reply = shop.notify_params(&order, 1);
     create_reply.insert(
         "code_url".to_owned(),

@@ -66,7 +66,7 @@ async fn twenty_thousand_retries_that_are_due_at_once_drain() -> Result<()> {
         let mut pipeline = redis::pipe();
         for number in 0..1000 {
             let id = slice * 1000 + number;
-            let event = serde_json::json!({ "id": id.to_string(), "form": "a=1", "attempt": "3", "received_at": "0" });
+            let event = serde_json::json!({ "id": id.to_string(), "gateway": "payjs", "body": "a=1", "attempt": "3", "received_at": "0" });
             pipeline.zadd(&retry, event.to_string(), 1).ignore();
         }
         pipeline.exec_async(&mut redis).await?;
@@ -95,7 +95,7 @@ async fn a_parked_event_keeps_everything_and_counts_its_attempts() -> Result<()>
     .await?;
     assert!(worker.stop().await?.success());
     let event = shop.parked(&order).await?.remove(0);
-    assert_eq!(event["form"], body);
+    assert_eq!(event["body"], body);
     assert!(event["attempt"].as_str().unwrap().parse::<u32>()? >= 1);
     shop.orders.put(&order, Duration::from_secs(60)).await?;
     let _worker = shop.world.worker().await?;
@@ -109,7 +109,7 @@ async fn an_outage_does_not_use_up_the_time_in_which_an_order_is_looked_for() ->
     let shop = TestApp::new().await?;
     let order = shop.unsaved_order("小店");
     let form = shop.notify(&order, 1);
-    let event = json!({ "form": form, "attempt": "9", "order_lookups": "1" });
+    let event = json!({ "gateway": "payjs", "body": form, "attempt": "9", "order_lookups": "1" });
     shop.park(&order, event).await?;
     let _worker = shop.world.worker().await?;
     eventually("a second failed lookup", async || {

@@ -4,7 +4,8 @@ use anyhow::Result;
 use heyi_common::{
     config::Process,
     form,
-    gateway::{Gateway, Payment, payjs},
+    gateway::{Channel, Gateway, Payment, PaymentRef, payjs},
+    http,
     order::{Fee, Order, OrderData},
     pending_orders::PendingOrders,
     queue::{
@@ -85,12 +86,15 @@ impl TestApp {
     fn unsaved_order_of(&self, openid: &str, name: &str) -> Order {
         let json = data(openid, name).to_string();
         let data = OrderData::parse(&json, &self.config.orders.payloads).unwrap();
-        let notify_url = self.config.payjs.notify_url.clone().unwrap();
         let fee = Fee::new(FEN).unwrap();
         let number = self.queue.keys().draw_number(&data.openid);
-        let channel = payjs::Channel::default();
-        let params = payjs::order_params(&self.config.payjs, channel, &notify_url, &number, fee);
-        Order::new(data, fee, number, params)
+        Order::new(data, fee, number, payjs::merchant(&self.config.payjs))
+    }
+
+    /// The signed parameters with which a payer opens the order at PayJS.
+    pub(crate) fn params(&self, order: &Order) -> Params {
+        let client = payjs::Client::new(http::client().unwrap(), &self.config.payjs);
+        client.order_params(order, Channel::default()).unwrap()
     }
 
     /// The fields of the notify that PayJS would send for an order, without a signature.
@@ -129,18 +133,19 @@ impl TestApp {
     }
 
     pub(crate) async fn enqueue(&self, order: &Order, body: String) -> Result<()> {
-        Ok(self.queue.enqueue_notify(&order.out_trade_no, body).await?)
+        Ok(self
+            .queue
+            .enqueue_notify(Gateway::Payjs, &order.out_trade_no, body)
+            .await?)
     }
 
     /// Lets a confirm wait for its turn, as the owner of the order asks for it.
     pub(crate) async fn confirm(&self, order: &Order, payjs_order_id: &str) -> Result<Confirming> {
         let asker = Asker::Person(order.openid.clone());
-        let queued = self.queue.enqueue_confirm(
-            &order.out_trade_no,
-            payjs_order_id,
-            &asker,
-            self.config.orders.ttl,
-        );
+        let payment = named(order, payjs_order_id);
+        let queued = self
+            .queue
+            .enqueue_confirm(&payment, &asker, self.config.orders.ttl);
         Ok(queued.await?)
     }
 
@@ -174,11 +179,14 @@ impl TestApp {
             .query_async(&mut self.queue.redis().shared())
             .await?;
         let entry = &reply.keys[0].ids[0];
-        let form: String = entry.get("form").unwrap();
+        let body: String = entry.get("body").unwrap();
         Ok(Delivery {
             partition,
             id: entry.id.clone(),
-            event: Event::new(Cause::Notify { form }),
+            event: Event::new(Cause::Notify {
+                gateway: Gateway::Payjs,
+                body,
+            }),
         })
     }
 
@@ -190,7 +198,16 @@ impl TestApp {
         let stream = keys.notify(partition);
         self.save(&order).await?;
         let form = self.notify(&order, 2);
-        let event = ["form", &form, "attempt", "0", "received_at", "0"];
+        let event = [
+            "gateway",
+            "payjs",
+            "body",
+            &form,
+            "attempt",
+            "0",
+            "received_at",
+            "0",
+        ];
         // In one transaction, so that the consumer's own read does not come in between.
         let mut redis = self.queue.redis().shared();
         redis::pipe()
@@ -321,6 +338,15 @@ impl TestApp {
     /// Ends the world; the queue must be empty.
     pub(crate) async fn close(self) -> Result<()> {
         self.world.finish().await
+    }
+}
+
+/// A payment that the payer of an order names.
+pub(crate) fn named(order: &Order, payjs_order_id: &str) -> PaymentRef {
+    PaymentRef {
+        gateway: Gateway::Payjs,
+        out_trade_no: order.out_trade_no.clone(),
+        payment_id: payjs_order_id.to_owned(),
     }
 }
 

@@ -98,8 +98,8 @@ mod tests {
             include_str!("../../../../common/src/order/content.rs"),
             include_str!("../../../../common/src/order/name.rs"),
             include_str!("../../../../common/src/form.rs"),
-            include_str!("../../../../common/src/gateway/payjs/channel.rs"),
-            include_str!("../../../../common/src/gateway/payjs/payment_number.rs"),
+            include_str!("../../../../common/src/gateway/channel.rs"),
+            include_str!("../../../../common/src/gateway/payjs/named_payment.rs"),
         ] {
             for text in texts(source) {
                 let filled = text.replace("{}", "7");

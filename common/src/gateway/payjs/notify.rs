@@ -1,17 +1,16 @@
 //! The notify: PayJS's asynchronous call that says an order was paid.
 
-use secrecy::SecretString;
-
+use super::Client;
 use crate::{
+    config,
     form::{self, FormError},
-    gateway::{Gateway, Payment, PaymentRef},
-    order::{Fee, OutTradeNo},
+    gateway::{Gateway, NotifyError, Payment},
     sign::{self, Params},
 };
 
-/// Why a body is not a notify of ours.
+/// Why a body has not the shape of a notify.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum NotifyError {
+enum ShapeError {
     /// Not a form.
     #[error(transparent)]
     Form(#[from] FormError),
@@ -24,124 +23,89 @@ pub enum NotifyError {
     /// A field has a value that no notify has.
     #[error("the field {0} has a value that no notify has")]
     Value(&'static str),
-    /// Of another merchant.
-    #[error("the notify is for another merchant")]
-    Merchant,
-}
-
-/// A body with the shape of a notify. Its signature is checked by [`Notify::is_signed`].
-#[derive(Debug, Clone)]
-pub struct Notify {
-    form: Params,
-    /// Our number of the order.
-    pub out_trade_no: OutTradeNo,
-    /// PayJS's number of the order.
-    pub payjs_order_id: String,
-    /// The number that the payer sees in WeChat or Alipay.
-    pub transaction_id: String,
-    /// The amount that was paid.
-    pub total_fee: Fee,
-    /// When it was paid, as PayJS wrote it (its time zone is not documented).
-    pub time_end: String,
 }
 
 const LONGEST_ID: usize = 64;
 /// Fields of other signed messages: the parameters of an order, the replies of `native` and `check`.
 const FOREIGN: [&str; 5] = ["nonce", "status", "code_url", "qrcode", "return_msg"];
 
-impl Notify {
-    /// Reads a body and checks its shape and merchant, but not its signature.
-    pub fn parse(body: &[u8], mchid: &str) -> Result<Self, NotifyError> {
-        let form = form::parse(body)?;
-        if let Some(name) = FOREIGN.into_iter().find(|name| form.contains_key(*name)) {
-            return Err(NotifyError::Foreign(name));
-        }
-        require(&form, sign::SIGN)?;
-        if require(&form, "return_code")? != "1" {
-            return Err(NotifyError::Value("return_code"));
-        }
-        if require(&form, "mchid")? != mchid {
-            return Err(NotifyError::Merchant);
-        }
-        Ok(Self {
-            out_trade_no: value(&form, "out_trade_no")?,
-            total_fee: value(&form, "total_fee")?,
-            payjs_order_id: id(&form, "payjs_order_id")?,
-            transaction_id: id(&form, "transaction_id")?,
-            time_end: id(&form, "time_end")?,
-            form,
-        })
-    }
-
-    /// Whether the signature is PayJS's.
-    pub fn is_signed(&self, key: &SecretString) -> bool {
-        sign::verify(&self.form, key)
-    }
-
-    /// What it reports.
-    pub fn payment(&self) -> Payment {
-        Payment {
-            gateway: Gateway::Payjs,
-            payment_id: self.payjs_order_id.clone(),
-            transaction_id: self.transaction_id.clone(),
-            out_trade_no: self.out_trade_no.clone(),
-            total_fee: self.total_fee,
-            paid_at: self.time_end.clone(),
-        }
+impl Client {
+    pub(in crate::gateway) fn read_notify(&self, body: &[u8]) -> Result<Payment, NotifyError> {
+        read(body, &self.config)
     }
 }
 
-/// The number of the order in a notify or an answer, which need not be verified.
-pub fn order_in(form: &str) -> Option<OutTradeNo> {
-    let form = form::parse(form.as_bytes()).ok()?;
-    form.get("out_trade_no")?.parse().ok()
+fn read(body: &[u8], config: &config::PayJs) -> Result<Payment, NotifyError> {
+    let malformed = |error: ShapeError| NotifyError::Malformed(error.to_string());
+    let form = form::parse(body).map_err(|error| malformed(error.into()))?;
+    let payment = payment(&form).map_err(malformed)?;
+    if !sign::verify(&form, &config.key) {
+        return Err(NotifyError::Forged);
+    }
+    if form.get("mchid") != Some(&config.mchid) {
+        return Err(NotifyError::OtherMerchant);
+    }
+    Ok(payment)
 }
 
-/// The payment in a notify or an answer, which need not be verified.
-pub fn payment_in(form: &str) -> Option<PaymentRef> {
-    let form = form::parse(form.as_bytes()).ok()?;
-    Some(PaymentRef {
-        out_trade_no: form.get("out_trade_no")?.parse().ok()?,
-        payment_id: form.get("payjs_order_id")?.clone(),
+/// What a form with the shape of a notify says.
+fn payment(form: &Params) -> Result<Payment, ShapeError> {
+    if let Some(name) = FOREIGN.into_iter().find(|name| form.contains_key(*name)) {
+        return Err(ShapeError::Foreign(name));
+    }
+    require(form, sign::SIGN)?;
+    require(form, "mchid")?;
+    if require(form, "return_code")? != "1" {
+        return Err(ShapeError::Value("return_code"));
+    }
+    Ok(Payment {
+        gateway: Gateway::Payjs,
+        out_trade_no: value(form, "out_trade_no")?,
+        total_fee: value(form, "total_fee")?,
+        payment_id: id(form, "payjs_order_id")?,
+        transaction_id: id(form, "transaction_id")?,
+        paid_at: id(form, "time_end")?,
     })
 }
 
-/// The amount in a notify or an answer, which need not be verified.
-pub fn fee_in(form: &str) -> Option<Fee> {
-    let form = form::parse(form.as_bytes()).ok()?;
-    form.get("total_fee")?.parse().ok()
-}
-
-fn require<'a>(form: &'a Params, name: &'static str) -> Result<&'a str, NotifyError> {
+fn require<'a>(form: &'a Form<'_>, name: &'static str) -> Result<&'a str, ShapeError> {
     form.get(name)
         .map(String::as_str)
         .filter(|value| !value.is_empty())
-        .ok_or(NotifyError::Missing(name))
+        .ok_or(ShapeError::Missing(name))
 }
 
-fn value<T: std::str::FromStr>(form: &Params, name: &'static str) -> Result<T, NotifyError> {
+fn value<T: std::str::FromStr>(form: &Params, name: &'static str) -> Result<T, ShapeError> {
     require(form, name)?
         .parse()
-        .map_err(|_| NotifyError::Value(name))
+        .map_err(|_| ShapeError::Value(name))
+}
+
+fn id(form: &Params, name: &'static str) -> Result<String, ShapeError> {
+    let text = set(require(form, name)?).filter(|text| text.len() <= LONGEST_ID);
+    text.map(str::to_owned).ok_or(ShapeError::Value(name))
 }
 
 /// A text of PayJS that is set: unpaid orders have `0` where a paid one has a number.
-fn id(form: &Params, name: &'static str) -> Result<String, NotifyError> {
-    let text = require(form, name)?;
-    if text == "0" || text.len() > LONGEST_ID {
-        return Err(NotifyError::Value(name));
-    }
-    Ok(text.to_owned())
+pub(super) fn set(text: &str) -> Option<&str> {
+    (text != "0").then_some(text)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use proptest::prelude::*;
+    use secrecy::SecretString;
 
     use super::*;
+    use crate::{config::defaults, form, sign::Params};
 
     const KEY: &str = "EXAMPLEKEY123456";
     const MCHID: &str = "1600000001";
+
+    static MERCHANT: LazyLock<config::PayJs> =
+        LazyLock::new(|| defaults().unwrap()["payjs"].clone().try_into().unwrap());
 
     fn notify() -> Params {
         [
@@ -165,8 +129,19 @@ mod tests {
         form::write(&params)
     }
 
-    fn parse(body: &str) -> Result<Notify, NotifyError> {
-        Notify::parse(body.as_bytes(), MCHID)
+    fn read(body: &[u8], key: &str) -> Result<Payment, NotifyError> {
+        let mut config = MERCHANT.clone();
+        config.mchid = MCHID.to_owned();
+        config.key = key.into();
+        super::read(body, &config)
+    }
+
+    /// What is wrong with the shape of a body.
+    fn shape(body: &str) -> ShapeError {
+        let form = form::parse(body.as_bytes());
+        form.map_err(ShapeError::from)
+            .and_then(|form| payment(&form))
+            .unwrap_err()
     }
 
     #[test]
@@ -175,47 +150,45 @@ mod tests {
         params.insert("type".to_owned(), "alipay".to_owned());
         params.insert("added_later".to_owned(), String::new());
         let body = body(params);
-        let notify = parse(&body).unwrap();
-        assert!(notify.is_signed(&SecretString::from(KEY)));
-        assert!(!notify.is_signed(&SecretString::from("another")));
-        assert_eq!(notify.total_fee.fen(), 990);
+        let payment = read(body.as_bytes(), KEY).unwrap();
+        assert_eq!(payment.total_fee.fen(), 990);
+        assert_eq!(read(body.as_bytes(), "another"), Err(NotifyError::Forged));
     }
 
     #[test]
     fn other_signed_messages_of_payjs_are_no_notifies() {
         for (change, refused) in [
-            (&[("nonce", "n1")][..], NotifyError::Foreign("nonce")),
+            (&[("nonce", "n1")][..], ShapeError::Foreign("nonce")),
             (
                 &[
                     ("qrcode", "https://payjs.cn/qrcode/x"),
                     ("code_url", "weixin://x"),
                 ],
-                NotifyError::Foreign("code_url"),
+                ShapeError::Foreign("code_url"),
             ),
             (
                 &[("return_msg", "SUCCESS")],
-                NotifyError::Foreign("return_msg"),
+                ShapeError::Foreign("return_msg"),
             ),
             (
                 &[("status", "0"), ("transaction_id", "0"), ("paid_time", "0")],
-                NotifyError::Foreign("status"),
+                ShapeError::Foreign("status"),
             ),
             (
                 &[("transaction_id", "0")],
-                NotifyError::Value("transaction_id"),
+                ShapeError::Value("transaction_id"),
             ),
             (
                 &[("transaction_id", "")],
-                NotifyError::Missing("transaction_id"),
+                ShapeError::Missing("transaction_id"),
             ),
-            (&[("return_code", "0")], NotifyError::Value("return_code")),
-            (&[("total_fee", "0")], NotifyError::Value("total_fee")),
-            (&[("total_fee", "9.9")], NotifyError::Value("total_fee")),
+            (&[("return_code", "0")], ShapeError::Value("return_code")),
+            (&[("total_fee", "0")], ShapeError::Value("total_fee")),
+            (&[("total_fee", "9.9")], ShapeError::Value("total_fee")),
             (
                 &[("out_trade_no", "a:b")],
-                NotifyError::Value("out_trade_no"),
+                ShapeError::Value("out_trade_no"),
             ),
-            (&[("mchid", "1600000002")], NotifyError::Merchant),
         ] {
             let mut params = notify();
             params.extend(
@@ -223,8 +196,17 @@ mod tests {
                     .iter()
                     .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
             );
-            assert_eq!(parse(&body(params)).unwrap_err(), refused);
+            assert_eq!(shape(&body(params)), refused);
         }
+    }
+
+    #[test]
+    fn a_notify_of_another_merchant_is_told_from_a_forged_one() {
+        let mut params = notify();
+        params.insert("mchid".to_owned(), "1600000002".to_owned());
+        let other = body(params);
+        assert_eq!(read(other.as_bytes(), KEY), Err(NotifyError::OtherMerchant));
+        assert_eq!(read(other.as_bytes(), "another"), Err(NotifyError::Forged));
     }
 
     #[test]
@@ -240,33 +222,27 @@ mod tests {
         ] {
             let mut params = notify();
             params.remove(name);
-            assert_eq!(
-                parse(&body(params)).unwrap_err(),
-                NotifyError::Missing(name)
-            );
+            assert_eq!(shape(&body(params)), ShapeError::Missing(name));
         }
-        assert_eq!(
-            parse(&form::write(&notify())).unwrap_err(),
-            NotifyError::Missing("sign")
-        );
+        assert_eq!(shape(&form::write(&notify())), ShapeError::Missing("sign"));
         let twice = format!("{}&total_fee=1", body(notify()));
         assert_eq!(
-            parse(&twice).unwrap_err(),
-            NotifyError::Form(FormError::Twice("total_fee".to_owned()))
+            shape(&twice),
+            ShapeError::Form(FormError::Twice("total_fee".to_owned()))
         );
     }
 
     proptest! {
         #[test]
         fn no_bytes_panic(bytes: Vec<u8>) {
-            let _ = Notify::parse(&bytes, MCHID);
+            assert!(read(&bytes, KEY).is_err());
         }
 
         #[test]
         fn a_changed_amount_is_never_signed(fee in 1u32..=1_000_000) {
             prop_assume!(fee != 990);
             let forged = body(notify()).replace("total_fee=990", &format!("total_fee={fee}"));
-            prop_assert!(!parse(&forged).unwrap().is_signed(&SecretString::from(KEY)));
+            prop_assert_eq!(read(forged.as_bytes(), KEY), Err(NotifyError::Forged));
         }
     }
 }

@@ -4,7 +4,7 @@ use std::iter::repeat_n;
 
 use anyhow::{Context as _, Result, ensure};
 use heyi_common::{
-    gateway::{Gateway, payjs},
+    gateway::Gateway,
     queue::{GROUP, Partition},
     store::Mapping,
 };
@@ -28,12 +28,13 @@ impl<'s> Fill<'s> {
     /// Makes the mapping of the order, so that a worker finds each event to be a repeat.
     pub(super) async fn new(setup: &'s Setup) -> Result<Self> {
         let paid = setup.notify(None, 0)?;
-        let payment = payjs::payment_in(&paid.form).context("no payment in the notify")?;
+        let reported = Gateway::Payjs.peek(&paid.form);
+        let payment_id = reported.and_then(|reported| reported.payment_id);
         let mapping = Mapping {
             out_trade_no: paid.out_trade_no.clone(),
             code_id: ObjectId::new(),
             gateway: Gateway::Payjs,
-            payment_id: payment.payment_id,
+            payment_id: payment_id.context("no payment in the notify")?,
             created_at: DateTime::now(),
         };
         let before = setup.world.store().await?.insert_mapping(&mapping).await?;
@@ -71,7 +72,9 @@ impl<'s> Fill<'s> {
         let form = &self.paid.form;
         let add = self.setup.pipelined(0..count, |pipeline, number| {
             let id = number.to_string();
-            let event = json!({ "id": id, "form": form, "attempt": "3", "received_at": "0" });
+            let event = json!({
+                "id": id, "gateway": "payjs", "body": form, "attempt": "3", "received_at": "0",
+            });
             pipeline.zadd(&retry, event.to_string(), 1);
         });
         add.await

@@ -1,5 +1,5 @@
 use heyi_common::{
-    gateway::{Gateway, Payment},
+    gateway::{Gateway, Merchant, Payment},
     order::{Content, Order as Cached},
     platform::Platform,
 };
@@ -26,7 +26,10 @@ fn sound() -> Books {
             payloads: BTreeMap::new(),
         },
         total_fee: "990".parse().unwrap(),
-        params: BTreeMap::new(),
+        merchant: Merchant {
+            gateway: Gateway::Payjs,
+            merchant: "1600000001".to_owned(),
+        },
         created_at: now,
     };
     let payment = Payment {

@@ -2,10 +2,7 @@
 
 use std::fmt::Write as _;
 
-use heyi_common::{
-    gateway::payjs,
-    queue::dead::{Letter, Page},
-};
+use heyi_common::queue::dead::{Letter, Page};
 
 use crate::operator::output::{count, time, yuan};
 
@@ -51,9 +48,8 @@ fn or_dash(text: String) -> String {
     }
 }
 
-/// What was paid, as PayJS reported it; empty where it reported nothing.
+/// What was paid, as the gateway reported it; empty where it reported nothing.
 pub(super) fn amount(letter: &Letter) -> String {
-    let form = [letter.field("form"), letter.field("answer")].concat();
-    let fee = payjs::fee_in(&form);
+    let fee = letter.total_fee();
     fee.map(|fee| yuan(fee.fen())).unwrap_or_default()
 }

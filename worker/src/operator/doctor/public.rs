@@ -1,6 +1,6 @@
 //! Whether the public addresses lead to the api.
 //!
-//! They are asked as clients and PayJS ask: the proxy before the api may hide every other route. What is asked is
+//! They are asked as clients and gateways ask: the proxy before the api may hide every other route. What is asked is
 //! incomplete, so the api refuses it and changes nothing.
 
 use std::error::Error;
@@ -68,7 +68,7 @@ async fn notify_url(client: &Client, url: &Url) -> Finding {
             } else {
                 bad(
                     NOTIFY,
-                    format!("{url} {trouble}; until then PayJS cannot report payments"),
+                    format!("{url} {trouble}; until then no payment can be reported"),
                 )
             }
         }

@@ -1,8 +1,13 @@
-//! PayJS's number of a payment, as far as its form tells something.
+//! A payment that a payer names by PayJS's number, as far as its form tells something.
 
 use std::str::FromStr;
 
 use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::Offset};
+
+use crate::{
+    gateway::{Gateway, PaymentRef},
+    order::OutTradeNo,
+};
 
 /// PayJS writes the time of China.
 const CHINA: Offset = Offset::constant(8);
@@ -12,9 +17,13 @@ const TIME_DIGITS: usize = 14;
 /// PayJS's clock and ours may differ.
 const TOLERANCE: SignedDuration = SignedDuration::from_hours(1);
 
-/// A number that begins with the time at which PayJS made its order, e.g. `2026112212000000000000001`.
+/// What a client's JavaScript makes of a number that it does not have.
+const NOTHING: [&str; 4] = ["", "undefined", "null", "NaN"];
+
+/// A payment that a payer named: a number that begins with the time at which PayJS made its order, e.g.
+/// `2026112212000000000000001`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PaymentNumber {
+pub struct NamedPayment {
     text: String,
     made_at: Timestamp,
 }
@@ -26,10 +35,24 @@ pub struct PaymentNumber {
 )]
 pub struct NotAPaymentNumber;
 
-impl PaymentNumber {
-    /// The number as text.
-    pub fn as_str(&self) -> &str {
-        &self.text
+impl NamedPayment {
+    /// What is wrong with one that does not [fit](Self::fits).
+    pub const DOES_NOT_FIT: &str =
+        "payjs_order_id is not of this order: PayJS made it before the order or in the future";
+
+    /// Reads the `payjs_order_id` of a client; none when it names nothing.
+    pub fn of_payjs(text: &str) -> Result<Option<Self>, NotAPaymentNumber> {
+        let text = text.trim();
+        (!NOTHING.contains(&text)).then(|| text.parse()).transpose()
+    }
+
+    /// The payment, if it is of this order.
+    pub fn of(&self, out_trade_no: &OutTradeNo) -> PaymentRef {
+        PaymentRef {
+            gateway: Gateway::Payjs,
+            out_trade_no: out_trade_no.clone(),
+            payment_id: self.text.clone(),
+        }
     }
 
     /// Whether a payment of this number can be for an order that was made then. PayJS makes its own order later, and
@@ -40,7 +63,7 @@ impl PaymentNumber {
     }
 }
 
-impl FromStr for PaymentNumber {
+impl FromStr for NamedPayment {
     type Err = NotAPaymentNumber;
 
     fn from_str(text: &str) -> Result<Self, NotAPaymentNumber> {
@@ -63,7 +86,7 @@ mod tests {
 
     #[test]
     fn only_numbers_with_a_time_are_numbers_of_payments() {
-        assert!("2025010112345600512345678".parse::<PaymentNumber>().is_ok());
+        assert!("2025010112345600512345678".parse::<NamedPayment>().is_ok());
         for (text, why) in [
             ("", "nothing"),
             ("20250101123456", "the time alone"),
@@ -76,7 +99,7 @@ mod tests {
             (&"2".repeat(33), "too long"),
         ] {
             assert_eq!(
-                text.parse::<PaymentNumber>(),
+                text.parse::<NamedPayment>(),
                 Err(NotAPaymentNumber),
                 "{why}"
             );
@@ -86,7 +109,7 @@ mod tests {
     #[test]
     fn a_payment_is_made_after_its_order_and_before_now() {
         // 04:34:56 UTC.
-        let number: PaymentNumber = "2025010112345600512345678".parse().unwrap();
+        let number: NamedPayment = "2025010112345600512345678".parse().unwrap();
         let time = |text: &str| text.parse::<Timestamp>().unwrap();
         let order = time("2025-01-01T04:30:00Z");
         assert!(number.fits(order, time("2025-01-01T04:35:00Z")));

@@ -2,8 +2,14 @@
 
 use std::str::FromStr;
 
-/// Where the person pays an order. Whatever the channel, the payment comes back as the same notify.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::Gateway;
+
+/// How a person pays. The gateway follows from it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Channel {
     /// In PayJS's mini-program, which ours opens.
     #[default]
@@ -27,6 +33,18 @@ impl Channel {
             Self::Cashier => "cashier",
             Self::Native => "native",
         }
+    }
+
+    /// Whom the person pays through.
+    pub fn gateway(self) -> Gateway {
+        match self {
+            Self::MiniApp | Self::Cashier | Self::Native => Gateway::Payjs,
+        }
+    }
+
+    /// Whether the gateway is asked while the person waits for the order.
+    pub fn asks_gateway(self) -> bool {
+        matches!(self, Self::Native)
     }
 }
 
