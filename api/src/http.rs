@@ -6,6 +6,7 @@ pub(crate) mod error;
 pub(crate) mod language;
 pub(crate) mod negotiate;
 pub(crate) mod respond;
+pub(crate) mod success;
 
 pub(crate) mod client_ip;
 pub(crate) mod untrusted_proxy;

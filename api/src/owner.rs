@@ -75,7 +75,7 @@ pub(crate) async fn codes_of(
 /// The code that the signer owns. Whatever is wrong, there is one answer, so that it tells nobody which codes there are.
 pub(crate) async fn signers_code(
     state: &AppState,
-    signed: &Signed<'_>,
+    signed: &Signed,
     id: &str,
 ) -> Result<Code, Error> {
     let id = ObjectId::parse_str(id).map_err(|_| Error::NotYours)?;

@@ -12,7 +12,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub use channel::{Channel, UnknownChannel};
+pub use channel::Channel;
 pub use payjs::NamedPayment;
 
 use crate::{

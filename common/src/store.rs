@@ -48,7 +48,7 @@ pub use part::{CodePart, ListedCode, Listing, Scanned};
 pub use refund::{Existing, RefundClaim, RefundRecord};
 pub use report::{
     MAX_REPORT_CONTACT, MAX_REPORT_TEXT, MAX_REPORTS_OF_A_CODE, Reason, Recorded, Report,
-    ReportCounts, ReportError, ReportSummary, Reporter,
+    ReportContact, ReportCounts, ReportSummary, ReportText, Reporter,
 };
 pub(crate) use scans::batches;
 pub use scans::{KeptScans, ScanCount};

@@ -1,15 +1,18 @@
 //! Every way in which a request fails.
 
+use std::collections::BTreeMap;
+
 use axum::{
     Json,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use heyi_common::{
+    form::FormError,
     gateway::{Gateway, GatewayError},
     order::DataError,
     outage,
-    payload::{PayloadError, Payloads},
+    payload::PayloadError,
     pending_orders::PendingOrderError,
     platform::Platform,
     redis::WriteError,
@@ -208,15 +211,14 @@ pub(crate) struct Failure {
     pub(crate) codes: Option<usize>,
     /// Of `several_codes` only: the platforms of those that are receive codes.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) platforms: Option<Vec<&'static str>>,
+    pub(crate) platforms: Option<Vec<Platform>>,
     /// Of `several_codes`: the receive codes of platforms that occur once. Of `unknown_code`: what `/newOrder` takes with
     /// `data.confirmed`.
-    #[serde(skip_serializing_if = "Payloads::is_empty")]
-    #[schema(value_type = std::collections::BTreeMap<String, String>, required = false)]
-    pub(crate) payloads: Payloads,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) payloads: BTreeMap<Platform, String>,
     /// Of `/newOrder` and `/update` only: the platform of a payload that is taken with `data.confirmed`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) unconfirmed: Option<&'static str>,
+    pub(crate) unconfirmed: Option<Platform>,
 }
 
 impl Failure {
@@ -228,7 +230,7 @@ impl Failure {
                 payloads,
             } => {
                 self.codes = Some(*codes);
-                self.platforms = Some(platforms.iter().map(|platform| platform.name()).collect());
+                self.platforms = Some(platforms.clone());
                 self.payloads.clone_from(payloads);
             }
             DecodeError::UnknownCode { payloads, .. } => self.payloads.clone_from(payloads),
@@ -294,9 +296,9 @@ impl Error {
             Self::WrongTime { now, .. } => failure.now = Some(*now),
             Self::NoCode { state, .. } => failure.state = Some(*state),
             Self::Unconfirmed(PayloadError::Unconfirmed(platform)) => {
-                failure.unconfirmed = Some(platform.name());
+                failure.unconfirmed = Some(*platform);
             }
-            Self::Unconfirmed(_) => failure.unconfirmed = Some(Platform::Wechat.name()),
+            Self::Unconfirmed(_) => failure.unconfirmed = Some(Platform::Wechat),
             Self::DecodeError(unread) => {
                 failure.reason = Some(unread.reason());
                 failure.add_codes(unread);
@@ -349,6 +351,12 @@ impl From<DataError> for Error {
             ) => Self::Unconfirmed(error),
             other => Self::Invalid(other.to_string()),
         }
+    }
+}
+
+impl From<FormError> for Error {
+    fn from(error: FormError) -> Self {
+        Self::Invalid(error.to_string())
     }
 }
 

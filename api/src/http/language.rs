@@ -3,17 +3,21 @@
 mod chinese;
 
 use axum::http::{HeaderMap, header};
+use serde::Deserialize;
+use utoipa::ToSchema;
 
 pub(crate) use self::chinese::chinese;
 use crate::http::negotiate;
 
 /// A language that the pages have.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Deserialize, ToSchema)]
 pub(crate) enum Language {
     /// What most payers read, and those of whom nothing is known.
     #[default]
+    #[serde(rename = "zh")]
     Chinese,
     /// For those who would rather read it than Chinese.
+    #[serde(rename = "en")]
     English,
 }
 
@@ -59,15 +63,6 @@ impl Language {
             Self::of(headers)
         } else {
             Self::English
-        }
-    }
-
-    /// The language of this name.
-    pub(crate) fn named(name: &str) -> Option<Self> {
-        match name {
-            "zh" => Some(Self::Chinese),
-            "en" => Some(Self::English),
-            _ => None,
         }
     }
 

@@ -5,7 +5,6 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
-use heyi_common::platform::Platform;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
@@ -17,10 +16,7 @@ use utoipa::{
     },
 };
 
-use crate::{
-    http::error::{Failure, OrderState},
-    pictures::decode::Reason,
-};
+use crate::http::error::Failure;
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -42,10 +38,10 @@ pub(crate) fn head() -> OpenApi {
 
 /// Adds what all routes share: a POST's parameters are its body, and failures look alike.
 pub(crate) fn finish(mut document: OpenApi) -> OpenApi {
-    let schemas = &mut document.components.get_or_insert_default().schemas;
-    schemas.insert(Failure::name().into_owned(), Failure::schema());
-    schemas.insert(OrderState::name().into_owned(), OrderState::schema());
-    schemas.insert(Reason::name().into_owned(), Reason::schema());
+    let mut failure = vec![(Failure::name().into_owned(), Failure::schema())];
+    Failure::schemas(&mut failure);
+    let components = document.components.get_or_insert_default();
+    components.schemas.extend(failure);
     for (path, item) in &mut document.paths.paths {
         // The form of `/report` is ours, and nobody adds to it.
         let ignores_unknown = path == "/qr";
@@ -60,15 +56,6 @@ pub(crate) fn finish(mut document: OpenApi) -> OpenApi {
         }
     }
     document
-}
-
-/// The names of all platforms.
-pub(crate) fn platforms() -> Schema {
-    let names = Platform::ALL.map(Platform::name);
-    let names = ObjectBuilder::new()
-        .schema_type(Type::String)
-        .enum_values(Some(names));
-    names.build().into()
 }
 
 /// Answers the document.

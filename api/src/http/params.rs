@@ -1,35 +1,39 @@
-//! The extractors: parameters from a query, a form or a JSON object. Routes of the API read them strictly, pages do not.
+//! The extractors: parameters as a struct, from a query, a form or a JSON object. Routes of the API read them strictly, pages
+//! do not.
 
 pub(crate) mod encoding;
-mod known;
+mod fields;
 mod page;
 mod signed;
+mod within;
 
 use std::fmt;
 
 use axum::{
     body::{Body, to_bytes},
-    extract::{FromRequest, MatchedPath, Request},
+    extract::{FromRequest, Request},
     http::{HeaderMap, Method, header},
 };
 use heyi_common::{
-    config,
     form::{self, FormError, MOST_FIELDS},
     order::DataError,
     sign,
 };
 use http_body_util::LengthLimitError;
 use serde::{
-    Deserialize, Deserializer,
-    de::{Error as _, MapAccess, Visitor},
+    Deserializer as _,
+    de::{DeserializeOwned, MapAccess, Visitor},
 };
 use serde_json::Value;
 
 pub(crate) use self::page::PageParams;
 #[cfg(test)]
 pub(crate) use self::signed::SIGNED;
-pub(crate) use self::signed::{OptionalSignature, Signature, Signed};
-use self::{encoding::Encoding, known::Known};
+use self::{encoding::Encoding, fields::Fields};
+pub(crate) use self::{
+    signed::{Signature, Signed, SignedParams},
+    within::Within,
+};
 use crate::http::error::Error;
 
 /// The longest body, in bytes.
@@ -37,44 +41,16 @@ pub(crate) const BODY_LIMIT: usize = 16 * 1024;
 /// The one parameter that may be an object.
 const DATA: &str = "data";
 
-/// The parameters of a request, as they were sent: the query of a GET, the body of a POST.
-pub(crate) struct Params {
-    /// Where they were sent to.
-    route: Option<MatchedPath>,
-    given: sign::Params,
-}
+/// The parameters of a route of the API: the query of a GET, the body of a POST. An unknown one is refused; an empty one
+/// counts as missing, as it does when requests are signed.
+pub(crate) struct Params<T>(pub(crate) T);
 
-impl Params {
-    /// The parameters of a route of the API. One that it does not know is refused; an empty one counts as missing, as
-    /// it does when requests are signed.
-    pub(crate) fn read<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Error> {
-        read(Known::new(&self.given, &[]))
-    }
-
-    /// The parameters of a signed route, and who signed them is still to be checked.
-    pub(crate) fn read_signed<'a, T: Deserialize<'a>>(
-        &'a self,
-        config: &config::Sign,
-    ) -> Result<(T, Signed<'a>), Error> {
-        let request = read(Known::new(&self.given, &signed::NAMES))?;
-        let route = self.route.as_ref().map_or("", MatchedPath::as_str);
-        Ok((request, Signed::new(route, &self.given, config)?))
-    }
-}
-
-fn read<'a, T: Deserialize<'a>>(
-    params: impl Deserializer<'a, Error: fmt::Display>,
-) -> Result<T, Error> {
-    T::deserialize(params).map_err(|error| Error::Invalid(error.to_string()))
-}
-
-impl<S: Sync> FromRequest<S> for Params {
+impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Params<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Error> {
-        let route = request.extensions().get::<MatchedPath>().cloned();
         let given = given(request).await?;
-        Ok(Self { route, given })
+        Fields::strict(&given, &[]).read().map(Self)
     }
 }
 
@@ -142,65 +118,33 @@ pub(crate) fn is_too_long(error: &(dyn std::error::Error + 'static)) -> bool {
 }
 
 fn from_form(text: &[u8]) -> Result<sign::Params, Error> {
-    form::parse(text).map_err(|error| Error::Invalid(error.to_string()))
+    Ok(form::parse(text)?)
 }
 
 fn from_json(text: &[u8]) -> Result<sign::Params, Error> {
-    let read: Result<Flat, _> = serde_json::from_slice(text);
-    read.map(|Flat(params)| params)
-        .map_err(|error| not_json(&error))
-}
-
-fn not_json(error: &serde_json::Error) -> Error {
-    Error::Invalid(format!("the body is not the JSON it should be: {error}"))
-}
-
-/// A flat JSON object without duplicate names.
-struct Flat(sign::Params);
-
-impl<'de> Deserialize<'de> for Flat {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(FlatVisitor).map(Self)
-    }
-}
-
-struct FlatVisitor;
-
-impl<'de> Visitor<'de> for FlatVisitor {
-    type Value = sign::Params;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object of strings and integers")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<sign::Params, A::Error> {
-        let mut params = sign::Params::new();
-        while let Some((name, value)) = map.next_entry::<String, Value>()? {
-            let text = match value {
-                Value::String(text) => text,
-                Value::Number(number) if !number.is_f64() => number.to_string(),
-                Value::Object(_) if name == DATA => compact(value),
-                // Like an empty one, it counts as missing and is not signed.
-                Value::Null => String::new(),
-                _ if name == DATA => {
-                    return Err(A::Error::custom(DataError::NotAnObject));
-                }
-                _ => {
-                    return Err(A::Error::custom(format_args!(
-                        "{name:?} must be a string or an integer"
-                    )));
-                }
-            };
-            if params.contains_key(&name) {
-                return Err(A::Error::custom(format_args!("duplicate field {name:?}")));
+    let mut params = sign::Params::new();
+    for (name, value) in object(text)? {
+        let text = match value {
+            Value::String(text) => text,
+            Value::Number(number) if !number.is_f64() => number.to_string(),
+            Value::Object(_) if name == DATA => compact(value),
+            // Like an empty one, it counts as missing and is not signed.
+            Value::Null => String::new(),
+            _ if name == DATA => return Err(DataError::NotAnObject.into()),
+            _ => {
+                let errmsg = format!("{name:?} must be a string or an integer");
+                return Err(Error::Invalid(errmsg));
             }
-            if params.len() == MOST_FIELDS {
-                return Err(A::Error::custom(FormError::TooMany));
-            }
-            params.insert(name, text);
+        };
+        if params.contains_key(&name) {
+            return Err(FormError::Twice(name).into());
         }
-        Ok(params)
+        if params.len() == MOST_FIELDS {
+            return Err(FormError::TooMany.into());
+        }
+        params.insert(name, text);
     }
+    Ok(params)
 }
 
 /// Compact and with sorted keys, as the client signs it. Whether `serde_json`'s own maps are sorted depends on the
@@ -208,6 +152,33 @@ impl<'de> Visitor<'de> for FlatVisitor {
 fn compact(mut object: Value) -> String {
     object.sort_all_objects();
     object.to_string()
+}
+
+/// The fields of a JSON object, also duplicate ones.
+fn object(text: &[u8]) -> Result<Vec<(String, Value)>, Error> {
+    let mut json = serde_json::Deserializer::from_slice(text);
+    let pairs = json.deserialize_map(Object);
+    pairs
+        .and_then(|pairs| json.end().map(|()| pairs))
+        .map_err(|error| Error::Invalid(format!("the body is not the JSON it should be: {error}")))
+}
+
+struct Object;
+
+impl<'de> Visitor<'de> for Object {
+    type Value = Vec<(String, Value)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of strings and integers")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut pairs = Vec::new();
+        while let Some(pair) = map.next_entry()? {
+            pairs.push(pair);
+        }
+        Ok(pairs)
+    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use heyi_common::{payload::Payloads, platform::Platform};
 use qrcode::types::QrError;
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::{
@@ -36,8 +37,8 @@ pub(crate) fn turns() -> CpuPermits {
 }
 
 /// What a poster looks like.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ToSchema)]
-#[schema(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Style {
     /// A white card on a warm ground.
     #[default]
@@ -53,7 +54,7 @@ pub(crate) enum Style {
 }
 
 impl Style {
-    /// Every style.
+    #[cfg(test)]
     pub(crate) const ALL: [Self; 5] = [
         Self::Classic,
         Self::Dark,

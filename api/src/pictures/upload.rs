@@ -16,6 +16,10 @@ use axum::{
 };
 use futures::{Stream, StreamExt};
 use http_body_util::Limited;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, Type},
+};
 
 use crate::{
     http::{
@@ -38,18 +42,38 @@ const HEARD_OUT: usize = 12 * 1024 * 1024;
 const SLOWEST: u64 = 16 * 1024;
 const GRACE: Duration = Duration::from_secs(2);
 
-/// The picture of a request, for which `permit` makes room as it arrives. Other fields are left aside.
-pub(crate) async fn picture(request: Request, permit: &mut UploadPermit) -> Result<Vec<u8>, Error> {
+/// What a request uploads. Other fields are left aside.
+#[derive(ToSchema)]
+pub(crate) struct Upload {
+    /// A picture of one receive code: PNG, JPEG, WebP, GIF or BMP, at most 5 MB and 25 megapixels.
+    pub(crate) picture: File,
+}
+
+/// A file of a form.
+pub(crate) struct File(pub(crate) Vec<u8>);
+
+impl PartialSchema for File {
+    fn schema() -> RefOr<Schema> {
+        let binary = SchemaFormat::KnownFormat(KnownFormat::Binary);
+        let file = ObjectBuilder::new().schema_type(Type::String);
+        file.format(Some(binary)).into()
+    }
+}
+
+impl ToSchema for File {}
+
+/// Reads an upload, for which `permit` makes room as it arrives.
+pub(crate) async fn read(request: Request, permit: &mut UploadPermit) -> Result<Upload, Error> {
     let (head, body) = request.into_parts();
     let body = Arriving::new(body);
     let request = Request::from_parts(head, Body::from_stream(body.clone()));
-    let picture = read(request, permit).await;
+    let upload = fields(request, permit).await;
     // A connection on which something is left unread is closed, also after a picture.
     body.clone().hear_out().await;
     if body.state().is_slow {
         return Err(Error::TimedOut);
     }
-    picture
+    upload
 }
 
 /// Receives a request for nothing: a client whose connection is closed while it sends may not hear our answer.
@@ -57,7 +81,7 @@ pub(crate) async fn hear_out(request: Request) {
     Arriving::new(request.into_body()).hear_out().await;
 }
 
-async fn read(mut request: Request, permit: &mut UploadPermit) -> Result<Vec<u8>, Error> {
+async fn fields(mut request: Request, permit: &mut UploadPermit) -> Result<Upload, Error> {
     if Encoding::of(request.headers())? != Encoding::None {
         return Err(Error::EncodedPicture);
     }
@@ -67,11 +91,11 @@ async fn read(mut request: Request, permit: &mut UploadPermit) -> Result<Vec<u8>
         let advice = "send the picture as multipart/form-data, and say so in Content-Type";
         Error::Invalid(advice.to_owned())
     })?;
-    let mut upload = Upload::default();
+    let mut arrived = Arrived::default();
     while let Some(field) = form.next_field().await.map_err(|error| broken(&error))? {
-        upload.take(field, permit).await?;
+        arrived.take(field, permit).await?;
     }
-    upload.finish()
+    arrived.finish()
 }
 
 /// A body of at most [`HEARD_OUT`], of which somebody else may read the rest. It ends when it arrives more slowly than
@@ -140,12 +164,12 @@ impl Arrival {
 
 /// What has arrived.
 #[derive(Default)]
-struct Upload {
+struct Arrived {
     picture: Option<Vec<u8>>,
     length: usize,
 }
 
-impl Upload {
+impl Arrived {
     async fn take(&mut self, mut field: Field<'_>, permit: &mut UploadPermit) -> Result<(), Error> {
         let is_picture = field.name() == Some(FIELD);
         if is_picture && self.picture.replace(Vec::new()).is_some() {
@@ -170,14 +194,15 @@ impl Upload {
         self.length > PICTURE_LIMIT
     }
 
-    fn finish(self) -> Result<Vec<u8>, Error> {
+    fn finish(self) -> Result<Upload, Error> {
         if self.is_too_large() {
             return Err(DecodeError::TooLarge.into());
         }
-        self.picture.ok_or_else(|| {
+        let picture = self.picture.map(File).ok_or_else(|| {
             let advice = "there is no picture: send a file in the field `picture`";
             Error::Invalid(advice.to_owned())
-        })
+        })?;
+        Ok(Upload { picture })
     }
 }
 

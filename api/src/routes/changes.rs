@@ -1,14 +1,15 @@
 //! `/changes`: what a code held before its owner changed it.
 
-use axum::{Json, extract::State};
-use heyi_common::store;
+use axum::extract::State;
+use heyi_common::store::CursorError;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     http::{
         error::Error,
-        params::{Params, Signature},
+        params::{Signature, SignedParams},
+        success::Success,
     },
     owner::{ChangeItem, signers_code},
     state::AppState,
@@ -30,7 +31,6 @@ pub(super) struct ChangePage {
     /// `before` of the next page; there is none on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
-    errcode: u16,
 }
 
 /// Lists the changes of a code of the signer.
@@ -38,28 +38,26 @@ pub(super) struct ChangePage {
     method(get, post),
     path = "/changes",
     params(Request, Signature),
-    responses((status = 200, body = ChangePage))
+    responses((status = 200, body = Success<ChangePage>))
 )]
 pub(super) async fn changes(
     State(state): State<AppState>,
-    params: Params,
-) -> Result<Json<ChangePage>, Error> {
-    let (Request { id, before }, signed) = params.read_signed(&state.config.sign)?;
+    SignedParams(Request { id, before }, signed): SignedParams<Request>,
+) -> Result<Success<ChangePage>, Error> {
     let before = before.as_deref().map(number).transpose()?;
     let code = signers_code(&state, &signed, &id).await?;
     if code.state.deleted_at.is_some() {
         return Err(Error::OwnGone);
     }
     let page = state.store.changes(code.id, before).await?;
-    Ok(Json(ChangePage {
+    Ok(Success::new(ChangePage {
         changes: page.items.into_iter().map(ChangeItem::from).collect(),
         next: page.next.map(|number| number.to_string()),
-        errcode: 200,
     }))
 }
 
 fn number(text: &str) -> Result<i64, Error> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
     let number = text.parse().ok().filter(|_| is_plain);
-    number.ok_or_else(|| Error::Invalid(store::CursorError.to_string()))
+    number.ok_or_else(|| Error::Invalid(CursorError.to_string()))
 }

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 
 use axum::{
-    Json,
     extract::{ConnectInfo, State},
     http::HeaderMap,
 };
@@ -22,6 +21,7 @@ use crate::{
         client_ip,
         error::{Error, OrderState, redis_away},
         params::Params,
+        success::Success,
     },
     state::AppState,
 };
@@ -33,7 +33,7 @@ const RETRY_AFTER_SECONDS: u64 = 10;
 #[into_params(parameter_in = Query)]
 pub(super) struct Request {
     /// The number in the parameters that `/newOrder` answered.
-    #[param(value_type = String)]
+    #[param(inline)]
     out_trade_no: OutTradeNo,
     /// The number of the payment, where the gateway's mini-program told it. `undefined` and `null` count as missing.
     #[param(nullable)]
@@ -44,7 +44,6 @@ pub(super) struct Request {
 pub(super) struct Checked {
     /// The id of the code that the order became.
     order_id: String,
-    errcode: u16,
 }
 
 /// Asks for the code of an order, as often as wanted.
@@ -55,15 +54,14 @@ pub(super) struct Checked {
     method(get, post),
     path = "/checkOrder",
     params(Request),
-    responses((status = 200, body = Checked))
+    responses((status = 200, body = Success<Checked>))
 )]
 pub(super) async fn check_order(
     State(state): State<AppState>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
-    params: Params,
-) -> Result<Json<Checked>, Error> {
-    let request: Request = params.read()?;
+    Params(request): Params<Request>,
+) -> Result<Success<Checked>, Error> {
     let number = &request.out_trade_no;
     let payment = request.payjs_order_id.as_deref();
     let payment = payment.map_or(Ok(None), NamedPayment::of_payjs);
@@ -140,10 +138,9 @@ async fn confirm(
     Ok(queued)
 }
 
-fn checked(mapping: &Mapping) -> Json<Checked> {
-    Json(Checked {
+fn checked(mapping: &Mapping) -> Success<Checked> {
+    Success::new(Checked {
         order_id: mapping.code_id.to_hex(),
-        errcode: 200,
     })
 }
 

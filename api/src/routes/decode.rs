@@ -1,31 +1,25 @@
 //! `/decode`: the receive code in a picture.
 
-use axum::{Json, extract::State};
+use axum::extract::State;
+use heyi_common::platform::Platform;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    http::{client_ip::Client, error::Error, openapi},
-    pictures::{decode, upload},
+    http::{client_ip::Client, error::Error, success::Success},
+    pictures::{
+        decode,
+        upload::{self, Upload},
+    },
     state::AppState,
 };
-
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "for the document: `upload` reads it")]
-pub(super) struct Upload {
-    /// A picture of one receive code: PNG, JPEG, WebP, GIF or BMP, at most 5 MB and 25 megapixels.
-    #[schema(value_type = String, format = Binary)]
-    picture: Vec<u8>,
-}
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct Decoded {
     /// The text inside the receive code, as `/newOrder` takes it.
     payload: String,
     /// Whose it is.
-    #[schema(schema_with = openapi::platforms)]
-    platform: &'static str,
-    errcode: u16,
+    platform: Platform,
 }
 
 /// Reads the receive code in a picture. A failure says why in `reason`. Nothing is kept.
@@ -33,13 +27,13 @@ pub(super) struct Decoded {
     post,
     path = "/decode",
     request_body(content = Upload, content_type = "multipart/form-data"),
-    responses((status = 200, body = Decoded))
+    responses((status = 200, body = Success<Decoded>))
 )]
 pub(super) async fn decode(
     State(state): State<AppState>,
     Client(client): Client,
     request: axum::extract::Request,
-) -> Result<Json<Decoded>, Error> {
+) -> Result<Success<Decoded>, Error> {
     let mut permit = match state.desk.upload(client).await {
         Ok(permit) => permit,
         Err(error) => {
@@ -47,13 +41,12 @@ pub(super) async fn decode(
             return Err(error);
         }
     };
-    let picture = upload::picture(request, &mut permit).await?;
+    let Upload { picture } = upload::read(request, &mut permit).await?;
     let forms = state.clone();
-    let read = move || decode::read(&picture, &forms.config.orders.payloads);
+    let read = move || decode::read(&picture.0, &forms.config.orders.payloads);
     let received = state.desk.read(permit, read).await??;
-    Ok(Json(Decoded {
+    Ok(Success::new(Decoded {
         payload: received.payload,
-        platform: received.platform.name(),
-        errcode: 200,
+        platform: received.platform,
     }))
 }

@@ -1,14 +1,15 @@
 //! `/del`: an owner deletes a code.
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use heyi_common::failpoint::{self, Failpoint};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use crate::{
     http::{
         error::Error,
-        params::{Params, Signature},
+        params::{Signature, SignedParams},
+        success::{Done, Success},
     },
     owner::signers_code,
     state::AppState,
@@ -21,31 +22,21 @@ pub(super) struct Request {
     id: String,
 }
 
-#[derive(Serialize, ToSchema)]
-pub(super) struct Deleted {
-    errcode: u16,
-    errmsg: &'static str,
-}
-
 /// Deletes a code of the signer; a repeat is fine.
 #[utoipa::path(
     method(get, post),
     path = "/del",
     params(Request, Signature),
-    responses((status = 200, body = Deleted))
+    responses((status = 200, body = Success<Done>))
 )]
 pub(super) async fn del(
     State(state): State<AppState>,
-    params: Params,
-) -> Result<Json<Deleted>, Error> {
-    let (Request { id }, signed) = params.read_signed(&state.config.sign)?;
+    SignedParams(Request { id }, signed): SignedParams<Request>,
+) -> Result<Success<Done>, Error> {
     let code = signers_code(&state, &signed, &id).await?;
     state.store.delete(code.id).await?;
     state.codes.forget(code.id);
     failpoint::reach(Failpoint::Deleted);
     tracing::info!(code.id = %code.id, "code deleted");
-    Ok(Json(Deleted {
-        errcode: 200,
-        errmsg: "ok",
-    }))
+    Ok(Success::done())
 }

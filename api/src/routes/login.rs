@@ -14,7 +14,8 @@ use crate::{
     http::{
         client_ip::Client,
         error::Error,
-        params::{Params, Signature},
+        params::{Signature, SignedParams},
+        success::Success,
     },
     owner::{CodeItem, codes_of},
     state::AppState,
@@ -33,7 +34,7 @@ pub(super) struct Request {
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub(super) enum Answer {
-    Login(Login),
+    Login(Success<Login>),
     Refusal(Refusal),
 }
 
@@ -50,7 +51,6 @@ pub(super) struct Login {
     /// The key with which the person signs everything else, for one to two times `sign.epoch`.
     #[serde(rename = "signKey")]
     sign_key: String,
-    errcode: u16,
 }
 
 /// WeChat's own words, with its own number.
@@ -72,10 +72,9 @@ pub(super) struct Refusal {
 pub(super) async fn login(
     State(state): State<AppState>,
     Client(client): Client,
-    params: Params,
+    SignedParams(Request { code }, signed): SignedParams<Request>,
 ) -> Result<Json<Answer>, Error> {
     let config = &state.config.sign;
-    let (Request { code }, signed) = params.read_signed(config)?;
     signed.by_app(&state.config)?;
     if code.len() > LONGEST_CODE {
         let advice = "code must be the code that wx.login gave".to_owned();
@@ -102,7 +101,6 @@ pub(super) async fn login(
         next: codes.next,
         openid: openid.into(),
         sign_key: key.expose_secret().to_owned(),
-        errcode: 200,
     };
-    Ok(Json(Answer::Login(login)))
+    Ok(Json(Answer::Login(Success::new(login))))
 }

@@ -1,20 +1,21 @@
 //! `/newOrder`: checks the uploaded data and answers what the person needs to pay.
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use heyi_common::{
     failpoint::{self, Failpoint},
-    gateway::{Channel, Checkout, UnknownChannel},
+    gateway::{Channel, Checkout},
     order::{Fee, Order, OrderData},
     pending_orders::{Placed, Signature, Terms},
 };
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::{Deserialize, Deserializer, de::Error as _};
+use utoipa::IntoParams;
 
 use crate::{
     http::{
         client_ip::Client,
         error::Error,
-        params::{OptionalSignature, Params, Signed},
+        params::{self, Signed, SignedParams},
+        success::Success,
     },
     pictures::qr,
     state::AppState,
@@ -27,42 +28,37 @@ pub(super) struct Request {
     /// receive codes. In a JSON body also the object itself.
     data: String,
     /// The price in fen.
-    #[serde(rename = "totalFee")]
-    #[param(value_type = i32, minimum = 1, maximum = 1_000_000)]
-    total_fee: String,
+    #[serde(rename = "totalFee", deserialize_with = "fee")]
+    #[param(inline)]
+    total_fee: Fee,
     /// Where the person pays: in the mini-program of PayJS, on its cashier page, or by scanning a code of WeChat Pay.
-    #[param(value_type = Option<Channel>, inline)]
-    channel: Option<String>,
-}
-
-#[derive(Serialize, ToSchema)]
-pub(super) struct Ordered {
-    #[serde(flatten)]
-    checkout: Checkout,
-    errcode: u16,
+    #[serde(default)]
+    #[param(inline, default = Channel::default)]
+    channel: Channel,
 }
 
 /// Makes an order. One signature makes at most one: sign each request with a later `ts`.
 #[utoipa::path(
     method(get, post),
     path = "/newOrder",
-    params(Request, OptionalSignature),
-    responses((status = 200, body = Ordered))
+    params(Request, params::Signature),
+    responses((status = 200, body = Success<Checkout>))
 )]
 pub(super) async fn new_order(
     State(state): State<AppState>,
     Client(client): Client,
-    params: Params,
-) -> Result<Json<Ordered>, Error> {
+    SignedParams(request, signed): SignedParams<Request>,
+) -> Result<Success<Checkout>, Error> {
     let config = &state.config;
-    let (request, signed): (Request, _) = params.read_signed(&config.sign)?;
     let data = OrderData::parse(&request.data, &config.orders.payloads)?;
     qr::check(&data.content.payloads)?;
     if config.orders.require_sign || signed.is_there() {
         signed.by_person(data.openid.as_str(), config)?;
     }
-    let total_fee = price(&request.total_fee, &config.orders.prices)?;
-    let channel = channel(request.channel.as_deref())?;
+    let Request {
+        total_fee, channel, ..
+    } = request;
+    check_price(total_fee, &config.orders.prices)?;
     if channel.asks_gateway() {
         // Before the order is kept: one that the gateway never hears of would only take memory.
         state.budgets.native(client, data.openid.as_str())?;
@@ -78,14 +74,12 @@ pub(super) async fn new_order(
         order.channel = channel.name(),
         "order made"
     );
-    Ok(Json(Ordered {
-        checkout: state.gateways.checkout(&order, channel).await?,
-        errcode: 200,
-    }))
+    let checkout = state.gateways.checkout(&order, channel).await?;
+    Ok(Success::new(checkout))
 }
 
 /// Stores the order if its signature is new and its person may have one more.
-async fn place(state: &AppState, order: &Order, signed: &Signed<'_>) -> Result<(), Error> {
+async fn place(state: &AppState, order: &Order, signed: &Signed) -> Result<(), Error> {
     state.check_installed()?;
     let orders = &state.config.orders;
     let signature = signed.once(&state.config);
@@ -115,21 +109,18 @@ async fn place(state: &AppState, order: &Order, signed: &Signed<'_>) -> Result<(
     }
 }
 
-/// The default is what clients that know no channel expect.
-fn channel(text: Option<&str>) -> Result<Channel, Error> {
-    text.map_or(Ok(Channel::default()), str::parse)
-        .map_err(|error: UnknownChannel| Error::Invalid(error.to_string()))
-}
-
-/// The price, which must be one of `prices` where any are set.
-fn price(text: &str, prices: &[u32]) -> Result<Fee, Error> {
-    let fee: Fee = text
-        .parse()
-        .map_err(|error: heyi_common::order::ValueError| Error::Invalid(error.to_string()))?;
-    if prices.is_empty() || prices.contains(&fee.fen()) {
-        Ok(fee)
+/// The price must be one of `prices` where any are set.
+fn check_price(price: Fee, prices: &[u32]) -> Result<(), Error> {
+    if prices.is_empty() || prices.contains(&price.fen()) {
+        Ok(())
     } else {
         let advice = format!("totalFee must be one of the prices: {prices:?} fen");
         Err(Error::Invalid(advice))
     }
+}
+
+/// As text: elsewhere it is a number.
+fn fee<'de, D: Deserializer<'de>>(text: D) -> Result<Fee, D::Error> {
+    let text = String::deserialize(text)?;
+    text.parse().map_err(D::Error::custom)
 }

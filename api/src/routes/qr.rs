@@ -8,12 +8,12 @@ use axum::{
 use heyi_common::{order::Content, platform::Platform, scans::today};
 use jiff::ToSpan as _;
 use mongodb::bson::oid::ObjectId;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use utoipa::IntoParams;
 
 use crate::{
     codes::Shown,
-    http::{error::Error, language::Language, negotiate, openapi, params::PageParams},
+    http::{error::Error, language::Language, negotiate, params::PageParams},
     pages::{CodePage, Kind, Page, View, scanner::Scanner, visit},
     state::AppState,
 };
@@ -30,8 +30,9 @@ pub(super) struct Request {
     #[param(required)]
     id: String,
     /// The app whose receive code is wanted, if not that of the app that asks. One that the code does not have is ignored.
-    #[param(schema_with = openapi::platforms)]
-    r#as: Option<String>,
+    #[serde(default, deserialize_with = "if_known")]
+    #[param(inline)]
+    r#as: Option<Platform>,
 }
 
 /// Shows a code to the person who scanned it.
@@ -50,14 +51,14 @@ pub(super) async fn qr(
     State(state): State<AppState>,
     method: Method,
     headers: HeaderMap,
-    params: PageParams,
+    PageParams(request): PageParams<Request>,
 ) -> Result<Response, Error> {
-    let request: Request = params.read()?;
     let (id, code) = state.codes.shown(&state.store, &request.id).await?;
     let content = code.content();
     let scanner = Scanner::of(&headers);
-    let wanted = request.r#as.as_deref().and_then(Platform::named);
-    let wanted = wanted.filter(|platform| content.payloads.contains_key(platform));
+    let wanted = request
+        .r#as
+        .filter(|platform| content.payloads.contains_key(platform));
     let to_alipay = match (scanner, wanted) {
         (Scanner::App(Platform::Alipay), None | Some(Platform::Alipay)) => {
             content.payloads.get(&Platform::Alipay)
@@ -75,6 +76,10 @@ pub(super) async fn qr(
     let vary = HeaderValue::from_static("user-agent, accept-language, accept-encoding");
     response.headers_mut().append(header::VARY, vary);
     Ok(response)
+}
+
+fn if_known<'de, D: Deserializer<'de>>(name: D) -> Result<Option<Platform>, D::Error> {
+    Ok(Platform::named(&String::deserialize(name)?))
 }
 
 fn redirect(payload: &str) -> Result<Response, Error> {

@@ -10,32 +10,36 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::{
-    http::{error::Error, openapi, params::PageParams},
+    http::{
+        error::Error,
+        params::{PageParams, Within},
+    },
     pictures::qr::{Picture, PngError},
     state::AppState,
 };
 
-const SIZES: std::ops::RangeInclusive<u32> = 64..=2048;
-const DEFAULT_SIZE: u32 = 512;
 /// Short, because a code may be deleted.
 pub(super) const CACHE: &str = "public, max-age=300";
+
+type Size = Within<u32, 64, 2048, 512>;
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Request {
     /// Of a PNG only: its side in pixels, from 64 to 2048.
-    #[param(value_type = Option<i32>, minimum = 64, maximum = 2048)]
-    size: Option<String>,
+    #[serde(default)]
+    #[param(inline)]
+    size: Size,
     /// The app whose receive code is drawn instead of the composite code.
-    #[param(schema_with = openapi::platforms)]
-    r#as: Option<String>,
+    #[param(inline)]
+    r#as: Option<Platform>,
 }
 
 /// Draws the composite code, or a receive code: `<id>.svg` or `<id>.png`.
 #[utoipa::path(
     get,
     path = "/qr/{file}",
-    params(("file" = String, Path, description = "`<id>.svg` or `<id>.png`"), Request),
+    params(("file", description = "`<id>.svg` or `<id>.png`"), Request),
     responses(
         (status = 200, description = "The picture", content(
             (String = "image/svg+xml"),
@@ -46,41 +50,27 @@ pub(super) struct Request {
 pub(super) async fn qr_picture(
     State(state): State<AppState>,
     Path(file): Path<String>,
-    params: PageParams,
+    PageParams(request): PageParams<Request>,
 ) -> Result<Response, Error> {
     let (id, kind) = file.rsplit_once('.').ok_or(Error::NotFound)?;
     if !matches!(kind, "svg" | "png") {
         return Err(Error::NotFound);
     }
-    let request: Request = params.read()?;
-    let size = size(&request)?;
     let (id, code) = state.codes.shown(&state.store, id).await?;
-    let text = match request.r#as.as_deref() {
+    let text = match request.r#as {
         None => state.page_url(&id.to_hex()),
-        Some(name) => receive_code(code.content(), name)?,
+        Some(platform) => receive_code(code.content(), platform)?,
     };
     let picture = Picture::new(&text).map_err(|error| Error::Internal(error.into()))?;
     if kind == "svg" {
         Ok(image("image/svg+xml", picture.svg()))
     } else {
-        Ok(image("image/png", picture.png(size)?))
+        Ok(image("image/png", picture.png(request.size.0)?))
     }
 }
 
-fn size(request: &Request) -> Result<u32, Error> {
-    let Some(text) = request.size.as_deref() else {
-        return Ok(DEFAULT_SIZE);
-    };
-    text.parse()
-        .ok()
-        .filter(|size| SIZES.contains(size))
-        .ok_or_else(|| Error::Invalid("size must be from 64 to 2048 pixels".to_owned()))
-}
-
-fn receive_code(content: Content, name: &str) -> Result<String, Error> {
-    let mut payloads = content.payloads;
-    let payload = Platform::named(name).and_then(|platform| payloads.remove(&platform));
-    payload.ok_or_else(|| {
+fn receive_code(mut content: Content, platform: Platform) -> Result<String, Error> {
+    content.payloads.remove(&platform).ok_or_else(|| {
         Error::Invalid("as must be a platform whose receive code is part of this code".to_owned())
     })
 }

@@ -1,17 +1,15 @@
 //! `/reflash`: the person's codes again.
 
-use axum::{Json, extract::State};
-use heyi_common::{
-    order::OpenId,
-    store::{CodeCursor, CursorError},
-};
+use axum::extract::State;
+use heyi_common::{order::OpenId, store::CodeCursor};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     http::{
         error::Error,
-        params::{Params, Signature},
+        params::{Signature, SignedParams},
+        success::Success,
     },
     owner::{CodeItem, codes_of},
     state::AppState,
@@ -22,10 +20,11 @@ use crate::{
 pub(super) struct Request {
     /// The openid that `/login` answered.
     #[serde(rename = "openId")]
-    #[param(value_type = String)]
+    #[param(inline)]
     openid: OpenId,
     /// What the page before this one had as `next`.
-    before: Option<String>,
+    #[param(inline)]
+    before: Option<CodeCursor>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -36,7 +35,6 @@ pub(super) struct Codes {
     /// `before` of the next page; there is none on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
-    errcode: u16,
 }
 
 /// Lists the person's codes, page by page.
@@ -44,22 +42,16 @@ pub(super) struct Codes {
     method(get, post),
     path = "/reflash",
     params(Request, Signature),
-    responses((status = 200, body = Codes))
+    responses((status = 200, body = Success<Codes>))
 )]
 pub(super) async fn reflash(
     State(state): State<AppState>,
-    params: Params,
-) -> Result<Json<Codes>, Error> {
-    let (Request { openid, before }, signed) = params.read_signed(&state.config.sign)?;
+    SignedParams(Request { openid, before }, signed): SignedParams<Request>,
+) -> Result<Success<Codes>, Error> {
     signed.by_person(openid.as_str(), &state.config)?;
-    let before: Option<CodeCursor> = before
-        .map(|text| text.parse())
-        .transpose()
-        .map_err(|error: CursorError| Error::Invalid(error.to_string()))?;
     let codes = codes_of(&state, openid.as_str(), before).await?;
-    Ok(Json(Codes {
+    Ok(Success::new(Codes {
         user_info: codes.items,
         next: codes.next,
-        errcode: 200,
     }))
 }

@@ -9,7 +9,7 @@ use axum::{
 };
 use heyi_common::{
     scans::today,
-    store::{Reason, Recorded, Report, Reporter},
+    store::{Reason, Recorded, Report, ReportContact, ReportText, Reporter},
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -47,9 +47,8 @@ pub(super) struct FormRequest {
 pub(super) async fn report_form(
     State(state): State<AppState>,
     headers: HeaderMap,
-    params: PageParams,
+    PageParams(request): PageParams<FormRequest>,
 ) -> Result<Page, Error> {
-    let request: FormRequest = params.read()?;
     let (id, code) = state.codes.shown(&state.store, given(&request.id)?).await?;
     let page = ReportPage {
         id: &id.to_hex(),
@@ -67,16 +66,17 @@ pub(super) struct Request {
     #[serde(default)]
     #[param(required)]
     id: String,
-    /// What is wrong: `fraud`, `impostor`, `swapped` or `other`.
-    reason: String,
-    /// What happened: at most 500 characters.
+    /// What is wrong.
+    #[param(inline)]
+    reason: Reason,
+    /// What happened.
     #[serde(default)]
-    #[param(value_type = Option<String>, max_length = 500)]
-    text: String,
-    /// How to reach who reports: at most 100 characters.
+    #[param(inline)]
+    text: ReportText,
+    /// How to reach who reports.
     #[serde(default)]
-    #[param(value_type = Option<String>, max_length = 100)]
-    contact: String,
+    #[param(inline)]
+    contact: ReportContact,
 }
 
 /// Records a report of abuse.
@@ -92,16 +92,14 @@ pub(super) async fn report(
     State(state): State<AppState>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
-    params: Params,
+    Params(request): Params<Request>,
 ) -> Result<Redirect, Error> {
-    let request: Request = params.read()?;
     let (id, _) = state.codes.shown(&state.store, given(&request.id)?).await?;
-    let reason = reason(&request.reason)?;
+    let reason = request.reason;
     let client = client_ip::client(peer.ip(), &headers, &state.config.http.trusted_proxies);
     let secret = &state.config.sign.session_secret;
     let reporter = Reporter::new(secret, id, today(), network(client));
-    let report = Report::new(reporter, id, reason, &request.text, &request.contact)
-        .map_err(|error| Error::Invalid(error.to_string()))?;
+    let report = Report::new(reporter, id, reason, request.text, request.contact);
     // In a task: a client that hangs up must not end this between its steps.
     let store = state.store.clone();
     let recorded = tokio::spawn(async move { store.record_report(&report).await });
@@ -127,11 +125,4 @@ fn given(id: &str) -> Result<&str, Error> {
         return Err(Error::Invalid(advice));
     }
     Ok(id)
-}
-
-fn reason(name: &str) -> Result<Reason, Error> {
-    let mut all = Reason::ALL.into_iter();
-    all.find(|reason| reason.name() == name).ok_or_else(|| {
-        Error::Invalid("reason must be fraud, impostor, swapped or other".to_owned())
-    })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use heyi_common::scans::DayScans;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -10,14 +10,14 @@ use utoipa::{IntoParams, ToSchema};
 use crate::{
     http::{
         error::Error,
-        params::{Params, Signature},
+        params::{Signature, SignedParams, Within},
+        success::Success,
     },
     owner::signers_code,
     state::AppState,
 };
 
-const DAYS: std::ops::RangeInclusive<u16> = 1..=90;
-const DEFAULT_DAYS: u16 = 30;
+type Days = Within<u16, 1, 90, 30>;
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -25,8 +25,9 @@ pub(super) struct Request {
     /// The code's id.
     id: String,
     /// How many days, today included.
-    #[param(value_type = Option<i32>, minimum = 1, maximum = 90, default = 30)]
-    days: Option<String>,
+    #[serde(default)]
+    #[param(inline)]
+    days: Days,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -35,7 +36,6 @@ pub(super) struct Stats {
     total: u64,
     /// The days on which it was scanned, newest first.
     days: Vec<StatsOfDay>,
-    errcode: u16,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -53,31 +53,22 @@ struct StatsOfDay {
     method(get, post),
     path = "/stats",
     params(Request, Signature),
-    responses((status = 200, body = Stats))
+    responses((status = 200, body = Success<Stats>))
 )]
 pub(super) async fn stats(
     State(state): State<AppState>,
-    params: Params,
-) -> Result<Json<Stats>, Error> {
-    let (Request { id, days }, signed) = params.read_signed(&state.config.sign)?;
-    let days = number_of_days(days.as_deref())?;
+    SignedParams(Request { id, days }, signed): SignedParams<Request>,
+) -> Result<Success<Stats>, Error> {
     let code = signers_code(&state, &signed, &id).await?;
     if code.state.deleted_at.is_some() {
         return Err(Error::OwnGone);
     }
-    let scans = state.scans.of(&state.store, code.id, days).await?;
+    let scans = state.scans.of(&state.store, code.id, days.0).await?;
     let days: Vec<StatsOfDay> = scans.into_iter().map(day).collect();
-    Ok(Json(Stats {
+    Ok(Success::new(Stats {
         total: days.iter().map(|day| day.total).sum(),
         days,
-        errcode: 200,
     }))
-}
-
-fn number_of_days(text: Option<&str>) -> Result<u16, Error> {
-    let days = text.map_or(Some(DEFAULT_DAYS), |text| text.parse().ok());
-    days.filter(|days| DAYS.contains(days))
-        .ok_or_else(|| Error::Invalid("days must be from 1 to 90".to_owned()))
 }
 
 fn day(scans: DayScans) -> StatsOfDay {

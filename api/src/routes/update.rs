@@ -1,18 +1,19 @@
 //! `/update`: an owner changes what the page of a code shows, without printing it again.
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use heyi_common::{
     failpoint::{self, Failpoint},
     order::Content,
     store::Update,
 };
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use crate::{
     http::{
         error::Error,
-        params::{Params, Signature},
+        params::{Signature, SignedParams},
+        success::{Done, Success},
     },
     owner::signers_code,
     pictures::qr,
@@ -28,12 +29,6 @@ pub(super) struct Request {
     data: String,
 }
 
-#[derive(Serialize, ToSchema)]
-pub(super) struct Updated {
-    errcode: u16,
-    errmsg: &'static str,
-}
-
 /// Changes the name and the payloads of a code of the signer; a repeat is fine.
 ///
 /// What it held before is kept, and answered by `/changes`. A change whose `ts` is not later than that of the last
@@ -42,13 +37,12 @@ pub(super) struct Updated {
     method(get, post),
     path = "/update",
     params(Request, Signature),
-    responses((status = 200, body = Updated))
+    responses((status = 200, body = Success<Done>))
 )]
 pub(super) async fn update(
     State(state): State<AppState>,
-    params: Params,
-) -> Result<Json<Updated>, Error> {
-    let (Request { id, data }, signed) = params.read_signed(&state.config.sign)?;
+    SignedParams(Request { id, data }, signed): SignedParams<Request>,
+) -> Result<Success<Done>, Error> {
     let code = signers_code(&state, &signed, &id).await?;
     let content = Content::parse(&data, &state.config.orders.payloads)?;
     qr::check(&content.payloads)?;
@@ -60,8 +54,5 @@ pub(super) async fn update(
     state.codes.forget(code.id);
     failpoint::reach(Failpoint::Updated);
     tracing::info!(code.id = %code.id, "code changed");
-    Ok(Json(Updated {
-        errcode: 200,
-        errmsg: "ok",
-    }))
+    Ok(Success::done())
 }

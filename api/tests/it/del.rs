@@ -12,7 +12,7 @@ async fn an_owner_deletes_a_code_once_or_more() -> Result<()> {
     let request = signed("/del", &[("id", &id)], &alice.key);
     for answer in app.in_every_way("/del", &request).await? {
         assert_eq!(answer.status, 200);
-        assert_eq!(answer.body, r#"{"errcode":200,"errmsg":"ok"}"#);
+        assert_eq!(answer.body, r#"{"errmsg":"ok","errcode":200}"#);
     }
     let page = app.client.get("/qr", &params(&[("id", &id)])).await?;
     assert_eq!(page.status, 410);

@@ -73,7 +73,7 @@ async fn each_receive_code_has_a_picture_of_its_own() -> Result<()> {
         assert_fails(
             &app.get_with(&path, &[]).await?,
             400,
-            "as must be a platform",
+            "as must be wechat, alipay, qq, unionpay, jd or ecny",
         );
     }
     app.finish().await

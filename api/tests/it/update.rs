@@ -55,7 +55,7 @@ async fn an_owner_changes_a_code_and_sees_what_it_was() -> Result<()> {
     let request = update(&alice, &code, &content(" 大店 "));
     for answer in app.in_every_way("/update", &request).await? {
         assert_eq!(answer.status, 200, "{}", answer.body);
-        assert_eq!(answer.body, r#"{"errcode":200,"errmsg":"ok"}"#);
+        assert_eq!(answer.body, r#"{"errmsg":"ok","errcode":200}"#);
     }
     let after = listed(&app, &alice).await?;
     assert_eq!(after["name"], "大店");

@@ -1,14 +1,12 @@
 //! The ways in which a person can pay.
 
-use std::str::FromStr;
-
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Gateway;
 
 /// How a person pays. The gateway follows from it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Channel {
     /// In PayJS's mini-program, which ours opens.
@@ -19,11 +17,6 @@ pub enum Channel {
     /// By scanning a code of WeChat Pay that PayJS makes.
     Native,
 }
-
-/// None of the channels.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("channel must be miniapp, cashier or native")]
-pub struct UnknownChannel;
 
 impl Channel {
     /// What `/newOrder` calls it.
@@ -45,16 +38,5 @@ impl Channel {
     /// Whether the gateway is asked while the person waits for the order.
     pub fn asks_gateway(self) -> bool {
         matches!(self, Self::Native)
-    }
-}
-
-impl FromStr for Channel {
-    type Err = UnknownChannel;
-
-    fn from_str(text: &str) -> Result<Self, UnknownChannel> {
-        [Self::MiniApp, Self::Cashier, Self::Native]
-            .into_iter()
-            .find(|channel| channel.name() == text)
-            .ok_or(UnknownChannel)
     }
 }

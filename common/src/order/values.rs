@@ -4,6 +4,7 @@ use std::{fmt, str::FromStr};
 
 use jiff::{Timestamp, civil::DateTime, tz::Offset};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Why a text or number is not the value it should be.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub struct ValueError(pub(super) &'static str);
 
 /// The merchant's number of an order: 1 to 32 letters, digits, `_` or `-`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct OutTradeNo(String);
 
@@ -71,7 +72,7 @@ impl FromStr for OutTradeNo {
 }
 
 /// A person as the mini-program's appid knows them: 1 to 64 letters, digits, `_` or `-`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct OpenId(String);
 
@@ -97,8 +98,9 @@ impl FromStr for OpenId {
 }
 
 /// An amount in fen, from 1 to 1,000,000 (the range of the gateway).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "u32", into = "u32")]
+#[schema(minimum = 1, maximum = 1_000_000)]
 pub struct Fee(u32);
 
 impl Fee {

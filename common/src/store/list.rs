@@ -1,10 +1,14 @@
 //! What owners see of their codes, page by page.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
 
 use futures::TryStreamExt;
 use mongodb::bson::{DateTime, Document, RawDocument, RawDocumentBuf, doc, oid::ObjectId};
 use serde::Deserialize;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{RefOr, Schema},
+};
 
 use super::{
     Change, ListedCode, Result, Store,
@@ -27,7 +31,8 @@ pub struct Page<T, C> {
 }
 
 /// The place in a list of codes after one of them, written as `<ms>-<id>`. The code need not be there any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub struct CodeCursor {
     created_at: DateTime,
     id: ObjectId,
@@ -64,10 +69,18 @@ impl fmt::Display for CodeCursor {
     }
 }
 
-impl FromStr for CodeCursor {
-    type Err = CursorError;
+impl PartialSchema for CodeCursor {
+    fn schema() -> RefOr<Schema> {
+        String::schema()
+    }
+}
 
-    fn from_str(text: &str) -> std::result::Result<Self, CursorError> {
+impl ToSchema for CodeCursor {}
+
+impl TryFrom<String> for CodeCursor {
+    type Error = CursorError;
+
+    fn try_from(text: String) -> std::result::Result<Self, CursorError> {
         let (ms, id) = text.split_once('-').ok_or(CursorError)?;
         if !ms.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(CursorError);
@@ -163,7 +176,8 @@ mod tests {
     #[test]
     fn a_cursor_is_read_as_it_is_written() {
         let text = "1767225600123-00112233445566778899aabb";
-        assert_eq!(text.parse::<CodeCursor>().unwrap().to_string(), text);
+        let read = |text: &str| CodeCursor::try_from(text.to_owned());
+        assert_eq!(read(text).unwrap().to_string(), text);
         for wrong in [
             "",
             "-",
@@ -175,7 +189,7 @@ mod tests {
             "1767225600123-0011",
             "99999999999999999999-00112233445566778899aabb",
         ] {
-            assert_eq!(wrong.parse::<CodeCursor>(), Err(CursorError), "{wrong}");
+            assert_eq!(read(wrong), Err(CursorError), "{wrong}");
         }
     }
 

@@ -4,15 +4,17 @@
 //! that an operator learns of them even when one person filled the list. Every step is one atomic write, for any number of api
 //! processes.
 
+mod line;
 mod reporter;
 mod summary;
 
 use futures::TryStreamExt;
-use icu_properties::props::{EnumeratedProperty as _, GeneralCategory};
 use mongodb::bson::{DateTime, Document, RawDocumentBuf, doc, oid::ObjectId};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Result, Store, decode::decode_all, is_duplicate, read};
+use line::Line;
 pub use reporter::Reporter;
 pub use summary::{ReportCounts, ReportSummary};
 
@@ -23,8 +25,13 @@ pub const MAX_REPORT_CONTACT: usize = 100;
 /// The most reports of one code that are kept, so that nobody fills the disk. Later ones are counted.
 pub const MAX_REPORTS_OF_A_CODE: u64 = 100;
 
+/// What happened.
+pub type ReportText = Line<MAX_REPORT_TEXT>;
+/// How to reach who reports.
+pub type ReportContact = Line<MAX_REPORT_CONTACT>;
+
 /// What is wrong with a code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Reason {
     /// It is used to cheat payers.
@@ -69,17 +76,6 @@ pub enum Recorded {
     Counted,
 }
 
-/// Why there is no report.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum ReportError {
-    /// The text is too long.
-    #[error("text must be at most {MAX_REPORT_TEXT} characters")]
-    Text,
-    /// The contact is too long.
-    #[error("contact must be at most {MAX_REPORT_CONTACT} characters")]
-    Contact,
-}
-
 impl Recorded {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Kept, Self::Repeated, Self::Counted];
@@ -110,22 +106,15 @@ impl Reason {
 }
 
 impl Report {
-    /// A report of now. What would move a terminal's cursor or turn its text around is left out.
+    /// A report of now.
     pub fn new(
         reporter: Reporter,
         code_id: ObjectId,
         reason: Reason,
-        text: &str,
-        contact: &str,
-    ) -> std::result::Result<Self, ReportError> {
-        let (text, contact) = (one_line(text), one_line(contact));
-        if text.chars().count() > MAX_REPORT_TEXT {
-            return Err(ReportError::Text);
-        }
-        if contact.chars().count() > MAX_REPORT_CONTACT {
-            return Err(ReportError::Contact);
-        }
-        Ok(Self {
+        Line(text): ReportText,
+        Line(contact): ReportContact,
+    ) -> Self {
+        Self {
             id: reporter.id(),
             code_id,
             reason,
@@ -133,19 +122,8 @@ impl Report {
             contact,
             created_at: DateTime::now(),
             repeats: 0,
-        })
+        }
     }
-}
-
-fn one_line(text: &str) -> String {
-    let is_hidden = |c: char| {
-        let category = GeneralCategory::for_char(c);
-        matches!(category, GeneralCategory::Control | GeneralCategory::Format)
-    };
-    text.split(|c: char| c.is_whitespace() || is_hidden(c))
-        .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
 }
 
 impl Store {
@@ -227,29 +205,6 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn report(text: &str, contact: &str) -> std::result::Result<Report, ReportError> {
-        let code = ObjectId::new();
-        let (secret, day) = ("secret".into(), jiff::civil::date(2026, 11, 28));
-        let reporter = Reporter::new(&secret, code, day, [127, 0, 0, 1].into());
-        Report::new(reporter, code, Reason::Fraud, text, contact)
-    }
-
-    #[test]
-    fn a_report_is_one_line_that_moves_no_cursor() {
-        let made = report(" 收了钱\r\n不发货 \u{1b}[2J\u{202e}\u{61c}abc\0 ", "\t").unwrap();
-        assert_eq!(made.text, "收了钱 不发货 [2J abc");
-        assert_eq!(made.contact, "");
-    }
-
-    #[test]
-    fn lengths_are_of_characters_and_limited() {
-        let text = "长".repeat(MAX_REPORT_TEXT);
-        assert_eq!(report(&text, "").unwrap().text, text);
-        assert_eq!(report(&format!("{text}长"), ""), Err(ReportError::Text));
-        let contact = "1".repeat(MAX_REPORT_CONTACT + 1);
-        assert_eq!(report("", &contact), Err(ReportError::Contact));
-    }
 
     #[test]
     fn reasons_are_written_by_their_names() {

@@ -18,7 +18,9 @@ use crate::{
 async fn report(shop: &TestApp, code: ObjectId, client: u32, text: &str) -> Result<Recorded> {
     let address = std::net::Ipv4Addr::from(client).into();
     let reporter = Reporter::new(&"secret".into(), code, date(2026, 11, 28), address);
-    let report = Report::new(reporter, code, Reason::Fraud, text, "13800000000")?;
+    let text = text.to_owned().try_into()?;
+    let contact = "13800000000".to_owned().try_into()?;
+    let report = Report::new(reporter, code, Reason::Fraud, text, contact);
     Ok(shop.store.record_report(&report).await?)
 }
 

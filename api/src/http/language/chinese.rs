@@ -20,7 +20,8 @@ pub(crate) fn chinese(english: &str) -> String {
         let parts = parts(template, english)?;
         let mut text = (*chinese).to_owned();
         for (index, part) in parts.iter().enumerate() {
-            text = text.replace(&format!("{{{index}}}"), &self::chinese(part));
+            let part = self::chinese(part).replace(", ", "、");
+            text = text.replace(&format!("{{{index}}}"), &part);
         }
         Some(text)
     });
@@ -68,6 +69,10 @@ mod tests {
                 "this is an Alipay red packet (红包), which nobody can pay: send the receive code of WeChat, Alipay, QQ, UnionPay or JD",
                 "这是支付宝红包码，不能付款：请发送微信、支付宝、QQ、云闪付或京东的收款码",
             ),
+            (
+                "style must be classic, dark or pair",
+                "style 必须是 classic、dark 或 pair",
+            ),
             ("of nobody", "of nobody"),
             ("", ""),
         ] {
@@ -98,7 +103,6 @@ mod tests {
             include_str!("../../../../common/src/order/content.rs"),
             include_str!("../../../../common/src/order/name.rs"),
             include_str!("../../../../common/src/form.rs"),
-            include_str!("../../../../common/src/gateway/channel.rs"),
             include_str!("../../../../common/src/gateway/payjs/named_payment.rs"),
         ] {
             for text in texts(source) {

@@ -1,127 +1,41 @@
 //! Parameters of pages. Apps add parameters of their own to a link that is passed on, in any encoding and again each
 //! time, so a page reads those that it knows and ignores all others.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt};
-
 use axum::extract::{FromRequest, Request};
-use serde::{
-    Deserialize, Deserializer,
-    de::{
-        Error as _, MapAccess, Visitor,
-        value::{Error as ReadError, MapDeserializer},
-    },
-};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-use super::{Text, known, not_json, read, text};
+use super::{Fields, Text, object, text};
 use crate::http::error::Error;
 
-/// The parameters of a page, as they were sent: the query of a GET, the body of a POST.
-pub(crate) enum PageParams {
-    Form(Vec<u8>),
-    Json(Vec<(String, String)>),
-}
+/// The parameters of a page that `T` has, each with one value: from the query of a GET, the body of a POST.
+pub(crate) struct PageParams<T>(pub(crate) T);
 
-impl PageParams {
-    /// The parameters that `T` has, each with one value.
-    pub(crate) fn read<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Error> {
-        read(self)
-    }
-
-    fn given(&self) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
-        match self {
-            // What is not UTF-8 becomes replacement characters, which no name and no good value has.
-            Self::Form(text) => form_urlencoded::parse(text).collect(),
-            Self::Json(pairs) => {
-                let pairs = pairs.iter();
-                pairs
-                    .map(|(name, value)| (name.into(), value.into()))
-                    .collect()
-            }
-        }
-    }
-}
-
-impl<S: Sync> FromRequest<S> for PageParams {
+impl<T: DeserializeOwned, S: Sync> FromRequest<S> for PageParams<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Error> {
         match text(request).await? {
-            Text::Form(text) => Ok(Self::Form(text)),
+            Text::Form(text) => from_form(&text),
             Text::Json(text) => {
-                let pairs: Result<Pairs, _> = serde_json::from_slice(&text);
-                pairs
-                    .map(|Pairs(pairs)| Self::Json(pairs))
-                    .map_err(|error| not_json(&error))
+                let given = object(&text)?.into_iter().filter_map(|(name, value)| {
+                    let value = match value {
+                        Value::String(text) => text,
+                        Value::Number(number) => number.to_string(),
+                        _ => return None,
+                    };
+                    Some((name.into(), value.into()))
+                });
+                Fields::lenient(given).read()
             }
         }
+        .map(Self)
     }
 }
 
-impl<'de> Deserializer<'de> for &'de PageParams {
-    type Error = ReadError;
-
-    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, ReadError> {
-        Err(ReadError::custom("parameters are read as a struct"))
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, ReadError> {
-        let mut known = BTreeMap::new();
-        for (name, value) in self.given() {
-            let field = fields.iter().find(|field| **field == name);
-            let Some(field) = field else {
-                continue;
-            };
-            if known.get(field).is_some_and(|other| *other != value) {
-                let twice = format_args!("the parameter {field:?} has two values: send one");
-                return Err(ReadError::custom(twice));
-            }
-            known.insert(*field, value);
-        }
-        let known = known.into_iter();
-        let known = known.map(|(name, value)| (name, known::Value(value)));
-        visitor.visit_map(MapDeserializer::new(known))
-    }
-
-    serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
-        newtype_struct seq tuple tuple_struct map enum identifier ignored_any
-    }
-}
-
-/// The texts and integers of a JSON object, in order.
-struct Pairs(Vec<(String, String)>);
-
-impl<'de> Deserialize<'de> for Pairs {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(PairsVisitor).map(Self)
-    }
-}
-
-struct PairsVisitor;
-
-impl<'de> Visitor<'de> for PairsVisitor {
-    type Value = Vec<(String, String)>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut pairs = Vec::new();
-        while let Some((name, value)) = map.next_entry()? {
-            match value {
-                serde_json::Value::String(text) => pairs.push((name, text)),
-                serde_json::Value::Number(number) => pairs.push((name, number.to_string())),
-                _ => {}
-            }
-        }
-        Ok(pairs)
-    }
+fn from_form<T: DeserializeOwned>(text: &[u8]) -> Result<T, Error> {
+    // What is not UTF-8 becomes replacement characters, which no name and no good value has.
+    Fields::lenient(form_urlencoded::parse(text)).read()
 }
 
 #[cfg(test)]
@@ -131,6 +45,7 @@ mod tests {
         http::{Method, header},
     };
     use proptest::prelude::*;
+    use serde::Deserialize;
 
     use super::*;
 
@@ -142,9 +57,7 @@ mod tests {
     }
 
     fn form(text: &[u8]) -> Result<(String, Option<String>), Error> {
-        let params = PageParams::Form(text.to_vec());
-        let request: Request = params.read()?;
-        Ok((request.id, request.r#as))
+        from_form(text).map(|Request { id, r#as }| (id, r#as))
     }
 
     #[test]
@@ -186,9 +99,9 @@ mod tests {
             .header(header::CONTENT_TYPE, "application/json")
             .body(Body::from(body))
             .unwrap();
-        let params = PageParams::from_request(request, &()).await.unwrap();
-        let request: Request = params.read().unwrap();
-        assert_eq!((request.id.as_str(), request.r#as), ("a", None));
+        let params = PageParams::from_request(request, &()).await;
+        let PageParams(Request { id, r#as }) = params.unwrap();
+        assert_eq!((id.as_str(), r#as), ("a", None));
     }
 
     proptest! {

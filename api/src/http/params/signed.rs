@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::extract::{FromRequest, MatchedPath, Request};
 use heyi_common::{
     config,
     config::Config,
@@ -9,76 +10,90 @@ use heyi_common::{
 };
 use jiff::Timestamp;
 use secrecy::SecretString;
+use serde::{Deserialize, de::DeserializeOwned};
 use utoipa::IntoParams;
 
-use crate::http::error::Error;
+use super::{Fields, Within, given};
+use crate::{http::error::Error, state::AppState};
 
-/// What a signed request has besides its own parameters.
-pub(super) const NAMES: [&str; 2] = [SIGN, TS];
+/// The names of [`Signature`].
+const NAMES: [&str; 2] = [SIGN, TS];
 
 /// All that the signed text of a request may name, on any route: a name more makes more values ambiguous.
 pub(crate) const SIGNED: [&str; 10] = [
     "before", "channel", "code", "data", "days", "id", "openId", ROUTE, "totalFee", TS,
 ];
 
-/// The latest time that is taken for one, in seconds: that of the year 5138.
-const LONGEST_TS: usize = 11;
+type UnixTime = Within<i64, 1, { u32::MAX }>;
 
-#[derive(IntoParams)]
+/// What a signed request has besides its own parameters.
+#[derive(Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "for the document: `Signed` reads them")]
 pub(crate) struct Signature {
     /// When the request was signed: Unix time in seconds, at most `sign.window` off.
-    #[param(value_type = i64, minimum = 1)]
-    ts: String,
-    /// Signature over all parameters and `route`, the path of the route.
-    sign: String,
-}
-
-/// The same where a request need not be signed.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "for the document: `Signed` reads them")]
-pub(crate) struct OptionalSignature {
-    /// When the request was signed: Unix time in seconds, at most `sign.window` off.
-    #[param(value_type = Option<i64>, minimum = 1)]
-    ts: Option<String>,
-    /// Signature over all parameters and `route`, the path of the route. Required unless `orders.require_sign` is off.
+    #[param(inline, required)]
+    ts: Option<UnixTime>,
+    /// Signature over all parameters and `route`, the path of the route. `/newOrder` needs none if `orders.require_sign` is off.
+    #[param(required)]
     sign: Option<String>,
 }
 
+/// The parameters of a signed route, as [`Params`](super::Params), and their signature. Who signed is still to be checked.
+pub(crate) struct SignedParams<T>(pub(crate) T, pub(crate) Signed);
+
+impl<T: DeserializeOwned> FromRequest<AppState> for SignedParams<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, Error> {
+        let route = request.extensions().get::<MatchedPath>().cloned();
+        let given = given(request).await?;
+        let request = Fields::strict(&given, &NAMES).read()?;
+        Ok(Self(
+            request,
+            Signed::new(route, given, &state.config.sign)?,
+        ))
+    }
+}
+
 /// The signature of a request, whose time is right. By whom it is, is still to be checked.
-pub(crate) struct Signed<'a> {
-    route: &'a str,
-    params: &'a sign::Params,
-    ts: Option<i64>,
+pub(crate) struct Signed {
+    /// Where the request was sent to.
+    route: Option<MatchedPath>,
+    params: sign::Params,
+    signature: Signature,
     now: i64,
 }
 
-impl<'a> Signed<'a> {
+impl Signed {
     /// Checks what depends on nobody's key: when the request was signed, and that its text has one reading only.
-    pub(super) fn new(
-        route: &'a str,
-        params: &'a sign::Params,
+    fn new(
+        route: Option<MatchedPath>,
+        params: sign::Params,
         config: &config::Sign,
     ) -> Result<Self, Error> {
         let now = Timestamp::now().as_second();
         let mut signed = Self {
             route,
             params,
-            ts: None,
+            signature: Signature::default(),
             now,
         };
         if !signed.is_there() {
             return Ok(signed);
         }
-        if let Some((name, inner)) = sign::second_reading(params, &SIGNED) {
+        if let Some((name, inner)) = sign::second_reading(&signed.params, &SIGNED) {
             return Err(Error::Invalid(format!(
                 "the value of {name:?} contains \"&{inner}=\", which signs like a parameter of its own: in JSON, \
                  write & as \\u0026"
             )));
         }
-        signed.ts = checked_ts(params.get(TS), now, config)?;
+        let own = signed.params.iter();
+        let own = own.filter(|(name, _)| NAMES.contains(&name.as_str()));
+        signed.signature = Fields::strict(own, &[]).read().map_err(|_| {
+            let errmsg = "ts must be Unix time in seconds, in digits".to_owned();
+            Error::WrongTime { errmsg, now }
+        })?;
+        signed.check_ts(config)?;
         Ok(signed)
     }
 
@@ -89,14 +104,14 @@ impl<'a> Signed<'a> {
 
     /// When it was signed, in Unix seconds. None for clients of the old service, where they are accepted.
     pub(crate) fn ts(&self) -> Option<i64> {
-        self.ts
+        self.signature.ts.map(|Within(ts)| ts)
     }
 
     /// The signature in upper-case hex, and how long it is to be remembered where it may be used once only. There is none
     /// for clients of the old service, whose requests carry no `ts` that could tell two of them apart.
     pub(crate) fn once(&self, config: &Config) -> Option<(String, Duration)> {
-        self.ts?;
-        let signature = self.params.get(SIGN)?.to_ascii_uppercase();
+        self.ts()?;
+        let signature = self.signature.sign.as_ref()?.to_ascii_uppercase();
         let window = config.sign.window;
         // Without a window it is accepted for ever; for as long as an order lives, it makes no second one.
         let accepted_for = if window.is_zero() {
@@ -128,43 +143,26 @@ impl<'a> Signed<'a> {
 
     /// A request without `ts` was signed by a client of the old service, which knows no `route` either.
     fn fits(&self, key: &SecretString) -> bool {
-        let Self { route, params, .. } = *self;
-        if self.ts.is_some() {
+        let params = &self.params;
+        if self.ts().is_some() {
+            let route = self.route.as_ref().map_or("", MatchedPath::as_str);
             sign::verify(&Routed { route, params }, key)
         } else {
             sign::verify(params, key)
         }
     }
-}
 
-fn checked_ts(
-    text: Option<&String>,
-    now: i64,
-    config: &config::Sign,
-) -> Result<Option<i64>, Error> {
-    let window = i64::try_from(config.window.as_secs()).unwrap_or(i64::MAX);
-    let wrong = |errmsg: &str| Error::WrongTime {
-        errmsg: errmsg.to_owned(),
-        now,
-    };
-    let Some(text) = text.filter(|text| !text.is_empty()) else {
-        return if window == 0 {
-            Ok(None)
-        } else {
-            Err(wrong("ts is missing: sign route and ts as well"))
+    fn check_ts(&self, config: &config::Sign) -> Result<(), Error> {
+        let window = config.window.as_secs();
+        let errmsg = match self.ts() {
+            _ if window == 0 => return Ok(()),
+            None => "ts is missing: sign route and ts as well".to_owned(),
+            Some(ts) if ts.abs_diff(self.now) > window => format!(
+                "ts is more than {window} s off: set the clock by now, which is the server's time, and sign again"
+            ),
+            Some(_) => return Ok(()),
         };
-    };
-    let is_plain = (1..=LONGEST_TS).contains(&text.len())
-        && !text.starts_with('0')
-        && text.bytes().all(|byte| byte.is_ascii_digit());
-    let ts: Option<i64> = text.parse().ok().filter(|_| is_plain);
-    let Some(ts) = ts else {
-        return Err(wrong("ts must be Unix time in seconds, in digits"));
-    };
-    if window > 0 && ts.abs_diff(now) > window.unsigned_abs() {
-        return Err(wrong(&format!(
-            "ts is more than {window} s off: set the clock by now, which is the server's time, and sign again"
-        )));
+        let now = self.now;
+        Err(Error::WrongTime { errmsg, now })
     }
-    Ok(Some(ts))
 }

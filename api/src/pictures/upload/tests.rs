@@ -15,7 +15,7 @@ async fn upload(body: impl Into<Body>) -> Result<Vec<u8>, Error> {
 async fn take(request: Request) -> Result<Vec<u8>, Error> {
     let client = [127, 0, 0, 1].into();
     let mut permit = UploadSlots::new().upload(client).await?;
-    picture(request, &mut permit).await
+    Ok(read(request, &mut permit).await?.picture.0)
 }
 
 fn field(name: &str, content: &str) -> String {

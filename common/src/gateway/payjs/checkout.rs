@@ -12,7 +12,7 @@ use super::{
 use crate::{
     form,
     gateway::{Channel, GatewayError},
-    order::Order,
+    order::{Order, OutTradeNo},
     sign::Params,
 };
 
@@ -33,14 +33,14 @@ pub enum Checkout {
     Cashier {
         /// The order's number, for `/checkOrder`.
         #[serde(rename = "out_trade_no")]
-        out_trade_no: String,
+        out_trade_no: OutTradeNo,
         /// The signed address of PayJS's cashier, to be opened in WeChat as it is.
         cashier_url: String,
     },
     /// `native`
     Native {
         /// The order's number, for `/checkOrder`.
-        out_trade_no: String,
+        out_trade_no: OutTradeNo,
         /// What PayJS made.
         #[serde(flatten)]
         #[schema(inline)]
@@ -73,7 +73,7 @@ impl Client {
         channel: Channel,
     ) -> Result<Checkout, GatewayError> {
         let mut params = self.order_params(order, channel)?;
-        let out_trade_no = order.out_trade_no.to_string();
+        let out_trade_no = order.out_trade_no.clone();
         Ok(match channel {
             Channel::MiniApp => {
                 params.remove("total_fee");
