@@ -57,19 +57,15 @@ impl Answer {
     }
 }
 
-pub(super) fn http() -> Result<reqwest::Client> {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .redirect(Policy::none())
-        .timeout(Duration::from_secs(20));
-    client.build().context("set up the client")
-}
-
 impl Client {
     pub(super) fn new(base: &str, app_key: &str, sandbox: Sandbox) -> Result<Self> {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(Policy::none())
+            .timeout(Duration::from_secs(20));
         Ok(Self {
-            http: http()?,
+            http: http.build().context("set up the client")?,
             base: base.to_owned(),
             app_key: app_key.into(),
             sandbox,

@@ -3,12 +3,14 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File},
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::{ExitStatus, Output, Stdio},
     time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
+use heyi_common::healthcheck;
 use rustix::process::Signal;
 use tokio::{
     process::{Child, Command},
@@ -93,31 +95,18 @@ impl Service {
 
     /// Waits until its monitor answers a path with success.
     pub async fn answers(&mut self, path: &str) -> Result<()> {
-        let url = format!("{}/{path}", self.monitor_url());
-        let client = super::client::http()?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.monitor_port));
         let limit = Instant::now() + READY_LIMIT;
         loop {
-            if client
-                .get(&url)
-                .send()
-                .await
-                .is_ok_and(|answer| answer.status().is_success())
-            {
+            let Err(error) = healthcheck::check(address, &format!("/{path}")).await else {
                 return Ok(());
-            }
+            };
+            let log = || tail(&self.log, LOG_LINES);
             if let Some(status) = self.child.try_wait()? {
-                bail!(
-                    "{} ended with {status}:\n{}",
-                    self.program,
-                    tail(&self.log, LOG_LINES)
-                );
+                bail!("{} ended with {status}:\n{}", self.program, log());
             }
             if Instant::now() > limit {
-                bail!(
-                    "{} does not answer /{path}:\n{}",
-                    self.program,
-                    tail(&self.log, LOG_LINES)
-                );
+                bail!("{}: /{path}: {error:#}\n{}", self.program, log());
             }
             sleep(Duration::from_millis(10)).await;
         }

@@ -3,22 +3,21 @@
 use std::{
     fs::{self, File},
     io,
-    net::Ipv4Addr,
+    net::{Ipv4Addr, SocketAddr},
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use anyhow::{Context as _, Error, Result, anyhow, ensure};
+use anyhow::{Context as _, Error, Result, anyhow};
+use heyi_common::healthcheck;
 use heyi_testkit::servers::{
     Server,
     process::{self, tail, tethered},
 };
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
     process::Child,
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep},
 };
 
 use super::plan::{self, Plan};
@@ -26,8 +25,6 @@ use crate::checkout::Checkout;
 
 /// How long one of our programs may take until it is ready.
 const START_LIMIT: Duration = Duration::from_secs(60);
-/// How long one question whether it is may take.
-const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 const TAIL_LINES: usize = 20;
 
 /// A running part; dropping it kills it.
@@ -153,10 +150,10 @@ fn add_server(
 }
 
 async fn ready((port, path): (u16, &str)) -> Result<()> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let limit = Instant::now() + START_LIMIT;
     loop {
-        let answer = timeout(ANSWER_LIMIT, status_line(port, path)).await;
-        let Err(error) = answer.context("no answer").flatten() else {
+        let Err(error) = healthcheck::check(address, path).await else {
             return Ok(());
         };
         if Instant::now() > limit {
@@ -164,18 +161,6 @@ async fn ready((port, path): (u16, &str)) -> Result<()> {
         }
         sleep(Duration::from_millis(50)).await;
     }
-}
-
-async fn status_line(port: u16, path: &str) -> Result<()> {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
-    let request =
-        format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await?;
-    let answer = String::from_utf8_lossy(&answer);
-    ensure!(answer.starts_with("HTTP/1.1 200"), "{path} says {answer}");
-    Ok(())
 }
 
 fn log_name(name: &str) -> String {
