@@ -26,6 +26,7 @@ use sha2::{Digest as _, Sha256};
 use tera::{Context, Tera};
 
 pub(crate) use code::{App, CodePage, Kind, View};
+pub(crate) use prerendered::escaped;
 pub(crate) use report::ReportPage;
 
 use self::{code::PrerenderedPages, gzip::Gzip, prerendered::FixedPart};

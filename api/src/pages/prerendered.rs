@@ -152,7 +152,8 @@ fn add(parts: &mut Vec<Part>, rendered: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn escaped(text: &str) -> Cow<'_, str> {
+/// The text as HTML and XML can hold it.
+pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
     let mut escaped = Vec::new();
     // Writing to memory cannot fail, and ASCII is replaced by ASCII.
     let _ = escape_html(text, &mut escaped);

@@ -1,21 +1,20 @@
 //! Posters: a code drawn to be printed, as SVG and PNG.
 //!
-//! A design of [`designs`] draws on a [`canvas`], which [`svg`] and [`png`] write down. Text is drawn as outlines.
+//! Each style is a template in `templates/posters/`, filled with [`Content`]. `usvg` turns its texts into outlines.
 
-mod canvas;
-mod designs;
-mod font;
-mod parts;
+mod content;
+mod fit;
+mod fonts;
 mod png;
-mod svg;
-mod text;
-mod texts;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use anyhow::Context as _;
 use heyi_common::{payload::Payloads, platform::Platform};
 use qrcode::types::QrError;
+use resvg::usvg::{Indent, Tree, WriteOptions, fontdb::Database};
 use serde::Deserialize;
+use tera::{Context, Kwargs, State, Tera, TeraResult, Value};
 use utoipa::ToSchema;
 
 use crate::{
@@ -25,8 +24,8 @@ use crate::{
         qr::PngError,
     },
 };
-use designs::{Content, classic, dark, pair, stand, sticker};
-use font::Font;
+use content::{COMPOSITE, Content};
+use fonts::Fonts;
 
 /// How long a drawing waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -54,7 +53,7 @@ pub(crate) enum Style {
 }
 
 impl Style {
-    #[cfg(test)]
+    /// Every style, in the order of [`Posters::widths`].
     pub(crate) const ALL: [Self; 5] = [
         Self::Classic,
         Self::Dark,
@@ -77,7 +76,7 @@ impl Style {
     /// The platforms without whose receive codes it cannot be.
     pub(crate) fn needs(self) -> &'static [Platform] {
         match self {
-            Self::Pair => &pair::OWN,
+            Self::Pair => &[Platform::Wechat, Platform::Alipay],
             Self::Classic | Self::Dark | Self::Stand | Self::Sticker => &[],
         }
     }
@@ -105,22 +104,82 @@ pub(crate) enum PosterError {
     /// It cannot be painted.
     #[error(transparent)]
     Png(#[from] PngError),
+    /// The template is broken.
+    #[error("cannot draw the poster")]
+    Template(#[source] anyhow::Error),
+}
+
+/// A poster.
+pub(crate) struct Poster<T> {
+    /// The picture.
+    pub(crate) file: T,
+    /// The characters of the name that no font has.
+    pub(crate) missing: Vec<char>,
 }
 
 /// Draws posters.
 pub(crate) struct Posters {
-    font: Font,
+    templates: Tera,
+    fonts: Arc<Fonts>,
+    /// Of each style, in its units.
+    widths: Vec<f32>,
+}
+
+/// A poster before it is written or painted.
+struct Drawing {
+    /// The template, filled.
+    svg: String,
+    tree: Tree,
+    missing: Vec<char>,
 }
 
 impl Posters {
-    /// Reads the font.
+    /// Finds the fonts and fills every template, so that a broken one is found at the start.
     pub(crate) fn new() -> anyhow::Result<Self> {
-        Ok(Self { font: Font::new()? })
+        Self::with(&fonts::installed())
     }
 
-    /// A poster as SVG.
-    pub(crate) fn svg(&self, subject: &Subject, style: Style) -> Result<String, PosterError> {
-        Ok(svg::write(&self.draw(subject, style)?, &subject.name))
+    fn with(fallbacks: &Database) -> anyhow::Result<Self> {
+        let fonts = Arc::new(Fonts::new(fallbacks)?);
+        let mut posters = Self {
+            templates: templates(&fonts).context("read the templates of posters")?,
+            fonts,
+            widths: Vec::new(),
+        };
+        for style in Style::ALL {
+            let payloads = style.needs().iter();
+            let sample = Subject {
+                name: "heyi".to_owned(),
+                url: "heyi".to_owned(),
+                payloads: payloads.map(|own| (*own, "heyi".to_owned())).collect(),
+                language: Language::default(),
+            };
+            let drawing = posters.draw(&sample, style, 0.0)?;
+            posters.widths.push(drawing.tree.size().width());
+        }
+        Ok(posters)
+    }
+
+    /// A poster as SVG. Its texts are outlines, so it looks the same everywhere and loads nothing.
+    pub(crate) fn svg(
+        &self,
+        subject: &Subject,
+        style: Style,
+    ) -> Result<Poster<String>, PosterError> {
+        let drawing = self.draw(subject, style, 0.0)?;
+        let outlines = drawing.tree.to_string(&WriteOptions {
+            // In hundredths of a unit: finer than any printer.
+            coordinates_precision: 2,
+            indent: Indent::None,
+            ..WriteOptions::default()
+        });
+        // The title and the size on paper are in the template only.
+        let head = drawing.svg.split_inclusive("</title>").next();
+        let (_, body) = outlines.split_once('>').unwrap_or_default();
+        Ok(Poster {
+            file: [head.unwrap_or_default(), body].concat(),
+            missing: drawing.missing,
+        })
     }
 
     /// A poster as PNG, `width` pixels wide.
@@ -129,21 +188,71 @@ impl Posters {
         subject: &Subject,
         style: Style,
         width: u16,
-    ) -> Result<Vec<u8>, PosterError> {
-        Ok(png::paint(&self.draw(subject, style)?, width)?)
+    ) -> Result<Poster<Vec<u8>>, PosterError> {
+        let scale = f32::from(width) / self.widths[style as usize];
+        let drawing = self.draw(subject, style, scale)?;
+        let own = style.needs().iter().map(|platform| platform.name());
+        Ok(Poster {
+            file: png::paint(&drawing.tree, own.chain([COMPOSITE]), width)?,
+            missing: drawing.missing,
+        })
     }
 
-    fn draw(&self, subject: &Subject, style: Style) -> Result<canvas::Canvas<'_>, QrError> {
-        let content = Content::of(subject);
-        let draw = match style {
-            Style::Classic => classic::draw,
-            Style::Dark => dark::draw,
-            Style::Stand => stand::draw,
-            Style::Sticker => sticker::draw,
-            Style::Pair => pair::draw,
+    fn draw(&self, subject: &Subject, style: Style, scale: f32) -> Result<Drawing, PosterError> {
+        let variables = Content::new(subject, style, scale, &self.fonts)?;
+        let drawn = || -> anyhow::Result<_> {
+            let name = format!("{}.svg", style.name());
+            let context = Context::from_serialize(&variables)?;
+            let svg = self.templates.render(&name, &context)?;
+            let tree = self.fonts.read(&svg)?;
+            Ok((svg, tree))
         };
-        draw(&self.font, &content)
+        let (svg, tree) = drawn().map_err(PosterError::Template)?;
+        Ok(Drawing {
+            svg,
+            tree,
+            missing: variables.missing,
+        })
     }
+}
+
+/// The templates, with the functions that measure text.
+fn templates(fonts: &Arc<Fonts>) -> TeraResult<Tera> {
+    macro_rules! templates {
+        ($($name:literal),*) => {
+            [$(($name, include_str!(concat!("../../../templates/posters/", $name)))),*]
+        };
+    }
+    let mut tera = Tera::new();
+    tera.autoescape_on([".svg"]);
+    let ruler = Arc::clone(fonts);
+    tera.register_function("ems", move |of: Kwargs, _: &State<'_>| -> TeraResult<f32> {
+        Ok(ruler.line(of.must_get("text")?).width)
+    });
+    let ruler = Arc::clone(fonts);
+    tera.register_function(
+        "fit",
+        move |of: Kwargs, _: &State<'_>| -> TeraResult<Value> {
+            let fitted = fit::fit(
+                &ruler,
+                of.must_get("text")?,
+                of.must_get("width")?,
+                of.must_get("height")?,
+                of.must_get("size")?,
+            );
+            Ok(Value::from_serializable(&fitted))
+        },
+    );
+    tera.add_raw_templates(templates![
+        "base.svg",
+        "parts.svg",
+        "classic.svg",
+        "dark.svg",
+        "stand.svg",
+        "sticker.svg",
+        "pair.svg"
+    ])?;
+    Ok(tera)
 }
 
 #[cfg(test)]

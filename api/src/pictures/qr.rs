@@ -65,7 +65,7 @@ impl Picture {
     }
 
     /// The dark modules of a row that touch each other: column, row and number, with the quiet zone.
-    pub(crate) fn runs(&self) -> impl Iterator<Item = (u16, u16, u16)> {
+    fn runs(&self) -> impl Iterator<Item = (u16, u16, u16)> {
         (QUIET_ZONE..).zip(self.rows()).flat_map(|(y, row)| {
             let mut x = QUIET_ZONE;
             row.chunk_by(|one, other| one == other)

@@ -16,12 +16,14 @@ use crate::{
         language::Language,
         params::{PageParams, Within},
     },
-    pictures::poster::{PosterError, Style, Subject},
+    pictures::poster::{Poster, PosterError, Style, Subject},
     state::AppState,
 };
 
-/// Of an SVG that is opened by itself: it is only looked at.
-const POLICY: &str = "default-src 'none'";
+/// For an SVG that is opened on its own. Emoji may be embedded pictures.
+const POLICY: &str = "default-src 'none'; img-src data:";
+/// The characters of the name that no font has.
+const MISSING: HeaderName = HeaderName::from_static("x-missing-glyphs");
 
 type Width = Within<u16, 400, 2048, 1080>;
 
@@ -42,12 +44,14 @@ pub(super) struct Request {
     size: Width,
 }
 
-/// Draws a poster of a code as SVG, without fonts or anything else from elsewhere.
+/// Draws a poster of a code as SVG, without anything from elsewhere.
 #[utoipa::path(
     get,
     path = "/qr/{id}/poster.svg",
     params(("id", description = "The code's id"), Request),
-    responses((status = 200, body = String, content_type = "image/svg+xml"))
+    responses((status = 200, body = String, content_type = "image/svg+xml", headers(
+        ("x-missing-glyphs" = Option<String>, description = "The code points of the name that no font has")
+    )))
 )]
 pub(super) async fn poster_svg(
     State(state): State<AppState>,
@@ -64,7 +68,7 @@ pub(super) async fn poster_svg(
         .take(client, move || posters.svg(&subject, style));
     let svg = drawn.await??;
     let policy = (header::CONTENT_SECURITY_POLICY, POLICY);
-    Ok(([policy], poster("image/svg+xml", svg)).into_response())
+    Ok(([policy], answer("image/svg+xml", svg)).into_response())
 }
 
 /// Draws a poster of a code as PNG.
@@ -72,7 +76,9 @@ pub(super) async fn poster_svg(
     get,
     path = "/qr/{id}/poster.png",
     params(("id", description = "The code's id"), Request),
-    responses((status = 200, body = Vec<u8>, content_type = "image/png"))
+    responses((status = 200, body = Vec<u8>, content_type = "image/png", headers(
+        ("x-missing-glyphs" = Option<String>, description = "The code points of the name that no font has")
+    )))
 )]
 pub(super) async fn poster_png(
     State(state): State<AppState>,
@@ -87,7 +93,7 @@ pub(super) async fn poster_png(
     let drawn = state
         .turns
         .take(client, move || posters.png(&subject, style, width));
-    Ok(poster("image/png", drawn.await??))
+    Ok(answer("image/png", drawn.await??))
 }
 
 /// What is to be drawn.
@@ -121,13 +127,16 @@ async fn subject(
     })
 }
 
-fn poster(kind: &'static str, body: impl IntoResponse) -> Response {
+fn answer<T: IntoResponse>(kind: &'static str, poster: Poster<T>) -> Response {
     let headers: [(HeaderName, &str); 3] = [
         (header::CONTENT_TYPE, kind),
         (header::CACHE_CONTROL, CACHE),
         (header::VARY, "accept-language"),
     ];
-    (headers, body).into_response()
+    let code_points = poster.missing.into_iter().map(u32::from);
+    let missing: Vec<_> = code_points.map(|c| format!("U+{c:04X}")).collect();
+    let missing = (!missing.is_empty()).then(|| [(MISSING, missing.join(" "))]);
+    (headers, missing, poster.file).into_response()
 }
 
 impl From<PosterError> for Error {
@@ -135,6 +144,7 @@ impl From<PosterError> for Error {
         match error {
             PosterError::Code(error) => Self::Internal(error.into()),
             PosterError::Png(error) => error.into(),
+            PosterError::Template(error) => Self::Internal(error),
         }
     }
 }

@@ -68,7 +68,7 @@ fn payment(form: &Params) -> Result<Payment, ShapeError> {
     })
 }
 
-fn require<'a>(form: &'a Form<'_>, name: &'static str) -> Result<&'a str, ShapeError> {
+fn require<'a>(form: &'a Params, name: &'static str) -> Result<&'a str, ShapeError> {
     form.get(name)
         .map(String::as_str)
         .filter(|value| !value.is_empty())

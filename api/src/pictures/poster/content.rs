@@ -1,0 +1,98 @@
+//! What the template of a poster is given.
+
+use heyi_common::platform::Platform;
+use qrcode::types::QrError;
+use serde::Serialize;
+
+use super::{Style, Subject, fonts::Fonts};
+use crate::{http::language::Language, pages::App, pictures::qr::Picture};
+
+/// The id of the composite code in a drawing. A receive code has the name of its platform.
+pub(super) const COMPOSITE: &str = "composite";
+
+/// The variables of a template. `docs/pictures.md` lists them.
+#[derive(Serialize)]
+pub(super) struct Content {
+    title: String,
+    name: String,
+    zh: bool,
+    scale: f32,
+    composite: Code,
+    own: Vec<PosterApp>,
+    apps: Vec<PosterApp>,
+    /// The characters of the name that no font has.
+    #[serde(skip)]
+    pub(super) missing: Vec<char>,
+}
+
+#[derive(Serialize)]
+struct PosterApp {
+    #[serde(flatten)]
+    app: App,
+    colour: String,
+    code: Option<Code>,
+}
+
+#[derive(Serialize)]
+struct Code {
+    id: &'static str,
+    /// Of a side, with the quiet zone.
+    modules: u16,
+    /// The dark ones, in units of a module.
+    path: String,
+}
+
+impl Content {
+    /// For a drawing with `scale` pixels a unit; 0 if it has no pixels.
+    pub(super) fn new(
+        subject: &Subject,
+        style: Style,
+        scale: f32,
+        fonts: &Fonts,
+    ) -> Result<Self, QrError> {
+        let mut title = subject.name.clone();
+        // What XML cannot hold.
+        title.retain(|c| !c.is_control() && !matches!(c, '\u{FFFE}' | '\u{FFFF}'));
+        let (name, missing) = fonts.drawable(&title);
+        let (mut own, mut apps) = (Vec::new(), Vec::new());
+        for (platform, payload) in &subject.payloads {
+            if style.needs().contains(platform) {
+                let code = Code::new(platform.name(), payload)?;
+                own.push(PosterApp::new(*platform, subject.language, Some(code)));
+            } else {
+                apps.push(PosterApp::new(*platform, subject.language, None));
+            }
+        }
+        Ok(Self {
+            title,
+            name,
+            zh: subject.language == Language::Chinese,
+            scale,
+            composite: Code::new(COMPOSITE, &subject.url)?,
+            own,
+            apps,
+            missing,
+        })
+    }
+}
+
+impl PosterApp {
+    fn new(platform: Platform, language: Language, code: Option<Code>) -> Self {
+        Self {
+            app: App::new(platform, language),
+            colour: format!("#{:06x}", platform.row().colour),
+            code,
+        }
+    }
+}
+
+impl Code {
+    fn new(id: &'static str, text: &str) -> Result<Self, QrError> {
+        let picture = Picture::new(text)?;
+        Ok(Self {
+            id,
+            modules: picture.side(),
+            path: picture.path(),
+        })
+    }
+}
