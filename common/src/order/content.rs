@@ -1,10 +1,10 @@
 //! The content of a code, and `data`, by which a person uploads it.
 
-use std::{collections::BTreeMap, fmt};
+use std::fmt;
 
 use serde::{
     Deserialize, Deserializer, Serialize,
-    de::{Error as _, IgnoredAny, MapAccess, Visitor},
+    de::{Error as _, MapAccess, Visitor},
 };
 use utoipa::ToSchema;
 
@@ -73,7 +73,7 @@ struct Upload {
     #[serde(default)]
     confirmed: bool,
     #[serde(flatten)]
-    unknown: BTreeMap<String, IgnoredAny>,
+    unknown: serde_json::Map<String, serde_json::Value>,
 }
 
 impl OrderData {

@@ -24,7 +24,7 @@ pub(crate) async fn pay_in_silence(shop: &TestApp, order: &Order) -> Result<Stri
         lose_notifies: u32::MAX,
         ..Knobs::default()
     });
-    let payjs_order_id = shop.world.sandbox.order(&shop.params(&order))?;
+    let payjs_order_id = shop.world.sandbox.order(&shop.params(order))?;
     shop.world.sandbox.pay(&payjs_order_id)?;
     eventually("the payment", async || {
         Ok(shop
@@ -181,7 +181,7 @@ async fn an_unpaid_order_expires_as_if_nobody_had_asked() -> Result<()> {
     let ttl = shop.config.orders.ttl.as_secs();
     assert!((ttl - 60..=ttl).contains(&life(&unpaid).await?));
     for order in [&unpaid, &notified] {
-        let payjs_order_id = shop.world.sandbox.order(&shop.params(&order))?;
+        let payjs_order_id = shop.world.sandbox.order(&shop.params(order))?;
         shop.confirm(order, &payjs_order_id).await?;
         assert!(life(order).await? > ttl, "PayJS must answer first");
     }
