@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use redis::{AsyncCommands, RedisResult};
-use tokio::sync::{mpsc, oneshot};
 
 use super::{Cause, DeadReason, Delivery, Event, GROUP, Outcome, Partition, Queue, event::Fields};
 use crate::{
     backoff::Backoff,
+    batch::{Batch, Batcher},
     failpoint::{self, Failpoint},
     order::OutTradeNo,
     outage,
@@ -18,8 +18,6 @@ use crate::{
 pub(super) const FAILED_TTL_SECONDS: u64 = 30 * 24 * 3600;
 /// The rejected stream is cut to about this length.
 const LONGEST_REJECTED: usize = 10_000;
-/// The most acknowledgements in one transition.
-const LARGEST_BATCH: usize = 256;
 /// How often a master may lack replicas, 1.5 s each, before it is believed to be one: a former one learns of its
 /// successor within about 8 s.
 const MOST_ALONE: u32 = 8;
@@ -30,24 +28,24 @@ struct Acknowledgement {
     promoted: Option<OutTradeNo>,
     /// The set of its asker and the order in it, when a confirm is done.
     confirm: Option<(String, OutTradeNo)>,
-    done: oneshot::Sender<()>,
 }
 
 /// Carries out outcomes, acknowledgements in batches. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Settler {
     queue: Queue,
-    /// A sender for each partition, so that none waits for the master of another.
-    acknowledgements: Arc<[mpsc::Sender<Acknowledgement>]>,
+    /// Of each partition, so that none waits for the master of another.
+    acknowledgements: Arc<[Batcher<Acknowledging>]>,
 }
 
 impl Settler {
     /// A settler, whose tasks end when its last handle is dropped.
     pub fn start(queue: Queue) -> Self {
         let start = |partition| {
-            let (acknowledgements, receiver) = mpsc::channel(LARGEST_BATCH);
-            tokio::spawn(acknowledge(queue.clone(), partition, receiver));
-            acknowledgements
+            Batcher::new(Acknowledging {
+                queue: queue.clone(),
+                partition,
+            })
         };
         let acknowledgements = queue.keys.partitions().map(start).collect();
         Self {
@@ -76,31 +74,35 @@ impl Settler {
                 return;
             }
         };
-        let (done, was_done) = oneshot::channel();
         let acknowledgement = Acknowledgement {
             id: delivery.id.clone(),
             promoted,
             confirm: self.queue.confirm_of(delivery.partition, &delivery.event),
-            done,
         };
-        // Errors mean that the process ends; the event stays pending, and its repeat is harmless.
         let acknowledgements = &self.acknowledgements[usize::from(delivery.partition.number())];
-        if acknowledgements.send(acknowledgement).await.is_ok() {
-            let _ = was_done.await;
-        }
+        // When the process ends, the event stays pending, and its repeat is harmless.
+        let _ = acknowledgements.ask(acknowledgement).await;
     }
 }
 
-async fn acknowledge(
+/// Acknowledges the events of one partition.
+struct Acknowledging {
     queue: Queue,
     partition: Partition,
-    mut receiver: mpsc::Receiver<Acknowledgement>,
-) {
-    let mut batch = Vec::with_capacity(LARGEST_BATCH);
-    while receiver.recv_many(&mut batch, LARGEST_BATCH).await > 0 {
+}
+
+impl Batch for Acknowledging {
+    type Request = Acknowledgement;
+    type Answer = ();
+
+    const LANES: usize = 1;
+    const LARGEST: usize = 256;
+    const WAITING: usize = 256;
+
+    async fn carry_out(&self, _: usize, batch: Vec<Acknowledgement>) -> Vec<()> {
         let mut backoff = Backoff::reconnect();
         let mut alone = 0;
-        while let Err(error) = queue.acknowledge(partition, &batch).await {
+        while let Err(error) = self.queue.acknowledge(self.partition, &batch).await {
             if matches!(error, WriteError::Replicas { .. }) {
                 alone += 1;
             }
@@ -114,10 +116,7 @@ async fn acknowledge(
             outage::report("cannot acknowledge events, trying again", &error);
             backoff.wait().await;
         }
-        for acknowledgement in batch.drain(..) {
-            // Nobody waits any more when the process ends.
-            let _ = acknowledgement.done.send(());
-        }
+        vec![(); batch.len()]
     }
 }
 

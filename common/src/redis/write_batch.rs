@@ -3,51 +3,38 @@
 //! With a round trip for each write, `/notify` costs the api 1.75 times the CPU if `redis.wait_replicas` is 1, because `WAIT` blocks its
 //! connection, and 1.08 times otherwise ([measured](../../../docs/performance.md#speed-ups)).
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::time::Duration;
 
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult, Value};
-use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::{
     connection::{Connection, Request},
     error::WriteError,
 };
-use crate::batch::fill;
+use crate::batch::{Batch, Batcher};
 
-/// Round trips that may be under way at the same time; while they are, the next one fills.
+/// Round trips under way at the same time.
 const LANES: usize = 4;
-/// Writes of one round trip at most. Redis takes 16 KiB from a connection, about as many orders, before it writes
-/// to disk.
-const LARGEST: usize = 16;
-/// Writes that wait for a round trip, before those who write wait as well.
-const WAITING: usize = 4096;
 /// How long to wait for replicas: a gateway gives up on a notify after 3 s.
 const REPLICA_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// Carries out the writes to one server, those of the same moment together: a round trip costs Redis and us far
 /// more than a command does.
-pub(super) struct WriteBatcher {
-    links: [Arc<Connection>; LANES],
-    queue: OnceLock<mpsc::Sender<Write>>,
-}
+pub(super) struct WriteBatcher(Batcher<Lanes>);
+
+/// A connection for each lane.
+struct Lanes([Connection; LANES]);
 
 /// What one request writes.
 struct Write {
     commands: Vec<Cmd>,
     /// How many replicas are to have it.
     replicas: u32,
-    done: oneshot::Sender<Result<Vec<Value>, WriteError>>,
 }
 
 impl WriteBatcher {
     pub(super) fn new(link: impl Fn() -> Connection) -> Self {
-        Self {
-            links: std::array::from_fn(|_| Arc::new(link())),
-            queue: OnceLock::new(),
-        }
+        Self(Batcher::new(Lanes(std::array::from_fn(|_| link()))))
     }
 
     /// Carries out `commands`, in their order, over one connection. `WAIT` speaks of the writes of its own connection
@@ -57,77 +44,63 @@ impl WriteBatcher {
         commands: Vec<Cmd>,
         replicas: u32,
     ) -> Result<Vec<Value>, WriteError> {
-        let (done, answer) = oneshot::channel();
-        let write = Write {
-            commands,
-            replicas,
-            done,
-        };
-        let queue = self.queue.get_or_init(|| self.start());
-        // The lanes end with this value, or with the runtime.
-        let ended = || RedisError::from((ErrorKind::Io, "this process is ending"));
-        queue.send(write).await.map_err(|_| ended())?;
-        answer.await.map_err(|_| ended())?
-    }
-
-    fn start(&self) -> mpsc::Sender<Write> {
-        let (sender, receiver) = mpsc::channel(WAITING);
-        let receiver = Arc::new(Mutex::new(receiver));
-        for link in &self.links {
-            tokio::spawn(run(link.clone(), receiver.clone()));
-        }
-        sender
+        let ended = |_| RedisError::from((ErrorKind::Io, "this process is ending"));
+        let write = Write { commands, replicas };
+        self.0.ask(write).await.map_err(ended)?
     }
 }
 
-async fn run(link: Arc<Connection>, queue: Arc<Mutex<mpsc::Receiver<Write>>>) {
-    let mut writes = Vec::with_capacity(LARGEST);
-    while fill(&mut writes, &mut *queue.lock().await, LARGEST).await {
-        carry_out(&link, &mut writes).await;
-    }
-}
+impl Batch for Lanes {
+    type Request = Write;
+    type Answer = Result<Vec<Value>, WriteError>;
 
-async fn carry_out(link: &Connection, writes: &mut Vec<Write>) {
-    let mut pipeline = Pipeline::new();
-    let mut waiting = Vec::with_capacity(writes.len());
-    let mut most = 0;
-    for write in writes.drain(..) {
-        waiting.push((write.commands.len(), write.replicas, write.done));
-        most = most.max(write.replicas);
-        for command in write.commands {
-            pipeline.add_command(command);
+    const LANES: usize = LANES;
+    /// Redis takes 16 KiB from a connection, about as many orders, before it writes to disk.
+    const LARGEST: usize = 16;
+    const WAITING: usize = 4096;
+
+    async fn carry_out(&self, lane: usize, writes: Vec<Write>) -> Vec<Self::Answer> {
+        let mut pipeline = Pipeline::new();
+        let mut waiting = Vec::with_capacity(writes.len());
+        let mut most = 0;
+        for write in writes {
+            waiting.push((write.commands.len(), write.replicas));
+            most = most.max(write.replicas);
+            for command in write.commands {
+                pipeline.add_command(command);
+            }
         }
+        if most > 0 {
+            let timeout = REPLICA_TIMEOUT.as_millis().to_string();
+            pipeline.cmd("WAIT").arg(most).arg(timeout);
+        }
+        let sent = self.0[lane]
+            .send(Request::Many(&pipeline, 0, pipeline.len()))
+            .await
+            .map(|answers| (replicated(&answers, most), answers.into_iter()));
+        written(sent, &waiting)
     }
-    if most > 0 {
-        let timeout = REPLICA_TIMEOUT.as_millis().to_string();
-        pipeline.cmd("WAIT").arg(most).arg(timeout);
-    }
-    let sent = link
-        .send(Request::Many(&pipeline, 0, pipeline.len()))
-        .await
-        .map(|answers| (replicated(&answers, most), answers.into_iter()));
-    deliver(sent, waiting);
 }
 
 type Sent = RedisResult<(u32, std::vec::IntoIter<Value>)>;
-type Waiting = (usize, u32, oneshot::Sender<Result<Vec<Value>, WriteError>>);
 
-fn deliver(mut sent: Sent, waiting: Vec<Waiting>) {
-    for (count, wanted, done) in waiting {
-        let written = match &mut sent {
-            Err(error) => Err(error.clone().into()),
-            Ok((got, answers)) => {
-                // All of them, also those after an error: the next answers are those of the next write.
-                let own: Vec<Value> = answers.by_ref().take(count).collect();
-                match own.into_iter().map(Value::extract_error).collect() {
-                    Ok(_) if *got < wanted => Err(WriteError::Replicas { got: *got, wanted }),
-                    answers => answers.map_err(WriteError::Redis),
-                }
+/// What became of each write, of so many commands and for so many replicas.
+fn written(mut sent: Sent, writes: &[(usize, u32)]) -> Vec<Result<Vec<Value>, WriteError>> {
+    let of = |(count, wanted): &(usize, u32)| match &mut sent {
+        Err(error) => Err(error.clone().into()),
+        Ok((got, answers)) => {
+            // All of them, also those after an error: the next answers are those of the next write.
+            let own: Vec<Value> = answers.by_ref().take(*count).collect();
+            match own.into_iter().map(Value::extract_error).collect() {
+                Ok(_) if *got < *wanted => Err(WriteError::Replicas {
+                    got: *got,
+                    wanted: *wanted,
+                }),
+                answers => answers.map_err(WriteError::Redis),
             }
-        };
-        // Nobody waits any more when the client has gone.
-        let _ = done.send(written);
-    }
+        }
+    };
+    writes.iter().map(of).collect()
 }
 
 /// What `WAIT`, the last command, answered; where it was not asked, nobody wants a replica.
@@ -161,17 +134,9 @@ mod tests {
             .split_inclusive("\r\n")
             .map(|answer| parse_redis_value(answer.as_bytes()).unwrap())
             .collect();
-        let (waiting, written): (Vec<Waiting>, Vec<_>) = counts
-            .map(|count| {
-                let (done, written) = oneshot::channel();
-                ((count, 0, done), written)
-            })
-            .into_iter()
-            .unzip();
-        deliver(Ok((0, values.into_iter())), waiting);
-        let succeeded = written
-            .into_iter()
-            .map(|mut written| written.try_recv().unwrap().is_ok());
+        let writes = counts.map(|count| (count, 0));
+        let written = written(Ok((0, values.into_iter())), &writes);
+        let succeeded = written.iter().map(Result::is_ok);
         assert_eq!(
             succeeded.collect::<Vec<_>>(),
             [false, false, false, false, true]

@@ -3,10 +3,7 @@
 //! With a command for each document, a promotion costs the worker 4.4 times the CPU
 //! ([measured](../../../docs/performance.md#speed-ups)).
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, OnceLock},
-};
+use std::collections::BTreeMap;
 
 use mongodb::{
     Collection,
@@ -14,15 +11,12 @@ use mongodb::{
     error::{Error, ErrorKind},
 };
 use serde::Serialize;
-use tokio::sync::{mpsc, oneshot};
 
 use super::DUPLICATE_KEY;
-use crate::batch::fill;
+use crate::batch::{Batch, Batcher};
 
 /// MongoDB takes none that is longer; the driver would refuse those beside it as well.
 const LONGEST: usize = 16 << 20;
-/// Documents of one command at most.
-const LARGEST: usize = 128;
 
 /// What became of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,22 +27,15 @@ pub(super) enum Inserted {
     Duplicate,
 }
 
-type Done = oneshot::Sender<Result<Inserted, Error>>;
-
-/// Inserts into one collection. While one command is under way the next one fills, so a document that comes alone
-/// waits for nothing, and many cost one write to the journal. Each has its own outcome.
+/// Inserts into one collection. Many documents of one moment cost one write to the journal. Each has its own outcome.
 #[derive(Debug, Clone)]
-pub(super) struct Inserts {
-    collection: Collection<RawDocumentBuf>,
-    queue: Arc<OnceLock<mpsc::Sender<(RawDocumentBuf, Done)>>>,
-}
+pub(super) struct Inserts(Batcher<Target>);
+
+struct Target(Collection<RawDocumentBuf>);
 
 impl Inserts {
     pub(super) fn new(collection: Collection<RawDocumentBuf>) -> Self {
-        Self {
-            collection,
-            queue: Arc::default(),
-        }
+        Self(Batcher::new(Target(collection)))
     }
 
     pub(super) async fn insert(&self, document: &impl Serialize) -> Result<Inserted, Error> {
@@ -56,36 +43,28 @@ impl Inserts {
         if document.as_bytes().len() > LONGEST {
             return Err(Error::custom("the document is too long"));
         }
-        let (done, outcome) = oneshot::channel();
-        let queue = self.queue.get_or_init(|| {
-            let (sender, receiver) = mpsc::channel(LARGEST);
-            tokio::spawn(run(self.collection.clone(), receiver));
-            sender
-        });
-        // The task ends with this value, or with the runtime.
-        let ended = || Error::custom("this process is ending");
-        queue.send((document, done)).await.map_err(|_| ended())?;
-        outcome.await.map_err(|_| ended())?
+        self.0.ask(document).await.map_err(Error::custom)?
     }
 }
 
-async fn run(
-    collection: Collection<RawDocumentBuf>,
-    mut queue: mpsc::Receiver<(RawDocumentBuf, Done)>,
-) {
-    let mut batch = Vec::with_capacity(LARGEST);
-    while fill(&mut batch, &mut queue, LARGEST).await {
-        let (documents, waiting): (Vec<_>, Vec<_>) = batch.drain(..).unzip();
-        let written = collection.insert_many(&documents).ordered(false).await;
-        deliver(written.map(drop), waiting);
-    }
-}
+impl Batch for Target {
+    type Request = RawDocumentBuf;
+    type Answer = Result<Inserted, Error>;
 
-fn deliver(written: Result<(), Error>, waiting: Vec<Done>) {
-    let mut failures = Failures::of(written);
-    for (index, done) in waiting.into_iter().enumerate() {
-        // Nobody waits any more when the handler took too long.
-        let _ = done.send(failures.take(index));
+    const LANES: usize = 1;
+    const LARGEST: usize = 128;
+    const WAITING: usize = 128;
+
+    async fn carry_out(
+        &self,
+        _: usize,
+        documents: Vec<RawDocumentBuf>,
+    ) -> Vec<Result<Inserted, Error>> {
+        let written = self.0.insert_many(&documents).ordered(false).await;
+        let mut failures = Failures::of(written.map(drop));
+        (0..documents.len())
+            .map(|index| failures.take(index))
+            .collect()
     }
 }
 
