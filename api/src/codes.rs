@@ -1,7 +1,7 @@
-//! The codes that people scan, kept in memory while nobody changes them.
+//! Cache of scanned codes, invalidated by MongoDB's change stream.
 //!
-//! With codes that are read again after a second instead of a change stream, `/qr` costs 1.23 times the CPU in the api and 2.4 times
-//! in MongoDB ([measured](../../docs/performance.md#speed-ups)).
+//! If codes were read again every second instead, `/qr` would cost 1.23 times the CPU in the api and 2.4 times in
+//! MongoDB ([measured](../../docs/performance.md#speed-ups)).
 
 mod shown;
 
@@ -29,25 +29,25 @@ pub(crate) use shown::Shown;
 
 use crate::http::error::Error;
 
-/// Of codes that were dropped, so many are remembered for each that is kept: one that is scanned again stays longer. The
-/// cache's tables grow by doubling; with the default size of the cache, a few more would double them.
+/// Evicted keys that are remembered, per cached code: a code that is scanned again stays longer. The cache's tables
+/// grow by doubling; at the default size, a few more would double them.
 const REMEMBERED: f64 = 0.22;
-/// About what a code takes.
+/// Approximate size of a code, in bytes.
 const USUAL_SIZE: usize = 400;
-/// What the cache needs for each.
+/// The cache's overhead for each entry, in bytes.
 const OVERHEAD: usize = 64;
-/// The allocator rounds sizes like those of most codes up to this.
+/// The allocator rounds typical sizes of codes up to a multiple of this.
 const STEP: usize = 32;
-/// How long MongoDB may take to say that it knows of no change. A sixth of the second within which a change must
-/// have come through.
+/// How long MongoDB may wait before it reports that there is no change. A sixth of the second within which a change
+/// must take effect.
 const LONGEST_WAIT: Duration = Duration::from_millis(150);
-/// When nothing was heard for so long, what is kept counts for nothing.
+/// Cached codes are not used after this long without a report.
 const LONGEST_SILENCE: Duration = Duration::from_millis(700);
-/// How long a code is kept though nothing is heard of it, in seconds: behind a mongos it may have been read from a
-/// primary that was none any more, of which nobody tells.
+/// The longest that a code is cached, in seconds. Behind a mongos it may come from a former primary, and no change
+/// event reports that.
 const LONGEST_AGE: u32 = 600;
 
-/// How much of the cache a code takes.
+/// The cache weight of a code.
 #[derive(Clone)]
 struct Bytes;
 
@@ -72,24 +72,25 @@ fn empty(mib: u32) -> Cache<ObjectId, Shown, Bytes> {
     Cache::with_options(options, Bytes, hasher, DefaultLifecycle::default())
 }
 
-/// Reads codes, from memory where that is known to be what MongoDB has.
+/// Reads codes, from the cache while it is known to match MongoDB.
 ///
-/// MongoDB tells each process what is changed ([`watch`](Self::watch)). Only as long as it says several times a second
-/// that there is nothing more is anything taken from memory, so whatever hangs, a change shows within a second.
+/// MongoDB sends each process a change stream ([`watch`](Self::watch)) and confirms several times a second that it is
+/// complete. Without this confirmation the cache is not used. So a change takes effect within a second, even if MongoDB
+/// or the connection hangs.
 pub(crate) struct Codes {
     known: AllowList,
     kept: Cache<ObjectId, Shown, Bytes>,
     from_memory: Counter,
     from_mongodb: Counter,
-    /// How often the listening began.
+    /// Number of times that the change stream was opened.
     beginnings: AtomicU32,
-    /// Changes up to this moment were heard, in ms after `start`.
+    /// Changes up to this time were received, in ms after `start`.
     heard: AtomicU64,
     start: Instant,
 }
 
 impl Codes {
-    /// Keeps so many MiB of codes.
+    /// Creates a cache of `mib` MiB.
     pub(crate) fn new(known: AllowList, mib: u32) -> Self {
         Self {
             known,
@@ -102,8 +103,8 @@ impl Codes {
         }
     }
 
-    /// The code with this id, unless it is deleted or disabled, with the payloads that are still known forms. Else,
-    /// or when there are none, it is gone.
+    /// The code with this id, with the payloads that are still allowed. Fails with [`Error::Gone`] if it is deleted,
+    /// disabled, or has none.
     pub(crate) async fn shown(&self, store: &Store, id: &str) -> Result<(ObjectId, Shown), Error> {
         let id = ObjectId::parse_str(id).map_err(|_| Error::Gone)?;
         Ok((id, self.known_or_read(store, id).await?))
@@ -114,7 +115,7 @@ impl Codes {
         if !self.is_listening(now) {
             return self.read(store, id).await;
         }
-        // After the look at what was heard: it is raised before anything is heard again.
+        // Read after the check above: the epoch is raised before `heard`.
         let epoch = self.epoch(store);
         let seconds = self.seconds(now);
         let is_current = |code: &Shown| {
@@ -129,19 +130,19 @@ impl Codes {
             self.kept.remove_if(&id, |code| !is_current(code));
         }
         match self.kept.get_value_or_guard(&id, Some(Duration::ZERO)) {
-            // Forgetting the code takes its place away from under the guard, so that what was read before a change
-            // is not kept after it.
+            // Forgetting the code removes the placeholder of this guard. So a value read before a change is not cached
+            // after it.
             GuardResult::Guard(place) => {
                 let code = self.read(store, id).await?;
                 let _ = place.insert(code.clone());
                 Ok(code)
             }
-            // Another request is just reading it.
+            // Another request is reading it.
             GuardResult::Value(_) | GuardResult::Timeout => self.read(store, id).await,
         }
     }
 
-    /// To be called after a change: who made it sees it immediately.
+    /// Removes a changed code, so that the client that changed it sees the change immediately.
     pub(crate) fn forget(&self, id: ObjectId) {
         self.kept.remove(&id);
     }
@@ -152,9 +153,9 @@ impl Codes {
             && now.saturating_duration_since(heard) < LONGEST_SILENCE
     }
 
-    /// What was read before this number was raised may have been changed unheard.
+    /// The epoch of cached codes: codes read in an earlier epoch may have missed a change.
     ///
-    /// Its last sixteen bits: nothing is kept until it comes back to the same ([`LONGEST_AGE`]).
+    /// The last sixteen bits: no code is cached long enough for the number to repeat ([`LONGEST_AGE`]).
     fn epoch(&self, store: &Store) -> u16 {
         let beginnings = self.beginnings.load(Ordering::Acquire);
         let epoch = beginnings.wrapping_add(store.member_changes());
@@ -162,7 +163,7 @@ impl Codes {
         u16::from_be_bytes([high, low])
     }
 
-    /// How long it has been there, which fits for 136 years.
+    /// Seconds since `start`; sufficient for 136 years.
     fn seconds(&self, now: Instant) -> u32 {
         let seconds = now.saturating_duration_since(self.start).as_secs();
         u32::try_from(seconds).unwrap_or(u32::MAX)
@@ -187,7 +188,7 @@ impl Codes {
         shown.await?.flatten().ok_or(Error::Gone)
     }
 
-    /// Hears of changes for as long as the process lives.
+    /// Receives changes for the lifetime of the process.
     pub(crate) async fn watch(&self, store: &Store) {
         let mut backoff = Backoff::reconnect();
         let mut has_failed = false;
@@ -199,7 +200,7 @@ impl Codes {
                     &error,
                 );
             }
-            // A server that is no replica set never will.
+            // A standalone server has no change streams.
             has_failed = self.beginnings.load(Ordering::Acquire) == 0;
             backoff.wait().await;
         }

@@ -1,4 +1,4 @@
-//! What every route needs of HTTP: requests as parameters, answers, bounds.
+//! HTTP for all routes: parameters, responses, limits.
 
 pub(crate) mod params;
 

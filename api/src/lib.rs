@@ -1,7 +1,7 @@
-//! Heyi's HTTP process: from a request to an answer.
+//! Heyi's HTTP process: requests and responses.
 //!
-//! [`serve`] listens; [`router`] is the whole API as one value. A handler reads its `params`, and answers or
-//! returns an `error`, which `respond` shows as JSON or as a page.
+//! [`serve`] listens; [`router`] is the whole API as one value. A handler reads its `params`. It responds or returns an
+//! `error`, which `respond` renders as JSON or as a page.
 
 mod serve;
 

@@ -1,4 +1,4 @@
-//! `heyi-api` serves; `heyi-api healthcheck` asks a running one whether it is ready.
+//! `heyi-api` serves; `heyi-api healthcheck` checks whether a running instance is ready.
 
 use std::process::ExitCode;
 
@@ -8,7 +8,7 @@ use heyi_common::{
     healthcheck, shutdown, telemetry,
 };
 
-/// Handlers free what other threads allocated; glibc takes a lock for each such piece.
+/// Handlers free memory that other threads allocated; glibc takes a lock for each such block.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
@@ -28,7 +28,7 @@ enum Command {
     Healthcheck,
 }
 
-/// Requests have threads of their own.
+/// Requests are served on separate threads.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     match run(Arguments::parse()).await {

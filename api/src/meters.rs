@@ -1,4 +1,4 @@
-//! The metrics of the api: all of them, so that each exists before its first event.
+//! The metrics of the api. All are declared here, so that each exists before its first event.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,18 +11,18 @@ use utoipa::openapi::{OpenApi, path::Operation};
 
 /// Answers to requests, by route, method and status.
 pub(crate) const REQUESTS: &str = "heyi_http_requests_total";
-/// How long they took.
+/// Duration of requests.
 pub(crate) const REQUEST_SECONDS: &str = "heyi_http_request_duration_seconds";
-/// The label `route` of a request to no route.
+/// The label `route` of requests that match no route.
 pub(crate) const NO_ROUTE: &str = "none";
-/// Connections that were refused.
+/// Refused connections.
 pub(crate) const CONNECTIONS_REFUSED: &str = "heyi_http_connections_refused_total";
 /// Reports of abuse.
 pub(crate) const REPORTS: &str = "heyi_reports_total";
 const NOTIFIES: &str = "heyi_notify_total";
 const LAST_NOTIFY: &str = "heyi_last_notify_timestamp_seconds";
 
-/// The statuses of [`Error`](crate::http::error::Error), any of which any route may answer.
+/// The statuses of [`Error`](crate::http::error::Error), which any route may return.
 const FAILURES: [&str; 14] = [
     "400", "403", "404", "405", "408", "409", "410", "413", "415", "422", "429", "500", "502",
     "503",
@@ -69,7 +69,7 @@ pub(crate) fn declare() {
     histogram(REQUEST_SECONDS, "Time to answer a request, in seconds.");
 }
 
-/// Declares the answers of every route of the document.
+/// Declares the metrics of every route in the OpenAPI document.
 pub(crate) fn declare_requests(document: &OpenApi) {
     metrics::describe_counter!(REQUESTS, "Answers by route, method and status.");
     for (route, item) in &document.paths.paths {
@@ -92,7 +92,7 @@ fn declare_request(route: &str, method: &'static str, status: String) {
         .absolute(0);
 }
 
-/// The statuses that the document names, without `default`.
+/// The documented statuses, without `default`.
 fn statuses(operation: &Operation) -> impl Iterator<Item = String> {
     let statuses = operation.responses.responses.keys();
     statuses
@@ -100,7 +100,7 @@ fn statuses(operation: &Operation) -> impl Iterator<Item = String> {
         .cloned()
 }
 
-/// What is counted of notifies.
+/// Counters of notifies.
 pub(crate) struct Notifies {
     queued: Counter,
     last: Gauge,
@@ -118,7 +118,7 @@ impl Notifies {
         }
     }
 
-    /// Counts one that was queued.
+    /// Counts an enqueued notify.
     pub(crate) fn queued(&self) {
         self.queued.increment(1);
         let now = SystemTime::now().duration_since(UNIX_EPOCH);

@@ -1,4 +1,4 @@
-//! What people see of their codes.
+//! An owner's view of a code.
 
 use heyi_common::{
     order::Content,
@@ -34,7 +34,7 @@ pub(crate) struct CodeItem {
 pub(crate) struct Codes {
     /// At most 50 codes, newest first.
     pub(crate) items: Vec<CodeItem>,
-    /// `before` of the next page; there is none on the last one.
+    /// `before` of the next page; `None` on the last page.
     pub(crate) next: Option<String>,
 }
 
@@ -72,7 +72,7 @@ pub(crate) async fn codes_of(
     })
 }
 
-/// The code that the signer owns. Whatever is wrong, there is one answer, so that it tells nobody which codes there are.
+/// The code that the signer owns. All failures give the same answer, so that it does not reveal which codes exist.
 pub(crate) async fn signers_code(
     state: &AppState,
     signed: &Signed,

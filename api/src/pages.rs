@@ -1,4 +1,4 @@
-//! The pages of `templates/`: one typed function each.
+//! The pages of `templates/`, with one typed function each.
 
 mod code;
 mod failure;
@@ -58,7 +58,7 @@ pub(crate) struct Pages {
 }
 
 impl Pages {
-    /// Reads all templates and renders each in every way, so that a broken one is found at the start.
+    /// Loads all templates and renders each variant, so that a broken template fails at startup.
     pub(crate) fn new() -> anyhow::Result<Self> {
         let mut tera = Tera::new();
         tera.add_raw_templates(templates![
@@ -119,7 +119,7 @@ impl Pages {
     }
 }
 
-/// No scripts, no style but ours, nothing from elsewhere, in nobody's frame.
+/// No scripts, no styles but ours, no external resources, no framing.
 fn policy() -> anyhow::Result<HeaderValue> {
     let style = BASE64_STANDARD.encode(Sha256::digest(STYLE.as_bytes()));
     let policy = format!(
@@ -129,11 +129,11 @@ fn policy() -> anyhow::Result<HeaderValue> {
     HeaderValue::from_str(&policy).context("the policy is no header")
 }
 
-/// A rendered page, with the headers of one.
+/// A rendered page with its headers.
 #[derive(Debug)]
 pub(crate) struct Page {
     html: Bytes,
-    /// Whether it is a gzip file.
+    /// Whether the body is gzip-compressed.
     is_packed: bool,
     policy: HeaderValue,
 }

@@ -1,4 +1,4 @@
-//! Pictures that are drawn, and pictures that are read.
+//! Pictures: drawing and decoding.
 
 pub(crate) mod poster;
 pub(crate) mod qr;

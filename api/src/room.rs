@@ -1,4 +1,4 @@
-//! Whether Redis has room for new orders.
+//! Whether Redis has memory for new orders.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -10,12 +10,13 @@ use tokio::time::sleep;
 
 use crate::http::error::Error;
 
-/// How often the masters are asked. In this time orders take a few MiB at most, far less than what the share leaves.
+/// How often the masters are queried. In this time orders add a few MiB at most, far less than `memory_share` leaves
+/// free.
 const EVERY: Duration = Duration::from_millis(500);
-/// What `/newOrder` tells its caller: unpaid orders go as they expire.
+/// `Retry-After` of `/newOrder` in seconds: unpaid orders expire.
 const RETRY_AFTER: u64 = 60;
 
-/// What is known of the memory of Redis. One for each process, so that a request costs nothing.
+/// The known memory usage of Redis. Shared by the whole process, so that a check costs no round trip.
 #[derive(Debug, Default)]
 pub(crate) struct OrderRoom {
     refuses: AtomicBool,
@@ -33,14 +34,14 @@ impl OrderRoom {
         Ok(())
     }
 
-    /// Asks the masters twice a second. Ends where Redis forbids it; orders are taken then.
+    /// Queries the masters twice a second. Stops if Redis forbids it; orders are then accepted.
     pub(crate) async fn watch(&self, redis: &Redis, share: f64) {
         loop {
             match redis.memory().await {
                 Ok(masters) => self.note(&masters, share),
-                // Logged by who looks at the settings of Redis.
+                // Logged by the check of Redis's settings.
                 Err(error) if is_forbidden(&error) => return self.note(&[], share),
-                // Its gauges tell nothing. A Redis that was full a moment ago is taken for full: it may only be slow.
+                // Clears the gauges. A Redis that was full still counts as full: it may only be slow.
                 Err(_) => self.gauges.tell(&[]),
             }
             sleep(EVERY).await;

@@ -1,4 +1,4 @@
-//! The route table, and what is around every route.
+//! The route table and the middleware.
 
 mod changes;
 mod check_order;
@@ -37,10 +37,10 @@ use crate::{
     state::AppState,
 };
 
-/// Codes belong to people who hand them out, not into search engines.
+/// Codes are shared by their owners; search engines must not index them.
 const ROBOTS: &str = "User-agent: *\nDisallow: /\n";
 
-/// The whole API as one value. It wants to be told the peer's address (`ConnectInfo<SocketAddr>`).
+/// The whole API as one value. It needs the peer's address (`ConnectInfo<SocketAddr>`).
 pub fn router(state: AppState) -> Router {
     let (routes, document) = OpenApiRouter::with_openapi(openapi::head())
         .routes(routes!(login::login))
@@ -73,7 +73,7 @@ pub fn router(state: AppState) -> Router {
     around(routes, &state).with_state(state)
 }
 
-/// What is around every route is one layer: each costs every request a few copies and allocations.
+/// All middleware is one layer: each layer costs every request a few copies and allocations.
 fn around(routes: Router<AppState>, state: &AppState) -> Router<AppState> {
     routes
         .fallback(async || Error::NotFound)
@@ -81,7 +81,7 @@ fn around(routes: Router<AppState>, state: &AppState) -> Router<AppState> {
         .layer(from_fn_with_state(state.clone(), attend))
 }
 
-/// From the outside in: counting, format of failures, panics, rate limit, bytes of answers, time limit.
+/// From the outside in: metrics, format of failures, panics, rate limit, response bytes, timeout.
 async fn attend(
     State(state): State<AppState>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,

@@ -1,4 +1,4 @@
-//! Listening, and what happens beside it.
+//! The listener and the background tasks.
 
 mod connections;
 mod paced;
@@ -32,12 +32,12 @@ use crate::{
 };
 
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
-/// What the scans of the last moment may take to be counted.
+/// Timeout of the last flush of scan counts.
 const LAST_FLUSH: Duration = Duration::from_secs(2);
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
 const RETRY_EVERY: Duration = Duration::from_secs(5);
 
-/// Serves until `stop` is cancelled and what was begun has ended.
+/// Serves until `stop` is cancelled and all requests in flight have ended.
 pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     for warning in config.warnings() {
         tracing::warn!(once = true, "{warning}");
@@ -48,7 +48,7 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
     let listener = paced::listen(listen).with_context(|| format!("listen on {listen}"))?;
     tracing::info!(http.address = %listener.local_addr()?, "listening");
     let ended = CancellationToken::new();
-    // Until nothing is served any more, so that a slow end can be watched.
+    // Runs until all requests have ended, so that a slow shutdown can be monitored.
     tokio::spawn(monitor.serve(state.clone(), ended.clone()));
     let _ended = ended.drop_guard();
     start_side_tasks(&state, &stop);
@@ -70,12 +70,13 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
     accepting.transpose().map(|_| ())
 }
 
-/// Compares the settings with those of the installation, also later. A process that differs ends.
+/// Compares the settings with those of the installation, at startup and periodically. Stops the process when they
+/// differ.
 async fn check_installation(state: AppState, stop: CancellationToken) -> anyhow::Result<()> {
     let (redis, store) = (state.redis.clone(), state.store.clone());
     let installation = Installation::new(&state.config, redis, state.queue.keys(), store);
     let differs = async {
-        // Redis's record is enough for orders and notifies, which need nothing of MongoDB.
+        // Redis's record is enough for orders and notifies, which do not need MongoDB.
         let agreed = async {
             installation.until_redis_agrees().await?;
             state.set_installed();
@@ -93,7 +94,7 @@ async fn check_installation(state: AppState, stop: CancellationToken) -> anyhow:
     Err(error.into())
 }
 
-/// One thread for each core.
+/// Starts one thread for each core.
 fn start_threads(
     state: &AppState,
     stop: &CancellationToken,
@@ -108,7 +109,7 @@ fn start_threads(
         .collect()
 }
 
-/// Gives connections to the threads in turn.
+/// Distributes connections round-robin over the threads.
 async fn accept(
     listener: &TcpListener,
     connections: &Connections,
@@ -120,7 +121,7 @@ async fn accept(
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "a connection was not accepted");
-                // Where there are too many, some must end first.
+                // When too many are open, wait for some to end.
                 sleep(ACCEPT_AGAIN).await;
                 continue;
             }
@@ -128,14 +129,14 @@ async fn accept(
         let Some(open) = connections.open(peer.ip()) else {
             continue;
         };
-        // A client that has left already shows when it is read from.
+        // If the client has already disconnected, the first read reports it.
         let _ = stream.set_nodelay(true);
         let thread = threads.next().context("there are no threads")?;
         thread.serve((stream.into_std()?, peer, open)).await?;
     }
 }
 
-/// The scans of the last moment.
+/// Flushes the scans counted since the last flush.
 async fn flush_scans(state: &AppState) {
     let flushed = timeout(LAST_FLUSH, state.counter.flush()).await;
     let flushed = flushed.map_err(anyhow::Error::from);
@@ -197,11 +198,11 @@ fn start_side_tasks(state: &AppState, stop: &CancellationToken) {
                 .run_until_cancelled_owned(watch_stores(state.clone())),
         ),
     ];
-    // They end by themselves or with `stop`.
+    // They end by themselves or when `stop` is cancelled.
     drop(tasks);
 }
 
-/// Keeps the memory of the rate limit and of the metrics bounded.
+/// Bounds the memory of the rate limit and of the metrics.
 async fn sweep(state: AppState) {
     loop {
         sleep(SWEEP_EVERY).await;
@@ -211,7 +212,7 @@ async fn sweep(state: AppState) {
     }
 }
 
-/// Makes the indexes as soon as MongoDB is there.
+/// Creates the indexes as soon as MongoDB is available.
 async fn make_indexes(state: AppState) {
     loop {
         let Err(error) = state.store.ensure_indexes().await else {

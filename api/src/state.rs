@@ -1,4 +1,4 @@
-//! What every handler needs.
+//! The shared state of all handlers.
 
 use std::{
     ops::Deref,
@@ -41,7 +41,7 @@ use crate::{
     room::OrderRoom,
 };
 
-/// Handles to everything. Every layer clones it for every request, so it is one pointer.
+/// Handles to the shared state. Every layer clones it for every request, so it is one pointer.
 #[derive(Clone)]
 pub struct AppState(Arc<Handles>);
 
@@ -71,7 +71,7 @@ impl Deref for Handles {
     }
 }
 
-/// What the process has once.
+/// State that exists once per process.
 pub struct Shared {
     pub(crate) config: Config,
     /// Codes as payers see them.
@@ -82,25 +82,25 @@ pub struct Shared {
     pub(crate) gateways: Gateways,
     pub(crate) pages: Pages,
     pub(crate) posters: Arc<Posters>,
-    /// For drawing posters.
+    /// CPU permits for drawing posters.
     pub(crate) turns: CpuPermits,
     pub(crate) limit: RateLimit,
     pub(crate) budgets: Budgets,
     pub(crate) untrusted: UntrustedProxies,
     pub(crate) outbound: Outbound,
     pub(crate) desk: UploadSlots,
-    /// What is counted of notifies.
+    /// Counters of notifies.
     pub(crate) notifies: Notifies,
-    /// Whether the settings are those of the installation.
+    /// Whether the settings match those of the installation.
     is_installed: AtomicBool,
-    /// Whether there is room for new orders.
+    /// Whether Redis has memory for new orders.
     pub(crate) room: OrderRoom,
-    /// Orders that were refused, by reason.
+    /// Refused orders, by reason.
     pub(crate) orders_refused: OrdersRefused,
     pub(crate) metrics: telemetry::Metrics,
 }
 
-/// Orders that `/newOrder` refused although the request was right, by reason.
+/// Valid orders that `/newOrder` refused, by reason.
 pub(crate) struct OrdersRefused {
     pub(crate) too_many_open: Counter,
     pub(crate) memory: Counter,
@@ -117,8 +117,8 @@ impl OrdersRefused {
 }
 
 impl Shared {
-    /// Refuses what writes into the queue until the settings are known to be those of the installation: an order in another
-    /// queue than the worker's would never become a code.
+    /// Refuses writes to the queue until the settings are known to match the installation. Otherwise an order could
+    /// enter a queue that no worker reads.
     pub(crate) fn check_installed(&self) -> Result<(), Error> {
         if self.is_installed.load(Ordering::Relaxed) {
             Ok(())
@@ -133,10 +133,9 @@ impl Shared {
 }
 
 impl AppState {
-    /// Sets everything up. Nothing is connected to before it is used, so that the process starts while a store
-    /// is away.
+    /// Creates the state. Connects to each store on first use, so the process starts while a store is unavailable.
     pub async fn new(config: Config) -> anyhow::Result<Self> {
-        // First of all: a counter that is made before this counts nothing.
+        // Must come first: counters created earlier would record nothing.
         let metrics = telemetry::metrics();
         meters::declare();
         let http = http::client()?;
@@ -169,7 +168,7 @@ impl AppState {
         Ok(state)
     }
 
-    /// The same with connections of its own to Redis and MongoDB, which belong to the runtime in which this is called.
+    /// The same state with its own connections to Redis and MongoDB, which belong to the current runtime.
     pub(crate) fn for_another_runtime(&self) -> anyhow::Result<Self> {
         let redis = Redis::new(&self.config.redis)?;
         let store = self.store.with_own_connections()?;
@@ -189,7 +188,7 @@ impl AppState {
         }))
     }
 
-    /// The address of a code's page, which the composite code holds.
+    /// The URL of a code's page, which the composite code contains.
     pub(crate) fn page_url(&self, id: &str) -> String {
         let base = self.config.http.public_url.as_ref().map_or("", Url::as_str);
         format!("{}/qr?id={id}", base.trim_end_matches('/'))

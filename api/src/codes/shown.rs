@@ -1,15 +1,15 @@
-//! What payers see of a code.
+//! A payer's view of a code.
 
 use heyi_common::{order::Content, payload::AllowList, scans::day_of, store::Scanned};
 use jiff::{Timestamp, ToSpan as _, civil::Date};
 use mongodb::bson::DateTime;
 use triomphe::ThinArc;
 
-/// What a payer may see of a code. Small, since many are kept: it is one piece of memory, and a pointer to that.
+/// A payer's view of a code. It is one allocation and a pointer to it, since many are cached.
 #[derive(Debug, Clone)]
 pub(crate) struct Shown(ThinArc<Head, u8>);
 
-/// Before the content, which is kept as postcard writes it.
+/// The header before the content, which is encoded with postcard.
 #[derive(Debug, Clone, Copy)]
 struct Head {
     read: Read,
@@ -45,7 +45,7 @@ pub(super) struct Read {
 }
 
 impl Shown {
-    /// None when no payload is left to show.
+    /// None when no payload is left.
     pub(super) fn new(code: Scanned, known: &AllowList, read: Read) -> Option<Self> {
         let mut content = code.content;
         content
@@ -62,9 +62,9 @@ impl Shown {
         Some(Self(ThinArc::from_header_and_slice(head, &content)))
     }
 
-    /// What it takes in memory, in bytes.
+    /// Its size in memory, in bytes.
     pub(super) fn size(&self) -> usize {
-        /// Before the head and after it: how many point to it, and how long the content is.
+        /// Reference count and length.
         const COUNTS: usize = 2 * size_of::<usize>();
         COUNTS + size_of::<Head>() + self.0.slice.len()
     }
@@ -78,7 +78,7 @@ impl Shown {
         &self.0.header.header
     }
 
-    /// What its page shows, with the payloads that still have a known form: never none.
+    /// The content, with the payloads that are still allowed; never without any.
     #[expect(clippy::expect_used, reason = "nobody else writes it")]
     pub(crate) fn content(&self) -> Content {
         postcard::from_bytes(&self.0.slice).expect("content as it was written")

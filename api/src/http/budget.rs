@@ -1,7 +1,7 @@
-//! How often requests may make us call others: a gateway for orders that it makes, WeChat for logins.
+//! Budgets for outbound calls that requests cause: gateways for new orders, WeChat for logins.
 //!
-//! They block clients that call too often. So there is a budget in all, well below what they bear, and each client address, each
-//! site and each person may use a part of it only.
+//! Gateways and WeChat block clients that call too often. So there is a total budget, well below their limits. Each
+//! client address, each site and each person may use only a part of it.
 
 use std::{net::IpAddr, num::NonZeroU32, time::Duration};
 
@@ -19,7 +19,7 @@ use crate::http::{
 /// A client address may use a fifth of the budget, and a person a fiftieth.
 const OF_CLIENT: u64 = 5;
 const OF_PERSON: u64 = 50;
-/// How many calls a client address, its site or a person may cause in one burst.
+/// Burst of calls for a client address, its site or a person.
 const BURST_OF_CLIENT: NonZeroU32 = NonZeroU32::MIN.saturating_add(4);
 const BURST_OF_PERSON: NonZeroU32 = NonZeroU32::MIN.saturating_add(2);
 
@@ -29,7 +29,7 @@ pub(crate) struct Budgets {
     login: Option<Budget>,
 }
 
-/// A number of calls a second, which are refused rather than delayed.
+/// A rate of calls per second. Calls above it are refused, not delayed.
 struct Budget {
     all: DefaultDirectRateLimiter,
     by_site: DefaultKeyedRateLimiter<IpAddr>,
@@ -38,7 +38,7 @@ struct Budget {
 }
 
 impl Budgets {
-    /// The budgets of `config`; a rate of 0 is no limit.
+    /// Creates the budgets of `config`; a rate of 0 is no limit.
     pub(crate) fn new(config: &Config) -> Self {
         let budget = |rate| NonZeroU32::new(rate).and_then(Budget::new);
         Self {
@@ -47,7 +47,7 @@ impl Budgets {
         }
     }
 
-    /// Takes a call of a gateway for an order of `openid`.
+    /// Takes one call of a gateway for an order of `openid`.
     pub(crate) fn native(&self, client: IpAddr, openid: &str) -> Result<(), Error> {
         let taken = self
             .native
@@ -62,7 +62,7 @@ impl Budgets {
             })
     }
 
-    /// Takes a call of WeChat for a login.
+    /// Takes one call of WeChat for a login.
     pub(crate) fn login(&self, client: IpAddr) -> Result<(), Error> {
         let taken = self.login.as_ref().map(|budget| budget.take(client, None));
         taken
@@ -74,13 +74,13 @@ impl Budgets {
             })
     }
 
-    /// Takes another call of WeChat for a login under way, if there is one left.
+    /// Takes another call of WeChat for a login in progress, if one is left.
     pub(crate) fn login_again(&self) -> bool {
         let login = self.login.as_ref();
         login.is_none_or(|budget| budget.all.check().is_ok())
     }
 
-    /// Forgets the clients and persons whose part is unused, so that memory stays bounded.
+    /// Removes unused clients and persons, so that memory stays bounded.
     pub(crate) fn sweep(&self) {
         for budget in [&self.native, &self.login].into_iter().flatten() {
             budget.by_site.retain_recent();
@@ -107,10 +107,10 @@ impl Budget {
         })
     }
 
-    /// Takes one call, or says in how many seconds there may be one.
+    /// Takes one call, or returns the seconds until the next one is available.
     ///
-    /// The client comes first, so that it cannot fill the memory with persons it makes up; all come last, so that what
-    /// is refused to one is left to others.
+    /// The client's limit is checked first, so that it cannot fill the memory with invented persons. The total comes
+    /// last, so that a refused call does not use it up.
     fn take(&self, client: IpAddr, person: Option<&str>) -> Result<(), u64> {
         self.by_client
             .check_key(&client)
@@ -138,12 +138,12 @@ fn seconds(until: &NotUntil<QuantaInstant>) -> u64 {
 mod tests {
     use super::*;
 
-    /// A client of another site for each number.
+    /// A client of a different site for each number.
     fn client(number: u8) -> IpAddr {
         IpAddr::from([198, 51, number, 1])
     }
 
-    /// A budget whose parts do not come back while a test runs.
+    /// A budget that does not refill while a test runs.
     fn slow() -> Budget {
         Budget {
             all: DefaultDirectRateLimiter::direct(Quota::per_hour(
@@ -158,9 +158,9 @@ mod tests {
         let budget = slow();
         let take = |number, person: &str| budget.take(client(number), Some(person)).is_ok();
         assert_eq!((0..9).filter(|_| take(1, "alice")).count(), 3);
-        // From elsewhere she gets no more.
+        // Another client address gives her no more.
         assert!(!take(2, "alice"));
-        // Each of five calls of the first client was counted, and no more of them are left.
+        // All five calls of the first client were counted, so none are left.
         assert!(!take(1, "bob"));
         let others = (3..20).filter(|number| take(*number, &number.to_string()));
         assert_eq!(others.count(), 12 - 3);
@@ -184,7 +184,7 @@ mod tests {
     fn who_is_refused_learns_when_to_come_again() {
         let budget = slow();
         let refused = (0..9).find_map(|_| budget.take(client(1), Some("alice")).err());
-        // One of 50 parts of one call a second.
+        // One of 50 parts of a rate of one call per second.
         assert!((45..=51).contains(&refused.unwrap()), "{refused:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Who asks: the client's address behind proxies.
+//! The client's address behind proxies.
 
 use std::{
     convert::Infallible,
@@ -29,8 +29,8 @@ impl FromRequestParts<AppState> for Client {
     }
 }
 
-/// The address of the client: the peer's, or where that is a trusted proxy, the rightmost address of
-/// `X-Forwarded-For` that is not. Everything left of it may be made up.
+/// The address of the client: the peer's, unless the peer is a trusted proxy. Then it is the rightmost untrusted
+/// address of `X-Forwarded-For`; any address left of it may be forged.
 pub(crate) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let mut address = peer.to_canonical();
     if !is_in(address, trusted) {
@@ -53,13 +53,13 @@ pub(crate) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Ip
     address
 }
 
-/// Whether one of `networks` holds `address`.
+/// Whether one of `networks` contains `address`.
 pub(crate) fn is_in(address: IpAddr, networks: &[IpNet]) -> bool {
     let address = address.to_canonical();
     networks.iter().any(|network| network.contains(&address))
 }
 
-/// What counts as one client: an IPv4 address, or an IPv6 network of a household (/64).
+/// The unit of the limits for one client: an IPv4 address, or the IPv6 network of a household (/64).
 pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
@@ -70,10 +70,10 @@ pub(crate) fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// The part of a total that the clients of one site may have together: a quarter.
+/// The clients of one site may use at most a quarter of a total.
 pub(crate) const SITE_PART: u64 = 4;
 
-/// The site of a client: an IPv6 /48, as one person may have, or an IPv4 /24.
+/// The site of a client: an IPv6 /48, the size of one customer's allocation, or an IPv4 /24.
 pub(crate) fn site(client: IpAddr) -> IpAddr {
     match client.to_canonical() {
         IpAddr::V6(client) => {
@@ -87,7 +87,7 @@ pub(crate) fn site(client: IpAddr) -> IpAddr {
     }
 }
 
-/// An address, which some proxies write with a port.
+/// Parses an address; some proxies append a port.
 fn parse(text: &str) -> Option<IpAddr> {
     text.parse()
         .or_else(|_| text.parse().map(|socket: SocketAddr| socket.ip()))

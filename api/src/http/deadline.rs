@@ -1,4 +1,4 @@
-//! A deadline that moves while something is waited for.
+//! A deadline that can be moved while it is awaited.
 
 use std::{
     pin::Pin,
@@ -8,15 +8,15 @@ use std::{
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// When something must have happened.
+/// A deadline, measured from when it was set.
 pub(crate) struct Deadline {
     at: Instant,
-    /// Made when it is first waited for.
+    /// Created on the first poll.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Deadline {
-    /// So long from now.
+    /// Expires after `time`.
     pub(crate) fn after(time: Duration) -> Self {
         Self {
             at: Instant::now() + time,
@@ -24,12 +24,12 @@ impl Deadline {
         }
     }
 
-    /// Moves it to so long from now.
+    /// Sets it to `time` from now.
     pub(crate) fn restart(&mut self, time: Duration) {
         self.at = Instant::now() + time;
     }
 
-    /// Moves it on.
+    /// Extends it.
     pub(crate) fn extend(&mut self, by: Duration) {
         self.at += by;
     }
@@ -38,7 +38,7 @@ impl Deadline {
         Instant::now() >= self.at
     }
 
-    /// Ready when it has passed; wakes the task then.
+    /// Ready when the deadline has passed; wakes the task then.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let at = self.at;
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));

@@ -1,4 +1,4 @@
-//! Every way in which a request fails.
+//! The errors of requests.
 
 use std::collections::BTreeMap;
 
@@ -24,13 +24,13 @@ use utoipa::ToSchema;
 
 use crate::pictures::decode::{DecodeError, Reason};
 
-/// A failure, a variant per answer. Its text is the `errmsg`; a source is logged and never shown.
+/// A request's error, one variant per response. Its text is the `errmsg`; a source is logged and never shown.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// 400: a parameter is missing or not what it should be.
+    /// 400: a parameter is missing or invalid.
     #[error("{0}")]
     Invalid(String),
-    /// 400: a payload is perhaps no receive code, and its owner has not confirmed that it is.
+    /// 400: a payload may not be a receive code, and its owner has not confirmed it.
     #[error("{0}")]
     Unconfirmed(PayloadError),
     /// 400: the signature is missing or invalid.
@@ -39,10 +39,10 @@ pub(crate) enum Error {
          if the key is old, log in again"
     )]
     BadSign,
-    /// 400: a signature that has made an order.
+    /// 400: the signature was already used for an order.
     #[error("this signature has made an order before: sign a new request with a later ts")]
     SignatureUsed,
-    /// 400: the time of signing is missing or too far off.
+    /// 400: the time of signing is missing or outside the window.
     #[error("{errmsg}")]
     WrongTime {
         /// What to do.
@@ -50,7 +50,7 @@ pub(crate) enum Error {
         /// Our time, in Unix seconds.
         now: i64,
     },
-    /// 400: the one answer to who is not the owner, so that it tells nobody which codes there are.
+    /// 400: the one response for everyone but the owner, so that it does not reveal which codes exist.
     #[error(
         "there is no such code of yours: check id and the signature; if the key is old, log in again"
     )]
@@ -58,55 +58,55 @@ pub(crate) enum Error {
     /// 404: no such route.
     #[error("there is no such address: see /openapi.json")]
     NotFound,
-    /// 405: the route has another method.
+    /// 405: the route does not support this method.
     #[error("this address does not take this method: see /openapi.json")]
     MethodNotAllowed,
     /// 408: the request or its answer took too long.
     #[error("the request took too long: send it again")]
     TimedOut,
-    /// 409: a change that is not later than the last one.
+    /// 409: the change is not newer than the last one.
     #[error(
         "this code was changed by a request with the same or a later ts: look at the code again, then sign the \
          change with a later ts"
     )]
     Outdated,
-    /// 410: no page of this id, or none any more.
+    /// 410: the code does not exist, or no longer.
     #[error("this code does not exist, or no longer: ask its owner for a new one")]
     Gone,
-    /// 410: a code of the signer that is deleted, or was taken down.
+    /// 410: the signer's code is deleted or was taken down.
     #[error("this code of yours is deleted or was taken down: make a new one with /newOrder")]
     OwnGone,
     /// 413: the body is too long.
     #[error("the body is longer than 16 KiB: send less")]
     TooLarge,
-    /// 415: the body is encoded in a way that we do not decode.
+    /// 415: an unsupported `Content-Encoding` of the body.
     #[error(
         "this Content-Encoding is not supported: send the body with gzip, or without an encoding"
     )]
     UnsupportedEncoding,
-    /// 415: a picture is encoded.
+    /// 415: a picture has a `Content-Encoding`.
     #[error("a picture must be sent without Content-Encoding")]
     EncodedPicture,
-    /// 413, 422: there is no receive code in the picture.
+    /// 413, 422: the picture has no usable receive code.
     #[error(transparent)]
     DecodeError(#[from] DecodeError),
     /// 429: too many requests from one address.
     #[error("too many requests: wait {retry_after} s")]
     TooManyRequests {
-        /// Seconds until the next request is taken.
+        /// Seconds until the next request is accepted.
         retry_after: u64,
     },
-    /// 403: an operator took the codes of this person down.
+    /// 403: an operator took this person's codes down.
     #[error(
         "your codes were taken down after reports of abuse, so you cannot make new ones: contact the operator"
     )]
     Blocked,
-    /// 429: the person has as many unpaid orders as allowed.
+    /// 429: the person has reached the limit of unpaid orders.
     #[error(
         "you have {most} unpaid orders: pay one of them, or wait until one expires ({retry_after} s)"
     )]
     TooManyOpen {
-        /// How many unpaid orders a person may have.
+        /// The limit of unpaid orders for a person.
         most: u32,
         /// Seconds until the first of them expires.
         retry_after: u64,
@@ -114,22 +114,22 @@ pub(crate) enum Error {
     /// 429: too many requests that make us call a gateway or WeChat.
     #[error("too many {what}: wait {retry_after} s, {advice}")]
     TooManyCalls {
-        /// Of what there are too many.
+        /// The requests that are limited.
         what: &'static str,
-        /// Seconds until the next one is taken.
+        /// Seconds until the next one is accepted.
         retry_after: u64,
-        /// What else to do.
+        /// Alternatives for the client.
         advice: &'static str,
     },
-    /// 500: the order has no code (yet).
+    /// 500: the order has no code, or none yet.
     #[error("{errmsg}")]
     NoCode {
-        /// What became of the order.
+        /// The state of the order.
         state: OrderState,
-        /// What to do.
+        /// What the client should do.
         errmsg: String,
     },
-    /// 500: a mistake of ours.
+    /// 500: an internal error.
     #[error("something is wrong on our side: try again later")]
     Internal(#[source] anyhow::Error),
     /// 500: a handler panicked.
@@ -138,35 +138,35 @@ pub(crate) enum Error {
     /// 502: WeChat did not answer; the reason is logged.
     #[error("WeChat did not answer: log in again later, with a new code")]
     WeChat(#[source] anyhow::Error),
-    /// 502: the gateway did not answer or made no order; the reason is logged.
+    /// 502: the gateway did not answer or refused the order; the reason is logged.
     #[error("{0} makes no order: order again later, or with another channel")]
     Gateway(Gateway, #[source] anyhow::Error),
-    /// 503: as many pictures as there may be are being drawn or read.
+    /// 503: all permits for drawing or decoding pictures are in use.
     #[error("too many pictures are being worked on: wait {retry_after} s")]
     Busy {
-        /// Seconds until it is worth to ask again.
+        /// Seconds until a retry makes sense.
         retry_after: u64,
     },
-    /// 503: too many bytes of answers wait for clients to read them.
+    /// 503: too many response bytes wait for clients to read them.
     #[error(
         "too many large answers are being sent: read those you have asked for, and ask again in 1 s"
     )]
     Congested,
-    /// 503: the settings are not compared with those of the installation yet, because a store did not answer.
+    /// 503: the settings are not yet compared with those of the installation, because a store did not answer.
     #[error("the service is starting: try again in a moment")]
     Starting,
     /// 503: Redis is above `orders.memory_share`.
     #[error("no new orders are taken at the moment: try again in {retry_after} s")]
     NoRoom {
-        /// Seconds until it is worth to ask again.
+        /// Seconds until a retry makes sense.
         retry_after: u64,
     },
     /// 503: a store did not answer.
     #[error("cannot reach {what}: try again later")]
     Unavailable {
-        /// Which.
+        /// The store.
         what: &'static str,
-        /// Why.
+        /// The cause.
         #[source]
         source: anyhow::Error,
     },
@@ -190,7 +190,7 @@ impl OrderState {
 }
 
 /// The body of a failure.
-// Kept with its response as well, until `present` knows the client's format.
+// Also kept in the response's extensions, until `present` knows the client's format.
 #[derive(Debug, Clone, Default, Serialize, ToSchema)]
 pub(crate) struct Failure {
     /// The HTTP status.
@@ -273,7 +273,7 @@ impl Error {
         }
     }
 
-    /// Seconds after which it may be tried again, where we know.
+    /// Seconds until a retry makes sense, if known.
     fn retry_after(&self) -> Option<u64> {
         match self {
             Self::TooManyRequests { retry_after }

@@ -1,4 +1,4 @@
-//! The language in which a reader is answered.
+//! The language of responses.
 
 mod chinese;
 
@@ -25,14 +25,14 @@ impl Language {
     /// Every language.
     pub(crate) const ALL: [Self; 2] = [Self::Chinese, Self::English];
 
-    /// Whichever of the languages the client wants more.
+    /// The supported language that the client prefers.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let ranges = negotiate::list(headers, &header::ACCEPT_LANGUAGE).filter_map(range);
         let (mut chinese, mut english, mut any) = (None, None, None);
         for (language, quality) in ranges {
             let is = |name: &str| language.eq_ignore_ascii_case(name);
             let best = if is("zh") {
-                // As most payers do. English cannot be wanted more.
+                // Fast path for most payers: English cannot have a higher quality.
                 if quality == negotiate::MOST {
                     return Self::Chinese;
                 }
@@ -46,7 +46,7 @@ impl Language {
             };
             *best = (*best).max(Some(quality));
         }
-        // By the best range that names it, else by `*`.
+        // The quality of the best matching range, else that of `*`.
         let wish = |named: Option<u16>| named.or(any).unwrap_or(0);
         if wish(english) > wish(chinese) {
             Self::English
@@ -55,7 +55,8 @@ impl Language {
         }
     }
 
-    /// That of the `errmsg` in JSON: as [`of`](Self::of), but English for who names neither language, such as programs.
+    /// The language of a JSON `errmsg`: like [`of`](Self::of), but English if the client, such as a program, names
+    /// neither language.
     pub(crate) fn of_errmsg(headers: &HeaderMap) -> Self {
         let mut ranges = negotiate::list(headers, &header::ACCEPT_LANGUAGE).filter_map(range);
         let names = |name: &str| name.eq_ignore_ascii_case("zh") || name.eq_ignore_ascii_case("en");
@@ -66,7 +67,7 @@ impl Language {
         }
     }
 
-    /// What HTML calls it.
+    /// The language tag in HTML.
     pub(crate) fn tag(self) -> &'static str {
         match self {
             Self::Chinese => "zh-CN",

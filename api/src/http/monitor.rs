@@ -1,6 +1,6 @@
 //! The monitoring address: `/healthz`, `/readyz` and `/metrics`.
 //!
-//! `/readyz` asks both stores and `/metrics` renders every metric, so the public address does not serve them.
+//! `/readyz` queries both stores and `/metrics` renders every metric, so they are not public.
 
 use anyhow::Context;
 use axum::{
@@ -24,11 +24,11 @@ use crate::{
     state::AppState,
 };
 
-/// The server at `http.monitor`.
+/// The server on `http.monitor`.
 pub(crate) struct Monitor(Option<TcpListener>);
 
 impl Monitor {
-    /// Listens at `http.monitor`, unless it is empty.
+    /// Listens on `http.monitor`, unless it is empty.
     pub(crate) async fn bind(config: &config::Http) -> anyhow::Result<Self> {
         let Some(address) = config.monitor else {
             return Ok(Self(None));
@@ -65,13 +65,13 @@ pub(crate) struct Health {
     errmsg: String,
 }
 
-/// Answers 200 while the process runs.
+/// Returns 200 while the process runs.
 pub(crate) async fn healthz() -> Json<Health> {
     health(StatusCode::OK, "ok")
 }
 
-/// Answers 200 when Redis and MongoDB answer, else 503 with the store that does not. Says it when Redis has no room for new
-/// orders, and answers 503 when it has none at all.
+/// Returns 200 when Redis and MongoDB answer, else 503 with the store that does not. Reports when Redis has no memory
+/// for new orders. Returns 503 when Redis has no memory at all.
 async fn readyz(State(state): State<AppState>) -> Response {
     let (redis, mongo, memory) =
         tokio::join!(state.redis.ping(), state.store.ping(), state.redis.memory());
@@ -88,7 +88,7 @@ async fn readyz(State(state): State<AppState>) -> Response {
             return unavailable(format!("Redis did not answer: {redis}; {mongo}"));
         }
     }
-    // Where INFO is forbidden, nobody knows.
+    // Where INFO is forbidden, the memory usage is unknown.
     let room = room(
         &memory.unwrap_or_default(),
         state.config.orders.memory_share,
@@ -114,7 +114,7 @@ fn health(status: StatusCode, errmsg: impl Into<String>) -> Json<Health> {
     })
 }
 
-/// Answers the metrics of this process in the format of Prometheus.
+/// Returns the metrics of this process in the Prometheus format.
 async fn metrics(State(state): State<AppState>) -> Response {
     let text = state.metrics.render();
     ([(header::CONTENT_TYPE, PROMETHEUS)], text).into_response()

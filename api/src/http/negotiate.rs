@@ -1,10 +1,10 @@
-//! What a client wants to read: JSON or a page, and whether it unpacks gzip.
+//! Content negotiation: JSON or HTML, and gzip.
 
 use std::cmp::Ordering;
 
 use axum::http::{HeaderMap, HeaderName, header};
 
-/// Compares how much the client wants HTML with how much it wants JSON.
+/// Compares the client's quality for HTML with that for JSON.
 pub(crate) fn html_over_json(headers: &HeaderMap) -> Ordering {
     let ranges = list(headers, &header::ACCEPT).filter_map(Range::parse);
     let (mut html, mut json) = (None, None);
@@ -16,7 +16,7 @@ pub(crate) fn html_over_json(headers: &HeaderMap) -> Ordering {
     quality(html).cmp(&quality(json))
 }
 
-/// Whether the client takes gzip files.
+/// Whether the client accepts gzip.
 pub(crate) fn gzip(headers: &HeaderMap) -> bool {
     let quality_of = |name: &str| {
         list(headers, &header::ACCEPT_ENCODING)
@@ -30,7 +30,7 @@ pub(crate) fn gzip(headers: &HeaderMap) -> bool {
     named.flatten().is_some_and(|quality| quality > 0)
 }
 
-/// The items of a header that is a list, without those that are not UTF-8. Several such headers count as one.
+/// The items of a list header, without those that are not UTF-8. Repeated headers form one list.
 pub(crate) fn list<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
@@ -45,7 +45,7 @@ pub(crate) fn list<'a>(
 /// The highest quality, in thousandths.
 pub(crate) const MOST: u16 = 1000;
 
-/// The `q` among the parameters of a range, in thousandths; [`MOST`] without one.
+/// The `q` parameter of a range, in thousandths; [`MOST`] if it is missing.
 pub(crate) fn quality<'a>(parameters: impl Iterator<Item = &'a str>) -> Option<u16> {
     parameters
         .filter_map(|part| part.split_once('='))
@@ -53,7 +53,7 @@ pub(crate) fn quality<'a>(parameters: impl Iterator<Item = &'a str>) -> Option<u
         .map_or(Some(MOST), |(_, value)| thousandths(value.trim()))
 }
 
-/// A media range, and its quality in thousandths.
+/// A media range and its quality in thousandths.
 struct Range<'a> {
     kind: &'a str,
     subtype: &'a str,
@@ -71,12 +71,12 @@ impl<'a> Range<'a> {
         })
     }
 
-    /// How closely it names a type, and how much that is wanted.
+    /// How specifically the range matches a type, and its quality.
     fn wish(&self, kind: &str, subtype: &str) -> Option<(u8, u16)> {
         Some((self.closeness(kind, subtype)?, self.quality))
     }
 
-    /// How closely the range names a type: 2 exactly, 1 by its kind, 0 as anything.
+    /// How specifically the range matches a type: 2 exactly, 1 by its kind, 0 by `*/*`.
     fn closeness(&self, kind: &str, subtype: &str) -> Option<u8> {
         let same = |range: &str, name: &str| range.eq_ignore_ascii_case(name);
         if same(self.kind, kind) && same(self.subtype, subtype) {
@@ -91,7 +91,7 @@ impl<'a> Range<'a> {
     }
 }
 
-/// `0`, `1`, or either with up to three decimals, as RFC 9110 has it.
+/// `0` or `1` with up to three decimals (RFC 9110).
 fn thousandths(text: &str) -> Option<u16> {
     let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
     let plain = decimals.bytes().all(|byte| byte.is_ascii_digit());

@@ -1,4 +1,4 @@
-//! The OpenAPI document: its head, and what all routes share.
+//! The OpenAPI document: its head, and the parts that all routes share.
 
 use axum::{
     body::Bytes,
@@ -21,7 +21,7 @@ use crate::http::error::Failure;
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// What the document begins with.
+/// The head of the document.
 pub(crate) fn head() -> OpenApi {
     let info = Info::builder()
         .title("Heyi")
@@ -36,14 +36,14 @@ pub(crate) fn head() -> OpenApi {
     OpenApiBuilder::new().info(info).build()
 }
 
-/// Adds what all routes share: a POST's parameters are its body, and failures look alike.
+/// Adds what all routes share: the parameters of a POST are its body, and all failures have one schema.
 pub(crate) fn finish(mut document: OpenApi) -> OpenApi {
     let mut failure = vec![(Failure::name().into_owned(), Failure::schema())];
     Failure::schemas(&mut failure);
     let components = document.components.get_or_insert_default();
     components.schemas.extend(failure);
     for (path, item) in &mut document.paths.paths {
-        // The form of `/report` is ours, and nobody adds to it.
+        // The form of `/report` is ours; no other client adds fields to it.
         let ignores_unknown = path == "/qr";
         let both = item.get.is_some();
         if let Some(post) = &mut item.post
@@ -58,7 +58,7 @@ pub(crate) fn finish(mut document: OpenApi) -> OpenApi {
     document
 }
 
-/// Answers the document.
+/// Returns the document.
 pub(crate) fn answer(json: Bytes) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], json).into_response()
 }
@@ -98,7 +98,7 @@ fn body(parameters: Vec<RefOr<Parameter>>, ignores_unknown: bool) -> RequestBody
         .build()
 }
 
-/// In JSON an integer does for a text.
+/// JSON may have an integer instead of a string.
 fn also_an_integer(schema: &mut RefOr<Schema>) {
     let RefOr::T(Schema::Object(object)) = schema else {
         return;

@@ -1,8 +1,8 @@
-//! Bytes of answers that wait to be sent.
+//! Limits the response bytes that wait to be sent.
 //!
-//! A client that asks for much and reads nothing would have the api keep all of it. So a large answer takes a permit for
-//! its bytes, which is given back when hyper has taken the last of them, or the connection ends. hyper itself keeps at
-//! most 48 KiB for each connection, since it is handed pieces rather than whole answers.
+//! A client that requests much and reads nothing would fill the api's memory. So each large response takes a permit for
+//! its bytes. The permit is released when hyper has taken the last byte, or the connection ends. Responses are passed
+//! to hyper in pieces, so hyper buffers at most 48 KiB for each connection.
 
 use std::{
     net::IpAddr,
@@ -22,23 +22,23 @@ use crate::http::{
     pool::{Bounds, Held, Pool},
 };
 
-/// Answers of up to so many bytes need no permit. Pages of codes are shorter.
+/// Responses up to this size need no permit. Pages of codes are shorter.
 const SMALL: u64 = 16 * 1024;
-/// Bytes that hyper is given at a time.
+/// Size of the pieces passed to hyper.
 const PIECE: usize = 16 * 1024;
-/// Bytes of all large answers.
+/// Limit for all large responses, in bytes.
 const TOTAL: u64 = 64 * 1024 * 1024;
-/// Bytes of the large answers of one client.
+/// Limit for the large responses of one client, in bytes.
 const SHARE: u64 = TOTAL / 8;
-/// A longer answer may go when its client waits for no other.
+/// A longer response is admitted when its client has no other in flight.
 const BOUNDS: Bounds = Bounds::new(TOTAL, SHARE);
 
-/// The bytes of large answers that wait to be sent.
+/// The bytes of large responses that wait to be sent.
 #[derive(Default)]
 pub(crate) struct Outbound(Arc<Pool>);
 
 impl Outbound {
-    /// Lets `response` go to `client`, unless too much waits already.
+    /// Admits `response` to `client`, unless too many bytes wait already.
     pub(crate) fn admit(&self, client: IpAddr, response: Response) -> Result<Response, Error> {
         let length = response.body().size_hint().lower();
         if length <= SMALL {
@@ -57,10 +57,10 @@ impl Outbound {
     }
 }
 
-/// A body that is handed on in pieces.
+/// A body that is passed on in pieces.
 struct Pieces {
     body: Body,
-    /// What the body gave and has not been handed on.
+    /// Received from the body and not passed on yet.
     taken: Bytes,
     left: u64,
     _permit: Held,
@@ -110,7 +110,7 @@ mod tests {
         Response::new(Body::from(vec![7; length]))
     }
 
-    /// A client of another site for each number.
+    /// A client of a different site for each number.
     fn client(number: u8) -> IpAddr {
         IpAddr::from([198, 51, number, 1])
     }
@@ -144,7 +144,7 @@ mod tests {
             waiting.extend((0..4).map(|_| admit(number).unwrap()));
         }
         assert!(matches!(admit(8), Err(Error::Congested)));
-        // Small ones are always sent.
+        // Small responses are always admitted.
         assert!(outbound.admit(client(0), answer(1024)).is_ok());
         waiting.remove(0);
         assert!(admit(8).is_ok());
@@ -155,7 +155,7 @@ mod tests {
         let outbound = Outbound::default();
         let length = usize::try_from(SHARE / 4).unwrap();
         let admit = |client: IpAddr| outbound.admit(client, answer(length));
-        // As many as can be, each of one person's /48 with the share of a client.
+        // As many as the total admits: each from one person's /48, with one client's share.
         let of_site = (0..64u16).map(|number| [0x2001, 0xdb8, 0, number, 0, 0, 0, 0]);
         let asked = of_site.flat_map(|client| [client; 4]);
         let waiting: Vec<_> = asked

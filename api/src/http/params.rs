@@ -1,5 +1,5 @@
-//! The extractors: parameters as a struct, from a query, a form or a JSON object. Routes of the API read them strictly, pages
-//! do not.
+//! Extractors: parameters as a struct, from a query, a form or a JSON object. API routes parse them strictly, pages
+//! leniently.
 
 pub(crate) mod encoding;
 mod fields;
@@ -36,13 +36,13 @@ pub(crate) use self::{
 };
 use crate::http::error::Error;
 
-/// The longest body, in bytes.
+/// The size limit of a body, in bytes.
 pub(crate) const BODY_LIMIT: usize = 16 * 1024;
-/// The one parameter that may be an object.
+/// The only parameter that may be an object.
 const DATA: &str = "data";
 
-/// The parameters of a route of the API: the query of a GET, the body of a POST. An unknown one is refused; an empty one
-/// counts as missing, as it does when requests are signed.
+/// The parameters of an API route: the query of a GET, the body of a POST. Unknown parameters are rejected. Empty ones
+/// count as missing, as in the signature.
 pub(crate) struct Params<T>(pub(crate) T);
 
 impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Params<T> {
@@ -54,7 +54,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Params<T> {
     }
 }
 
-/// Parameters as text.
+/// Parameters in text form.
 enum Text {
     Form(Vec<u8>),
     Json(Vec<u8>),
@@ -99,7 +99,7 @@ async fn text(request: Request) -> Result<Text, Error> {
     }
 }
 
-/// Reads a whole body, which is at most [`BODY_LIMIT`] long, before and after it is decompressed.
+/// Reads a whole body, at most [`BODY_LIMIT`] long both before and after decompression.
 pub(crate) async fn read_body(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Error> {
     let encoding = Encoding::of(headers)?;
     match to_bytes(body, BODY_LIMIT).await {
@@ -111,7 +111,7 @@ pub(crate) async fn read_body(headers: &HeaderMap, body: Body) -> Result<Vec<u8>
     }
 }
 
-/// Whether a body was not read because it is longer than its limit.
+/// Whether reading the body failed because it exceeds its limit.
 pub(crate) fn is_too_long(error: &(dyn std::error::Error + 'static)) -> bool {
     std::iter::successors(Some(error), |error| error.source())
         .any(<dyn std::error::Error>::is::<LengthLimitError>)
@@ -128,7 +128,7 @@ fn from_json(text: &[u8]) -> Result<sign::Params, Error> {
             Value::String(text) => text,
             Value::Number(number) if !number.is_f64() => number.to_string(),
             Value::Object(_) if name == DATA => compact(value),
-            // Like an empty one, it counts as missing and is not signed.
+            // Like an empty value, it counts as missing and is not signed.
             Value::Null => String::new(),
             _ if name == DATA => return Err(DataError::NotAnObject.into()),
             _ => {
@@ -147,14 +147,14 @@ fn from_json(text: &[u8]) -> Result<sign::Params, Error> {
     Ok(params)
 }
 
-/// Compact and with sorted keys, as the client signs it. Whether `serde_json`'s own maps are sorted depends on the
-/// features that any other crate asks of it.
+/// Compact JSON with sorted keys, as the client signs it. `serde_json`'s maps may be unsorted, depending on the
+/// features that other crates enable.
 fn compact(mut object: Value) -> String {
     object.sort_all_objects();
     object.to_string()
 }
 
-/// The fields of a JSON object, also duplicate ones.
+/// The fields of a JSON object, including duplicate fields.
 fn object(text: &[u8]) -> Result<Vec<(String, Value)>, Error> {
     let mut json = serde_json::Deserializer::from_slice(text);
     let pairs = json.deserialize_map(Object);

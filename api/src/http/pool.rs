@@ -1,6 +1,7 @@
-//! A bounded amount of something, of which each client and each site may hold a part.
+//! A bounded resource with limits for each client and each site.
 //!
-//! One person can have an IPv6 /48: 65,536 clients of a /64 each. A bound for each client alone leaves nothing to others.
+//! One person can have an IPv6 /48: 65,536 clients of a /64 each. A limit for each client alone would let one person
+//! use everything.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -10,11 +11,11 @@ use std::{
 
 use crate::http::client_ip::{SITE_PART, site};
 
-/// What is held of it.
+/// The amounts in use.
 #[derive(Default)]
 pub(crate) struct Pool(Mutex<Holders>);
 
-/// Nothing is kept of those that hold nothing.
+/// Clients and sites that use nothing have no entry.
 #[derive(Default)]
 struct Holders {
     total: u64,
@@ -22,7 +23,7 @@ struct Holders {
     sites: HashMap<IpAddr, u64>,
 }
 
-/// The most that may be held.
+/// The limits.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
     pub(crate) total: u64,
@@ -30,7 +31,7 @@ pub(crate) struct Bounds {
     pub(crate) client: u64,
 }
 
-/// Which bound is reached.
+/// The limit that was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Full {
     Client,
@@ -38,7 +39,7 @@ pub(crate) enum Full {
     Total,
 }
 
-/// What a client holds; dropping it gives it back.
+/// The amount that a client uses; dropping it releases it.
 pub(crate) struct Held {
     pool: Arc<Pool>,
     client: IpAddr,
@@ -46,7 +47,7 @@ pub(crate) struct Held {
 }
 
 impl Bounds {
-    /// A site may hold its part of `total`.
+    /// Limits in total, for each client, and for each site (its part of `total`).
     pub(crate) const fn new(total: u64, client: u64) -> Self {
         Self {
             total,
@@ -55,7 +56,7 @@ impl Bounds {
         }
     }
 
-    /// Only `total` is a bound.
+    /// Limits only the total.
     pub(crate) const fn only(total: u64) -> Self {
         Self {
             total,
@@ -66,7 +67,7 @@ impl Bounds {
 }
 
 impl Pool {
-    /// Gives `amount` to `client`.
+    /// Reserves `amount` for `client`.
     pub(crate) fn hold(
         self: &Arc<Self>,
         client: IpAddr,
@@ -93,7 +94,7 @@ impl Pool {
 }
 
 impl Held {
-    /// Adds `amount`. Who holds nothing may hold any amount.
+    /// Reserves `amount` more. A limit does not apply while nothing is reserved under it.
     pub(crate) fn grow(&mut self, amount: u64, bounds: Bounds) -> Result<(), Full> {
         let mut holders = self.pool.holders();
         let held = |holders: &HashMap<_, u64>, key| holders.get(key).copied().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! So many requests a second for each client address.
+//! The rate limit for each client address.
 
 use std::{net::IpAddr, num::NonZeroU32};
 
@@ -14,30 +14,31 @@ use heyi_common::config;
 
 use crate::http::error::Error;
 
-/// How many seconds' worth of requests may come in one burst.
+/// The burst, in seconds of the rate.
 const BURST: u32 = 4;
-/// Gateways and those who watch over us must get through.
+/// Never limited: gateways and monitoring.
 const EXEMPT: [&str; 2] = ["/notify", "/healthz"];
 
-/// A picture takes a thousand times the work of other requests, so it counts as several.
+/// A picture costs a thousand times as much as other requests, so it counts as several.
 const PICTURE: (&str, u32) = ("/decode", 10);
 
-/// Counts requests by client address; an IPv6 network of a household (/64) counts as one.
+/// Rate limits by client address; an IPv6 network of a household (/64) counts as one.
 pub(crate) struct RateLimit {
     limits: Option<Limits>,
     clock: DefaultClock,
 }
 
 struct Limits {
-    /// What payers open. Behind a proxy that is not trusted all clients are one; calls of the API must not lock them out there.
+    /// The limit for payers' pages. Behind an untrusted proxy all clients share one address; API calls must not lock
+    /// payers out.
     pages: DefaultKeyedRateLimiter<IpAddr>,
     calls: DefaultKeyedRateLimiter<IpAddr>,
-    /// How many requests may come in one burst.
+    /// Number of requests in one burst.
     burst: NonZeroU32,
 }
 
 impl RateLimit {
-    /// The limit of `config`; a rate of 0 is none.
+    /// Creates the limit of `config`; a rate of 0 is no limit.
     pub(crate) fn new(config: &config::Http) -> Self {
         let limits = NonZeroU32::new(config.rate_limit).map(|rate| {
             let burst = rate.saturating_mul(NonZeroU32::MIN.saturating_add(BURST - 1));
@@ -54,7 +55,7 @@ impl RateLimit {
         }
     }
 
-    /// Refuses a client that asks too often.
+    /// Refuses a client that exceeds its rate.
     pub(crate) fn admit(&self, client: IpAddr, request: &Request) -> Result<(), Error> {
         let path = request.extensions().get::<MatchedPath>();
         let path = path.map_or("", MatchedPath::as_str);
@@ -65,7 +66,7 @@ impl RateLimit {
         self.check(client, count, is_page(path, request.method()))
     }
 
-    /// Counts `count` requests, or as many as may come in one burst.
+    /// Counts `count` requests, but at most one burst.
     fn check(&self, client: IpAddr, count: u32, is_page: bool) -> Result<(), Error> {
         let Some(limits) = &self.limits else {
             return Ok(());
@@ -77,7 +78,7 @@ impl RateLimit {
         };
         let count = NonZeroU32::new(count).map_or(NonZeroU32::MIN, |count| count.min(limits.burst));
         let checked = limiter.check_key_n(&client, count);
-        // More than a whole burst is never asked for.
+        // `count` never exceeds the burst.
         let checked = checked.unwrap_or(Ok(()));
         checked.map_err(|until| {
             let wait = until.wait_time_from(self.clock.now());
@@ -87,7 +88,7 @@ impl RateLimit {
         })
     }
 
-    /// Forgets the addresses whose whole burst is free again, so that memory stays bounded.
+    /// Removes addresses whose burst is fully available again, so that memory stays bounded.
     pub(crate) fn sweep(&self) {
         let limiters = self
             .limits
@@ -100,7 +101,7 @@ impl RateLimit {
     }
 }
 
-/// Whether a request is for what payers open: the page of a code, its pictures, the form of a report.
+/// Whether the request is for a payer's page: a code, its pictures, the report form.
 fn is_page(path: &str, method: &Method) -> bool {
     path.starts_with("/qr") || (path == "/report" && method == Method::GET)
 }

@@ -11,16 +11,16 @@ use metrics::{SharedString, counter, histogram};
 
 use crate::meters;
 
-/// One request that is being answered.
+/// The metrics of one request in flight.
 pub(crate) struct RequestMetrics {
     start: Instant,
     method: &'static str,
-    /// Never the path itself: strangers could make up as many as they like.
+    /// Never the path itself, of which clients could invent any number.
     route: Option<MatchedPath>,
 }
 
 impl RequestMetrics {
-    /// Starts the clock.
+    /// Starts the timer.
     pub(crate) fn start(request: &Request) -> Self {
         Self {
             start: Instant::now(),
@@ -29,7 +29,7 @@ impl RequestMetrics {
         }
     }
 
-    /// Counts the request by route, method and status, and records how long its answer took.
+    /// Counts the request by route, method and status, and records its duration.
     pub(crate) fn end(self, response: &Response) {
         let elapsed = self.start.elapsed();
         let method = self.method;

@@ -1,4 +1,4 @@
-//! The outside of every answer: the format of failures, and headers.
+//! The last step of every response: the format of failures, and headers.
 
 use std::cmp::Ordering;
 
@@ -18,7 +18,7 @@ use crate::{
     state::AppState,
 };
 
-/// What every answer says unless its handler knows better.
+/// Default headers of every response.
 const HEADERS: [(HeaderName, HeaderValue); 4] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     (
@@ -29,17 +29,17 @@ const HEADERS: [(HeaderName, HeaderValue); 4] = [
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
     ),
-    // For what is not HTML, such as redirects and pictures; pages say so themselves too.
+    // For responses other than HTML, such as redirects and pictures; pages set it themselves.
     (
         HeaderName::from_static("x-robots-tag"),
         HeaderValue::from_static("noindex, nofollow"),
     ),
 ];
 
-/// Routes that answer pages.
+/// Routes that return pages.
 const PAGES: [&str; 2] = ["/qr", "/report"];
 
-/// What a client wants a failure to be.
+/// The format of a failure that the client prefers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wish {
     is_page: bool,
@@ -47,12 +47,12 @@ pub(crate) struct Wish {
 }
 
 impl Wish {
-    /// By the headers of a request.
+    /// Reads the preference from the request's headers.
     pub(crate) fn of(request: &Request) -> Self {
         let headers = request.headers();
         let is_page = match negotiate::html_over_json(headers) {
             Ordering::Greater => true,
-            // The success of these is a page.
+            // These routes return a page on success.
             Ordering::Equal => PAGES.contains(&request.uri().path()),
             Ordering::Less => false,
         };
@@ -65,7 +65,7 @@ impl Wish {
     }
 }
 
-/// Shows failures in the format and the language that the client wants, and adds headers.
+/// Renders failures in the client's format and language, and adds headers.
 pub(crate) fn present(state: &AppState, mut response: Response, wish: Wish) -> Response {
     if let Some(mut failure) = response.extensions_mut().remove::<Failure>() {
         if wish.language == Language::Chinese {
@@ -85,7 +85,7 @@ pub(crate) fn present(state: &AppState, mut response: Response, wish: Wish) -> R
     response
 }
 
-/// The same answer with the page of its status as body.
+/// The same response with an HTML page as its body.
 fn as_page(state: &AppState, json: Response, failure: &Failure, language: Language) -> Response {
     let status = json.status();
     let page = match state.pages.failure(status, failure, language) {

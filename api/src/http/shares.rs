@@ -1,4 +1,4 @@
-//! So much of something for each client or site, so that one leaves the rest to others.
+//! Permits for each client or site, so that one cannot take all of them.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -8,21 +8,21 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Permits of each client. Nothing is kept of clients that hold none and wait for none.
+/// Permits by client. Clients that neither hold a permit nor wait for one have no entry.
 pub(crate) struct Shares {
     each: usize,
     clients: Mutex<HashMap<IpAddr, Users>>,
 }
 
-/// The permits of a client, and how many hold one or wait for one.
+/// The permits of a client, and the number of its holders and waiters.
 struct Users {
     number: usize,
     permits: Arc<Semaphore>,
 }
 
-/// A permit of a client; dropping it gives it back.
+/// A permit of a client; dropping it releases it.
 pub(crate) struct Share {
-    // Given back before the user leaves.
+    // Released before the user is removed.
     _permit: OwnedSemaphorePermit,
     _user: User,
 }
@@ -33,7 +33,7 @@ struct User {
 }
 
 impl Shares {
-    /// So many permits for each client.
+    /// Creates `each` permits for each client.
     pub(crate) fn new(each: usize) -> Arc<Self> {
         Arc::new(Self {
             each,
@@ -41,10 +41,10 @@ impl Shares {
         })
     }
 
-    /// Waits for a permit of `client`. Those who wait are served in the order in which they came.
+    /// Waits for a permit of `client`, first come first served.
     pub(crate) async fn wait(self: &Arc<Self>, client: IpAddr) -> Option<Share> {
         let (user, permits) = self.enter(client);
-        // Nobody closes it.
+        // The semaphore is never closed.
         let permit = permits.acquire_owned().await.ok()?;
         Some(Share {
             _permit: permit,
@@ -108,7 +108,7 @@ mod tests {
     fn nothing_is_kept_of_those_who_left() {
         let shares = Shares::new(1);
         let held = shares.wait(client(1)).now_or_never().flatten();
-        // Gives up waiting.
+        // Cancels the wait.
         assert!(shares.wait(client(1)).now_or_never().is_none());
         assert_eq!(shares.clients().len(), 1);
         drop(held);

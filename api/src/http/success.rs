@@ -1,4 +1,4 @@
-//! The one form of a success in JSON.
+//! The JSON format of a success.
 
 use axum::{
     Json,
@@ -23,7 +23,7 @@ pub(crate) struct Done {
 }
 
 impl<T> Success<T> {
-    /// The answer of a route.
+    /// Wraps the response of a route.
     pub(crate) fn new(answer: T) -> Self {
         let errcode = 200;
         Self { answer, errcode }
@@ -31,7 +31,7 @@ impl<T> Success<T> {
 }
 
 impl Success<Done> {
-    /// The answer of a route that has nothing else to say.
+    /// A success without further data.
     pub(crate) fn done() -> Self {
         Self::new(Done { errmsg: "ok" })
     }

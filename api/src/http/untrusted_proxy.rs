@@ -1,4 +1,4 @@
-//! Proxies whose `X-Forwarded-For` is not believed: without a word about it, all their clients share one rate limit.
+//! Detects untrusted proxies. Their `X-Forwarded-For` is ignored, so all their clients share one rate limit.
 
 use std::{
     net::IpAddr,
@@ -16,30 +16,30 @@ use tokio::time::{Instant, sleep};
 
 use crate::state::AppState;
 
-/// By which proxies name the client.
+/// Headers in which proxies name the client.
 const HEADERS: [&str; 3] = ["x-forwarded-for", "forwarded", "x-real-ip"];
-/// How soon after it was seen a proxy is noted in Redis.
+/// Delay until a detected proxy is noted in Redis.
 const NOTE_AFTER: Duration = Duration::from_secs(1);
-/// How long a proxy that was noted is not looked for again. Shorter than a note is kept.
+/// How long detection pauses after a proxy was noted. Shorter than the lifetime of a note.
 const LOOK_AGAIN: Duration = Duration::from_secs(60 * 60);
 
-/// How likely a peer that names another client is our proxy. Anybody on the internet can send the header.
+/// How likely a peer that sends such a header is our proxy. Anyone on the internet can send it.
 const NOBODY: u8 = 0;
 const ON_THE_INTERNET: u8 = 1;
 const ON_OUR_NETWORK: u8 = 2;
 
-/// What was seen of proxies that are not trusted.
+/// Detected untrusted proxies.
 #[derive(Default)]
 pub(crate) struct UntrustedProxies {
-    /// The most likely proxy that was seen since we began to look.
+    /// The likeliest proxy seen since detection began.
     seen: AtomicU8,
-    /// The most likely one that was logged.
+    /// The likeliest proxy logged.
     logged: AtomicU8,
     to_note: Mutex<Option<IpAddr>>,
 }
 
 impl UntrustedProxies {
-    /// Looks whether an untrusted peer names another client. Costs one comparison once one was seen.
+    /// Checks whether an untrusted peer names another client. After a detection this costs one comparison.
     pub(crate) fn look(&self, peer: IpAddr, headers: &HeaderMap) {
         let likely = likelihood(peer);
         if self.seen.load(Ordering::Relaxed) >= likely
@@ -66,7 +66,7 @@ impl UntrustedProxies {
     }
 }
 
-/// Writes notes for `heyi-worker doctor`, here and not where requests are served.
+/// Writes notes for `heyi-worker doctor`, outside the threads that serve requests.
 pub(crate) async fn keep_noting(state: AppState) {
     let mut looking_since = Instant::now();
     loop {

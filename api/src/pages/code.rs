@@ -16,8 +16,7 @@ use super::{
 };
 use crate::http::language::Language;
 
-/// The pages that were asked for so far, but for what is different on each: at most one for each choice of apps and
-/// reader, so some hundred.
+/// The prerendered pages by kind: at most one for each choice of apps and reader, so a few hundred.
 pub(super) type PrerenderedPages = RwLock<HashMap<Kind, Arc<PrerenderedPage>>>;
 
 /// The page of one code.
@@ -25,22 +24,22 @@ pub(super) type PrerenderedPages = RwLock<HashMap<Kind, Arc<PrerenderedPage>>>;
 pub(crate) struct CodePage<'a> {
     /// The code's id.
     pub(crate) id: &'a str,
-    /// What the owner calls it.
+    /// The owner's name for it.
     pub(crate) name: &'a str,
-    /// Where its button leads, if it has one.
+    /// The link of its button, if it has one.
     pub(crate) link: &'a str,
-    /// When its receive codes were changed, if the page says so.
+    /// When its receive codes were changed, if the page shows it.
     pub(crate) changed_on: &'a str,
-    /// What it shows.
+    /// The kind of page.
     pub(crate) kind: Kind,
 }
 
-/// What the pages of many codes have in common.
+/// The properties that the pages of many codes share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Kind {
     /// The language.
     pub(crate) language: Language,
-    /// Whether it is read on a desktop, so that a phone scans the screen.
+    /// Whether it is shown on a desktop, so that a phone scans the screen.
     pub(crate) is_desktop: bool,
     /// Whether it says that receive codes were changed.
     pub(crate) is_changed: bool,
@@ -50,7 +49,7 @@ pub(crate) struct Kind {
     pub(crate) apps: Apps,
 }
 
-/// What the page shows large.
+/// The main element of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub(crate) enum View<App> {
@@ -58,23 +57,23 @@ pub(crate) enum View<App> {
     Receive {
         /// The app.
         app: App,
-        /// Whether that app itself reads the page.
+        /// Whether the page is open in that app.
         is_inside: bool,
-        /// Whether a button opens the code immediately.
+        /// Whether a button opens the code directly.
         has_link: bool,
-        /// Whether there is a page before this one: of no app that we know.
+        /// Whether an overview page precedes this one, as for unknown apps.
         has_overview: bool,
     },
     /// The composite code, for any app.
     Composite,
-    /// Nothing: the app that reads the page has no receive code here.
+    /// Nothing: the code has no receive code for the app in which the page is open.
     Missing {
         /// The app.
         app: App,
     },
 }
 
-/// Any of the platforms' apps.
+/// A set of the platforms' apps.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Apps([bool; Platform::ALL.len()]);
 
@@ -83,13 +82,13 @@ pub(crate) struct Apps([bool; Platform::ALL.len()]);
 pub(crate) struct App {
     /// The platform.
     pub(crate) platform: Platform,
-    /// What people call it.
+    /// Its usual name.
     pub(crate) label: &'static str,
-    /// One character in place of a logo.
+    /// A character instead of a logo.
     pub(crate) glyph: &'static str,
 }
 
-/// What the template is told.
+/// The variables of the template.
 #[derive(Serialize)]
 struct Told {
     id: &'static str,
@@ -99,13 +98,13 @@ struct Told {
     changed_on: &'static str,
     is_desktop: bool,
     view: View<App>,
-    /// The names of the apps, as a choice.
+    /// The names of the apps as a list with "or".
     listed: String,
     apps: Vec<App>,
 }
 
 impl App {
-    /// The app, as people who read `language` call it.
+    /// The app, with its name in `language`.
     pub(crate) fn new(platform: Platform, language: Language) -> Self {
         let row = platform.row();
         let label = match language {
@@ -152,7 +151,7 @@ impl View<Platform> {
 }
 
 impl Kind {
-    /// With marks for what is different on each.
+    /// The template's variables, with placeholders in the slots.
     fn told(self) -> Told {
         let apps = Platform::ALL.into_iter().zip(self.apps.0);
         let apps: Vec<App> = apps
@@ -173,7 +172,7 @@ impl Kind {
     }
 }
 
-/// Names of apps, of which one is to be chosen.
+/// Joins the names of apps with "or".
 fn listed(apps: &[App], language: Language) -> String {
     let (comma, or) = match language {
         Language::Chinese => ("、", "或"),
@@ -187,7 +186,7 @@ fn listed(apps: &[App], language: Language) -> String {
 }
 
 impl Pages {
-    /// The page of a code, as a gzip file if that is wanted.
+    /// Renders the page of a code, compressed if `gzip` is set.
     pub(crate) fn code(&self, page: &CodePage<'_>, gzip: bool) -> anyhow::Result<Page> {
         let prerendered = self.prerendered_page(page.kind)?;
         let text = |slot| match slot {
@@ -220,7 +219,7 @@ impl Pages {
         Ok(Arc::clone(known.entry(kind).or_insert(page)))
     }
 
-    /// The page with marks for what is different on each.
+    /// Renders the template with placeholders in the slots.
     fn marked(&self, kind: Kind) -> anyhow::Result<String> {
         let context = Context::from_serialize(&kind.told()).context("fill qrcode.html")?;
         self.render("qrcode.html", context, kind.language)

@@ -1,4 +1,4 @@
-//! The pages of failures.
+//! Pages of failures.
 
 use axum::http::StatusCode;
 use tera::Context;

@@ -1,21 +1,22 @@
-//! Gzip files of which most is packed beforehand.
+//! Gzip files composed of parts that are compressed in advance.
 //!
-//! A file is one stream of DEFLATE blocks (RFC 1951) between a head and a checksum (RFC 1952). Texts that were packed
-//! by themselves and end on a byte can follow one another; others go between them as they are.
+//! A file is one stream of DEFLATE blocks (RFC 1951) between a header and a checksum (RFC 1952). Separately compressed
+//! texts that end on a byte boundary can be concatenated. Other texts are inserted as stored blocks.
 //!
-//! With gzip of each whole page, `/qr` costs 6.3 times the CPU ([measured](../../../docs/performance.md#speed-ups)).
+//! If each page were compressed as a whole, `/qr` would cost 6.3 times the CPU
+//! ([measured](../../../docs/performance.md#speed-ups)).
 
 use anyhow::ensure;
 use flate2::{Compress, Compression, Crc, FlushCompress};
 
-/// DEFLATE, no name, no time, an unknown system.
+/// DEFLATE, no file name, no time, unknown system.
 const HEAD: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
-/// A block that is empty and the last.
+/// An empty final block.
 const END: [u8; 5] = [1, 0, 0, 0xff, 0xff];
-/// What a block needs besides, where it does not get smaller, and the empty one behind it.
+/// Overhead of an incompressible block and of the empty block after it.
 const MORE: usize = 64;
 
-/// A text as DEFLATE blocks that end on a byte and need nothing before them.
+/// Compresses a text to DEFLATE blocks that end on a byte boundary and do not refer to earlier data.
 pub(super) fn packed(text: &[u8]) -> anyhow::Result<Vec<u8>> {
     let mut packed = Vec::with_capacity(text.len() + text.len() / 8 + MORE);
     let mut compress = Compress::new(Compression::best(), false);
@@ -27,7 +28,7 @@ pub(super) fn packed(text: &[u8]) -> anyhow::Result<Vec<u8>> {
     Ok(packed)
 }
 
-/// A file that is being written.
+/// A gzip file under construction.
 pub(super) struct Gzip {
     file: Vec<u8>,
     checksum: Crc,
@@ -43,13 +44,13 @@ impl Gzip {
         }
     }
 
-    /// Adds a text that was [`packed`] before.
+    /// Adds a text that was compressed with [`packed`].
     pub(super) fn add_packed(&mut self, text: &[u8], packed: &[u8]) {
         self.checksum.update(text);
         self.file.extend_from_slice(packed);
     }
 
-    /// Adds a text as it is.
+    /// Adds a text uncompressed.
     pub(super) fn add(&mut self, text: &[u8]) {
         self.checksum.update(text);
         for piece in text.chunks(usize::from(u16::MAX)) {
@@ -61,7 +62,7 @@ impl Gzip {
         }
     }
 
-    /// The whole file.
+    /// Finishes the file.
     pub(super) fn finish(mut self) -> Vec<u8> {
         self.file.extend_from_slice(&END);
         self.file

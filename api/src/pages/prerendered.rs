@@ -1,6 +1,6 @@
-//! Pages that differ in a few texts only: rendered and packed once, with marks where those go.
+//! Pages that differ only in a few texts: rendered and compressed once, with slots for these texts.
 //!
-//! With a template and gzip for each page, `/qr` costs 7.0 times the CPU
+//! If each page were rendered and compressed separately, `/qr` would cost 7.0 times the CPU
 //! ([measured](../../../docs/performance.md#speed-ups)).
 
 use std::{borrow::Cow, sync::Arc};
@@ -9,14 +9,14 @@ use tera::escape_html;
 
 use super::gzip::{Gzip, packed};
 
-/// A place of a page that is filled in for each reader.
+/// A slot of a page that is filled for each reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Slot {
     /// The code's id.
     Id,
-    /// What its owner calls it.
+    /// The owner's name for it.
     Name,
-    /// Where the button leads.
+    /// The link of the button.
     Link,
     /// When its receive codes were changed.
     ChangedOn,
@@ -25,8 +25,8 @@ pub(super) enum Slot {
 impl Slot {
     const ALL: [Self; 4] = [Self::Id, Self::Name, Self::Link, Self::ChangedOn];
 
-    /// What holds its place while the template is rendered: a character of the private use area, which no template
-    /// has and no escaping changes. What is filled in is not looked through for any.
+    /// The slot's placeholder in the rendered template: a private-use character. No template contains it and escaping
+    /// does not change it. Filled-in texts are not searched for placeholders.
     pub(super) fn mark(self) -> &'static str {
         match self {
             Self::Id => "\u{e000}",
@@ -37,7 +37,7 @@ impl Slot {
     }
 }
 
-/// A text that is the same on many pages.
+/// A text that many pages share.
 #[derive(Debug)]
 pub(super) struct FixedPart {
     text: Box<str>,
@@ -59,11 +59,11 @@ enum Part {
     Slot(Slot),
 }
 
-/// A rendered page with places to fill in.
+/// A rendered page with slots.
 #[derive(Debug)]
 pub(super) struct PrerenderedPage(Vec<Part>);
 
-/// What a page is written to.
+/// The output of a page.
 pub(super) trait Sheet {
     fn with_capacity(length: usize) -> Self;
     fn fixed(&mut self, fixed: &FixedPart);
@@ -86,7 +86,7 @@ impl Sheet for String {
 
 impl Sheet for Gzip {
     fn with_capacity(length: usize) -> Self {
-        // Most pages are packed to less than half.
+        // Most pages compress to less than half.
         Self::with_capacity(length / 2)
     }
 
@@ -100,7 +100,7 @@ impl Sheet for Gzip {
 }
 
 impl PrerenderedPage {
-    /// Of a page that was rendered with marks. Such pages share the `style`, which is longer than the rest.
+    /// Parses a page rendered with placeholders. All pages share the `style`, which is longer than the rest.
     pub(super) fn new(rendered: &str, style: &Arc<FixedPart>) -> anyhow::Result<Self> {
         let mut parts = Vec::new();
         if let Some((before, behind)) = rendered.split_once(&*style.text) {
@@ -113,7 +113,7 @@ impl PrerenderedPage {
         Ok(Self(parts))
     }
 
-    /// The page. All texts are escaped.
+    /// Fills the slots with escaped texts.
     pub(super) fn fill<'a, S: Sheet>(&self, text: impl Fn(Slot) -> &'a str) -> S {
         let texts = Slot::ALL.map(|slot| escaped(text(slot)));
         let text = |slot| &*texts[slot as usize];
@@ -132,7 +132,7 @@ impl PrerenderedPage {
     }
 }
 
-/// Adds a piece of a page.
+/// Splits a piece of a page into fixed parts and slots.
 fn add(parts: &mut Vec<Part>, rendered: &str) -> anyhow::Result<()> {
     let slot = |c: char| {
         let mut all = Slot::ALL.into_iter();
@@ -152,10 +152,10 @@ fn add(parts: &mut Vec<Part>, rendered: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The text as HTML and XML can hold it.
+/// Escapes a text for HTML and XML.
 pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
     let mut escaped = Vec::new();
-    // Writing to memory cannot fail, and ASCII is replaced by ASCII.
+    // Writing to memory cannot fail. Only ASCII characters are replaced, by ASCII.
     let _ = escape_html(text, &mut escaped);
     if escaped.len() == text.len() {
         return Cow::Borrowed(text);

@@ -1,4 +1,4 @@
-//! The page on which a code is reported.
+//! The page for reporting a code.
 
 use anyhow::Context as _;
 use heyi_common::store::{MAX_REPORT_CONTACT, MAX_REPORT_TEXT, Reason};
@@ -8,19 +8,19 @@ use tera::Context;
 use super::{Page, Pages};
 use crate::http::language::Language;
 
-/// What the page of a report shows.
+/// The variables of the report page.
 #[derive(Debug, Serialize)]
 pub(crate) struct ReportPage<'a> {
     /// The code's id.
     pub(crate) id: &'a str,
-    /// What the owner calls it.
+    /// The owner's name for it.
     pub(crate) name: &'a str,
-    /// Whether the report is made, so that there is no form any more.
+    /// Whether the report was sent, so that the page shows no form.
     pub(crate) is_sent: bool,
 }
 
 impl Pages {
-    /// The form of a report, or the thanks for one.
+    /// The report form, or the thanks for a report.
     pub(crate) fn report(&self, page: &ReportPage<'_>, language: Language) -> anyhow::Result<Page> {
         let mut context = Context::from_serialize(page).context("fill report.html")?;
         context.insert("reasons", &Reason::ALL);

@@ -1,23 +1,23 @@
-//! What scanned a code.
+//! Detects which app scanned a code.
 
 use std::sync::LazyLock;
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use heyi_common::platform::Platform;
 
-/// What reads the page. A `User-Agent` is easily made up, so it only picks a page.
+/// The app or browser that requests the page. A `User-Agent` is easily forged, so it only selects a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scanner {
     /// The app of a platform, on a phone.
     App(Platform),
-    /// Some other app or browser, perhaps on a phone.
+    /// Another app or browser, perhaps on a phone.
     Phone,
-    /// A browser on a desktop, where codes are scanned from the screen.
+    /// A desktop browser, where codes are scanned from the screen.
     Desktop,
 }
 
 impl Scanner {
-    /// Who asks, by its `User-Agent`. Phones put the name of their model into it in any encoding.
+    /// Detects the app by its `User-Agent`. Phones put their model name into it in any encoding.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let agent = headers.get(header::USER_AGENT);
         let agent = String::from_utf8_lossy(agent.map_or(b"".as_slice(), HeaderValue::as_bytes));
@@ -26,7 +26,7 @@ impl Scanner {
         let app = apps.find(|app| names(app.row().agent_marks));
         let is_desktop = names(&DESKTOP_APPS) || names(&DESKTOPS) && !names(&PHONES);
         match app {
-            // On any system.
+            // On every system.
             Some(Platform::Alipay) => Self::App(Platform::Alipay),
             _ if is_desktop => Self::Desktop,
             Some(app) => Self::App(app),
@@ -34,7 +34,7 @@ impl Scanner {
         }
     }
 
-    /// The platform, where it is the app of one.
+    /// The platform, if it is a platform's app.
     pub(crate) fn platform(self) -> Option<Platform> {
         match self {
             Self::App(platform) => Some(platform),
@@ -43,16 +43,16 @@ impl Scanner {
     }
 }
 
-/// The platforms in the order in which their marks are looked for.
+/// The platforms in the order in which their marks are checked.
 static BY_RANK: LazyLock<[Platform; Platform::ALL.len()]> = LazyLock::new(|| {
     let mut all = Platform::ALL;
     all.sort_unstable_by_key(|platform| platform.row().agent_rank);
     all
 });
 
-/// WeChat on computers. Elsewhere the system says that it is a computer.
+/// WeChat on computers. For other apps the system identifies a computer.
 const DESKTOP_APPS: [&str; 2] = ["WindowsWechat", "MacWechat"];
-/// Systems of computers. Those of Huawei call themselves a PC, or OHOS in applications.
+/// Desktop systems. Huawei's name themselves PC, or OHOS in apps.
 const DESKTOPS: [&str; 7] = [
     "Windows NT",
     "Macintosh",
@@ -62,7 +62,7 @@ const DESKTOPS: [&str; 7] = [
     "(PC; ",
     "OHOS",
 ];
-/// Marks of phones and tablets, which may name the system of a computer as well.
+/// Marks of phones and tablets; their `User-Agent` may also name a desktop system.
 const PHONES: [&str; 4] = ["Android", "Mobile", "(Phone; ", "(Tablet; "];
 
 #[cfg(test)]
@@ -83,7 +83,7 @@ mod tests {
         [apps.concat(), systems].concat()
     }
 
-    /// Marks in any order and number, among other text.
+    /// Marks in any order and number, mixed with other text.
     fn nearly_an_agent() -> impl Strategy<Value = String> {
         let piece = prop_oneof![
             proptest::sample::select(all_marks()).prop_map(str::to_owned),

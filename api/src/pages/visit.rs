@@ -1,10 +1,10 @@
-//! Whether a person opened a page, so that an owner's numbers count people only.
+//! Whether a person opened a page: scan counts include only people.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use crate::pages::scanner::Scanner;
 
-/// How browsers say that they fetch a page before anybody wants it.
+/// Headers by which browsers mark a prefetch.
 const PREFETCHES: [HeaderName; 4] = [
     HeaderName::from_static("sec-purpose"),
     HeaderName::from_static("purpose"),
@@ -12,10 +12,10 @@ const PREFETCHES: [HeaderName; 4] = [
     HeaderName::from_static("x-moz"),
 ];
 
-/// How user agents of people begin. Libraries, monitors and most link previews begin otherwise.
+/// Prefixes of browsers' user agents. Libraries, monitors and most link previews use others.
 const BROWSERS: [&str; 2] = ["Mozilla/", "Opera/"];
 
-/// Marks of programs that call themselves a browser, in lower case.
+/// Marks of programs that claim to be a browser, in lower case.
 const PROGRAMS: [&str; 20] = [
     "spider",
     "crawl",
@@ -35,12 +35,12 @@ const PROGRAMS: [&str; 20] = [
     "google-",
     "googleother",
     "whatsapp/",
-    // Where a program says who runs it.
+    // URLs in user agents of programs.
     "http://",
     "https://",
 ];
 
-/// Whether this is a person's visit: no look at the headers only, no prefetch, no crawler and no link preview.
+/// Whether this is a person's visit: no HEAD request, prefetch, crawler or link preview.
 pub(crate) fn is_by_person(method: &Method, headers: &HeaderMap) -> bool {
     *method != Method::HEAD
         && !PREFETCHES.iter().any(|name| headers.contains_key(name))
@@ -61,13 +61,13 @@ fn is_program(headers: &HeaderMap) -> bool {
     PROGRAMS.iter().any(|mark| agent.contains(mark)) || names_a_bot(&agent) || is_compatible(&agent)
 }
 
-/// Cubot is a maker of phones.
+/// Cubot is a phone manufacturer.
 fn names_a_bot(agent: &str) -> bool {
     let mut bots = agent.match_indices("bot");
     bots.any(|(at, _)| !agent[..at].ends_with("cu"))
 }
 
-/// `(compatible; …)` is how programs name themselves, and how Internet Explorer does.
+/// Programs, and Internet Explorer, use `(compatible; …)`.
 fn is_compatible(agent: &str) -> bool {
     agent.contains("(compatible;") && !agent.contains("msie ")
 }

@@ -1,4 +1,4 @@
-//! So much heavy work at the same time: it must leave processors to payments, and each client and each site must leave turns to others.
+//! Limits concurrent CPU-heavy work. Payments keep processors, and no client or site can take all permits.
 
 use std::{net::IpAddr, sync::Arc, thread::available_parallelism, time::Duration};
 
@@ -6,32 +6,32 @@ use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
 use crate::http::{client_ip::site, error::Error, shares::Shares};
 
-/// What is told to those who find no turn.
+/// The response when no permit becomes free.
 pub(crate) const BUSY: Error = Error::Busy { retry_after: 1 };
 
-/// Who has heavy work takes one and gives it back.
+/// Permits for CPU-heavy work.
 pub(crate) struct CpuPermits {
     free: Arc<Semaphore>,
-    /// A client waits for its own work first, then for that of its site. So those who wait for a turn are of different
-    /// sites: the next one waits for one piece of work of each, however many they have asked for.
+    /// A client queues for its own permits first, then for those of its site. So the queue has few waiters of each
+    /// site, however many requests it sends.
     of_clients: Arc<Shares>,
     of_sites: Arc<Shares>,
     patience: Duration,
 }
 
 impl CpuPermits {
-    /// So many, each waited for so long.
+    /// Creates `number` permits; `patience` is the timeout of the wait for one.
     pub(crate) fn new(number: usize, patience: Duration) -> Self {
         Self {
             free: Arc::new(Semaphore::new(number)),
-            // One alone may have half of the turns.
+            // One client or site may use half of the permits.
             of_clients: Shares::new(number.div_ceil(2)),
             of_sites: Shares::new(number.div_ceil(2)),
             patience,
         }
     }
 
-    /// Does the work on a thread of its own when it is its turn. What cannot wait any longer is dropped.
+    /// Waits for a permit and does the work on a blocking thread. Fails if no permit becomes free in time.
     pub(crate) async fn take<T: Send + 'static>(
         &self,
         client: IpAddr,
@@ -47,7 +47,7 @@ impl CpuPermits {
             return Err(BUSY);
         };
         let done = spawn_blocking(move || {
-            // Work goes on when nobody waits for it any more, so the turn is its own.
+            // The work continues even if the request is cancelled, so it owns the permit.
             let _turn = turn;
             work()
         });
@@ -133,7 +133,7 @@ mod tests {
             waiting.push(work(client).map(drop).boxed_local());
         }
         let mut waiting = join_all(waiting);
-        // Each has been asked for by then.
+        // All have queued by now.
         assert!((&mut waiting).now_or_never().is_none());
         end.send(()).unwrap();
         waiting.await;

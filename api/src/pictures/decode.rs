@@ -1,6 +1,6 @@
-//! The receive code in a picture that somebody took of it.
+//! Reads the receive code in an uploaded picture.
 //!
-//! A picture comes from a stranger: what it costs is bounded in [`pixels`] (memory) and [`search`] (time).
+//! Pictures are untrusted input: [`pixels`] bounds the memory, [`search`] the time.
 
 mod grey;
 mod judge;
@@ -19,10 +19,10 @@ use utoipa::ToSchema;
 
 use self::{judge::judge, kind::Kind, search::Seen};
 
-/// The largest file of a picture.
+/// The size limit of a picture's file.
 pub(crate) const PICTURE_LIMIT: usize = 5 * 1024 * 1024;
 
-/// Pixels across a module, below which a code that cannot be read is called too small.
+/// Unreadable codes with fewer pixels per module are reported as too small.
 const SMALL_MODULE: f64 = 3.0;
 
 /// A receive code that was read.
@@ -32,7 +32,7 @@ pub(crate) struct Received {
     pub(crate) payload: String,
 }
 
-/// Why there is no receive code in a picture, and what to do.
+/// Why a picture has no usable receive code, and what to do.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(crate) enum DecodeError {
     #[error("the picture is larger than 5 MB: cut it down to the code, or send a screenshot")]
@@ -58,7 +58,7 @@ pub(crate) enum DecodeError {
     SeveralCodes {
         codes: usize,
         platforms: Vec<Platform>,
-        /// Those of platforms that occur once.
+        /// The payloads of platforms that occur once.
         payloads: Payloads,
     },
     #[error(
@@ -74,7 +74,7 @@ pub(crate) enum DecodeError {
     #[error("{kind}: send the receive code of WeChat, Alipay, QQ, UnionPay or JD")]
     UnknownCode {
         kind: Kind,
-        /// What `/newOrder` takes when its owner confirms it.
+        /// The payload that `/newOrder` accepts with the owner's confirmation.
         payloads: Payloads,
     },
 }
@@ -108,7 +108,7 @@ pub(crate) enum Reason {
 }
 
 impl DecodeError {
-    /// The name that stays.
+    /// The stable name of the error.
     pub(crate) fn reason(&self) -> Reason {
         match self {
             Self::TooLarge => Reason::TooLarge,
@@ -134,7 +134,7 @@ impl DecodeError {
     }
 }
 
-/// Reads the one receive code of a picture.
+/// Reads the only receive code of a picture.
 pub(crate) fn read(picture: &[u8], forms: &AllowList) -> Result<Received, DecodeError> {
     match search::search(&pixels::greys(picture)?) {
         Seen::Codes(texts) => judge(&texts, forms),

@@ -1,6 +1,6 @@
-//! Posters: a code drawn to be printed, as SVG and PNG.
+//! Posters: printable pictures of a code, as SVG and PNG.
 //!
-//! Each style is a template in `templates/posters/`, filled with [`Content`]. `usvg` turns its texts into outlines.
+//! Each style is a template in `templates/posters/`, filled with [`Content`]. `usvg` converts text to outlines.
 
 mod content;
 mod fit;
@@ -27,10 +27,10 @@ use crate::{
 use content::{COMPOSITE, Content};
 use fonts::Fonts;
 
-/// How long a drawing waits for its turn.
+/// How long a drawing waits for a permit.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Permits to draw: half of the processors, but one at least.
+/// Permits for drawing: half of the processors, at least one.
 pub(crate) fn turns() -> CpuPermits {
     CpuPermits::new((processors() / 2).max(1), PATIENCE)
 }
@@ -62,7 +62,7 @@ impl Style {
         Self::Pair,
     ];
 
-    /// The name by which it is asked for.
+    /// The name in the API.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Classic => "classic",
@@ -73,7 +73,7 @@ impl Style {
         }
     }
 
-    /// The platforms without whose receive codes it cannot be.
+    /// The platforms whose receive codes the style requires.
     pub(crate) fn needs(self) -> &'static [Platform] {
         match self {
             Self::Pair => &[Platform::Wechat, Platform::Alipay],
@@ -82,26 +82,26 @@ impl Style {
     }
 }
 
-/// What a poster is about.
+/// The subject of a poster.
 #[derive(Debug, Clone)]
 pub(crate) struct Subject {
-    /// What the owner calls the code.
+    /// The owner's name for the code.
     pub(crate) name: String,
     /// The address of the code's page.
     pub(crate) url: String,
     /// Its receive codes.
     pub(crate) payloads: Payloads,
-    /// The language of everything but the name.
+    /// The language of all texts except the name.
     pub(crate) language: Language,
 }
 
-/// Why there is no poster.
+/// Why a poster cannot be drawn.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PosterError {
     /// A payload is too long for a QR code.
     #[error(transparent)]
     Code(#[from] QrError),
-    /// It cannot be painted.
+    /// The PNG cannot be painted.
     #[error(transparent)]
     Png(#[from] PngError),
     /// The template is broken.
@@ -113,7 +113,7 @@ pub(crate) enum PosterError {
 pub(crate) struct Poster<T> {
     /// The picture.
     pub(crate) file: T,
-    /// The characters of the name that no font has.
+    /// Characters of the name that no font has.
     pub(crate) missing: Vec<char>,
 }
 
@@ -121,20 +121,20 @@ pub(crate) struct Poster<T> {
 pub(crate) struct Posters {
     templates: Tera,
     fonts: Arc<Fonts>,
-    /// Of each style, in its units.
+    /// The width of each style, in its units.
     widths: Vec<f32>,
 }
 
-/// A poster before it is written or painted.
+/// A poster before it is written as SVG or PNG.
 struct Drawing {
-    /// The template, filled.
+    /// The filled template.
     svg: String,
     tree: Tree,
     missing: Vec<char>,
 }
 
 impl Posters {
-    /// Finds the fonts and fills every template, so that a broken one is found at the start.
+    /// Loads the fonts and fills every template, so that a broken template fails at startup.
     pub(crate) fn new() -> anyhow::Result<Self> {
         Self::with(&fonts::installed())
     }
@@ -160,7 +160,7 @@ impl Posters {
         Ok(posters)
     }
 
-    /// A poster as SVG. Its texts are outlines, so it looks the same everywhere and loads nothing.
+    /// Draws a poster as SVG. Text becomes outlines, so it looks the same everywhere and loads no external resources.
     pub(crate) fn svg(
         &self,
         subject: &Subject,
@@ -168,12 +168,12 @@ impl Posters {
     ) -> Result<Poster<String>, PosterError> {
         let drawing = self.draw(subject, style, 0.0)?;
         let outlines = drawing.tree.to_string(&WriteOptions {
-            // In hundredths of a unit: finer than any printer.
+            // Hundredths of a unit: finer than any printer.
             coordinates_precision: 2,
             indent: Indent::None,
             ..WriteOptions::default()
         });
-        // The title and the size on paper are in the template only.
+        // Only the template has the title and the paper size.
         let head = drawing.svg.split_inclusive("</title>").next();
         let (_, body) = outlines.split_once('>').unwrap_or_default();
         Ok(Poster {
@@ -182,7 +182,7 @@ impl Posters {
         })
     }
 
-    /// A poster as PNG, `width` pixels wide.
+    /// Draws a poster as PNG, `width` pixels wide.
     pub(crate) fn png(
         &self,
         subject: &Subject,
@@ -216,7 +216,7 @@ impl Posters {
     }
 }
 
-/// The templates, with the functions that measure text.
+/// Loads the templates and their functions for measuring text.
 fn templates(fonts: &Arc<Fonts>) -> TeraResult<Tera> {
     macro_rules! templates {
         ($($name:literal),*) => {

@@ -1,4 +1,4 @@
-//! A text as a QR code, as SVG and PNG.
+//! Encodes a text as a QR code, as SVG and PNG.
 
 use std::fmt::Write as _;
 
@@ -11,9 +11,9 @@ use qrcode::{
 
 use crate::http::error::Error;
 
-/// Corrects errors in 15 % of a code.
+/// Corrects errors in up to 15 % of a code.
 const LEVEL: EcLevel = EcLevel::M;
-/// White modules on each side, which scanners need.
+/// White modules on each side, which scanners require.
 const QUIET_ZONE: u16 = 4;
 
 /// A QR code.
@@ -22,7 +22,7 @@ pub(crate) struct Picture {
     width: u16,
 }
 
-/// Why there is no PNG.
+/// Why a PNG cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PngError {
     /// A module would be smaller than a pixel.
@@ -34,7 +34,7 @@ pub(crate) enum PngError {
 }
 
 impl Picture {
-    /// The QR code that holds `text`, which may be too long for one.
+    /// Encodes `text` as a QR code; fails if it is too long.
     pub(crate) fn new(text: &str) -> Result<Self, QrError> {
         let code = QrCode::with_bits(encode_text(text)?, LEVEL)?;
         let width = u16::try_from(code.width()).map_err(|_| QrError::DataTooLong)?;
@@ -45,7 +45,7 @@ impl Picture {
         })
     }
 
-    /// An SVG of any size: a unit a module, dark modules of a row joined.
+    /// A scalable SVG: one unit per module, adjacent dark modules of a row joined.
     pub(crate) fn svg(&self) -> String {
         let side = self.side();
         let path = self.path();
@@ -54,7 +54,7 @@ impl Picture {
         )
     }
 
-    /// The dark modules as SVG has it, in units of a module.
+    /// The dark modules as an SVG path, in units of a module.
     pub(crate) fn path(&self) -> String {
         let mut path = String::new();
         for (x, y, length) in self.runs() {
@@ -64,7 +64,7 @@ impl Picture {
         path
     }
 
-    /// The dark modules of a row that touch each other: column, row and number, with the quiet zone.
+    /// Runs of dark modules in a row: column, row and length, including the quiet zone.
     fn runs(&self) -> impl Iterator<Item = (u16, u16, u16)> {
         (QUIET_ZONE..).zip(self.rows()).flat_map(|(y, row)| {
             let mut x = QUIET_ZONE;
@@ -78,8 +78,8 @@ impl Picture {
         })
     }
 
-    /// A black-and-white PNG of `size` times `size` pixels. Modules have a whole number of pixels; what is
-    /// left over is white margin.
+    /// A black-and-white PNG of `size` × `size` pixels. Modules have a whole number of pixels; the rest becomes a white
+    /// margin.
     pub(crate) fn png(&self, size: u32) -> Result<Vec<u8>, PngError> {
         let modules = u32::from(self.side());
         let scale = size / modules;
@@ -105,7 +105,7 @@ impl Picture {
         encode(size, &data)
     }
 
-    /// Modules of a side, with the quiet zone.
+    /// Modules per side, including the quiet zone.
     pub(crate) fn side(&self) -> u16 {
         self.width + 2 * QUIET_ZONE
     }
@@ -115,7 +115,7 @@ impl Picture {
     }
 }
 
-/// Refuses payloads that no QR code of ours can hold.
+/// Rejects payloads that are too long for a QR code.
 pub(crate) fn check(payloads: &Payloads) -> Result<(), Error> {
     for (platform, payload) in payloads {
         encode_text(payload).map_err(|_| {
@@ -128,7 +128,7 @@ pub(crate) fn check(payloads: &Payloads) -> Result<(), Error> {
     Ok(())
 }
 
-/// What a QR code of ours holds for `text`, in the smallest version that is large enough.
+/// Encodes `text` in the smallest sufficient version.
 fn encode_text(text: &str) -> Result<Bits, QrError> {
     bits::encode_auto(text.as_bytes(), LEVEL)
 }
@@ -191,7 +191,7 @@ mod tests {
             .sum();
         let dark = picture.dark.iter().filter(|dark| **dark).count();
         assert_eq!(area as usize, dark);
-        // The finder pattern begins right behind the quiet zone.
+        // The finder pattern begins directly after the quiet zone.
         assert!(svg.contains(r#"d="M4 4h7v1h-7z"#), "{svg}");
     }
 
@@ -204,7 +204,7 @@ mod tests {
     }
 
     proptest! {
-        // Runs of digits and capitals, among which the encoder changes its mode.
+        // Runs of digits and capitals, between which the encoder switches modes.
         #[test]
         fn every_payload_of_an_order_fits(pieces in vec("[0-9]{1,9}|[A-Z:/]{1,9}|[a-z码]{1,9}", 1..400)) {
             let mut text = pieces.concat().repeat(40);

@@ -1,4 +1,4 @@
-//! A picture that arrives as `multipart/form-data`.
+//! Picture uploads as `multipart/form-data`.
 
 use std::{
     pin::Pin,
@@ -33,12 +33,12 @@ use crate::{
     },
 };
 
-/// The field that holds the picture.
+/// The form field with the picture.
 const FIELD: &str = "picture";
-/// How much of what is too large is received all the same: most clients hear nothing before they have sent all.
+/// How many bytes of an oversized body are read: most clients read the response only after sending everything.
 const HEARD_OUT: usize = 12 * 1024 * 1024;
 
-/// How slowly a body may arrive, in bytes a second, after a while in which it may not arrive at all.
+/// Minimum rate of a body in bytes per second, after an initial grace period.
 const SLOWEST: u64 = 16 * 1024;
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -49,7 +49,7 @@ pub(crate) struct Upload {
     pub(crate) picture: File,
 }
 
-/// A file of a form.
+/// An uploaded file.
 pub(crate) struct File(pub(crate) Vec<u8>);
 
 impl PartialSchema for File {
@@ -62,13 +62,13 @@ impl PartialSchema for File {
 
 impl ToSchema for File {}
 
-/// Reads an upload, for which `permit` makes room as it arrives.
+/// Reads an upload. `permit` reserves memory as it arrives.
 pub(crate) async fn read(request: Request, permit: &mut UploadPermit) -> Result<Upload, Error> {
     let (head, body) = request.into_parts();
     let body = Arriving::new(body);
     let request = Request::from_parts(head, Body::from_stream(body.clone()));
     let upload = fields(request, permit).await;
-    // A connection on which something is left unread is closed, also after a picture.
+    // A connection with unread data would be closed, even after a complete picture.
     body.clone().hear_out().await;
     if body.state().is_slow {
         return Err(Error::TimedOut);
@@ -76,7 +76,7 @@ pub(crate) async fn read(request: Request, permit: &mut UploadPermit) -> Result<
     upload
 }
 
-/// Receives a request for nothing: a client whose connection is closed while it sends may not hear our answer.
+/// Reads and discards a request: a client may miss the response if its connection is closed while it sends.
 pub(crate) async fn hear_out(request: Request) {
     Arriving::new(request.into_body()).hear_out().await;
 }
@@ -85,7 +85,7 @@ async fn fields(mut request: Request, permit: &mut UploadPermit) -> Result<Uploa
     if Encoding::of(request.headers())? != Encoding::None {
         return Err(Error::EncodedPicture);
     }
-    // `Arriving` has the limit.
+    // `Arriving` enforces the limit.
     DefaultBodyLimit::disable().apply(&mut request);
     let mut form = Multipart::from_request(request, &()).await.map_err(|_| {
         let advice = "send the picture as multipart/form-data, and say so in Content-Type";
@@ -98,14 +98,14 @@ async fn fields(mut request: Request, permit: &mut UploadPermit) -> Result<Uploa
     arrived.finish()
 }
 
-/// A body of at most [`HEARD_OUT`], of which somebody else may read the rest. It ends when it arrives more slowly than
-/// [`SLOWEST`].
+/// A body of at most [`HEARD_OUT`] bytes with a minimum rate of [`SLOWEST`]. Its clones share the stream, so another
+/// reader can consume the rest.
 #[derive(Clone)]
 struct Arriving(Arc<Mutex<Arrival>>);
 
 struct Arrival {
     body: BodyDataStream,
-    /// When more must have arrived.
+    /// When the next bytes must have arrived.
     deadline: Deadline,
     is_slow: bool,
 }
@@ -162,7 +162,7 @@ impl Arrival {
     }
 }
 
-/// What has arrived.
+/// The data received so far.
 #[derive(Default)]
 struct Arrived {
     picture: Option<Vec<u8>>,
@@ -180,7 +180,7 @@ impl Arrived {
         while let Some(chunk) = field.chunk().await.map_err(|error| broken(&error))? {
             self.length += chunk.len();
             if self.is_too_large() {
-                // What is too large needs not be kept.
+                // Drops an oversized picture.
                 self.picture = self.picture.take().map(|_| Vec::new());
             } else if let Some(picture) = self.picture.as_mut().filter(|_| is_picture) {
                 permit.grow(chunk.len())?;

@@ -1,4 +1,4 @@
-//! Where pictures are taken in and read: so many bytes at the same time, and so many pictures of each client.
+//! Limits picture uploads: bytes in total, and pictures per client.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -13,16 +13,16 @@ use crate::{
     pictures::cpu_permits::{BUSY, CpuPermits, processors},
 };
 
-/// Pictures of one client that arrive, wait or are read.
+/// Limit of one client's pictures in flight (arriving, waiting or being decoded).
 const OF_CLIENT: usize = 2;
-/// Bytes of all pictures that arrive, wait or are read.
+/// Limit of the bytes of all pictures in flight.
 const BYTES: u64 = 80 * 1024 * 1024;
-/// A client is bounded by the number of its pictures.
+/// A client is limited by its number of pictures.
 const BOUNDS: Bounds = Bounds::new(BYTES, u64::MAX);
-/// How long a client may wait until one of its pictures is read, and how long a picture that is here may wait to be read.
+/// How long a client may wait for a slot, and how long a received picture may wait for a CPU permit.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// What a process has for pictures.
+/// The upload slots of a process.
 pub(crate) struct UploadSlots {
     shares: Arc<Shares>,
     bytes: Arc<Pool>,
@@ -30,7 +30,7 @@ pub(crate) struct UploadSlots {
     patience: Duration,
 }
 
-/// A picture that arrives, and what it takes of the desk until it is read.
+/// A picture in flight and the resources that it holds until it is decoded.
 pub(crate) struct UploadPermit {
     client: IpAddr,
     _share: Share,
@@ -38,7 +38,7 @@ pub(crate) struct UploadPermit {
 }
 
 impl UploadSlots {
-    /// One with readers for half of the cores.
+    /// Creates slots with CPU permits for half of the cores.
     pub(crate) fn new() -> Self {
         Self {
             shares: Shares::new(OF_CLIENT),
@@ -62,8 +62,7 @@ impl UploadSlots {
         })
     }
 
-    /// Does `work` on a picture that is here, as soon as a reader is free. Goes on with it also when the client has
-    /// left.
+    /// Runs `work` on a received picture when a CPU permit is free. Continues even if the client disconnects.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         upload: UploadPermit,
@@ -79,7 +78,7 @@ impl UploadSlots {
 }
 
 impl UploadPermit {
-    /// Makes room for so many bytes more.
+    /// Reserves `bytes` more.
     pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), Error> {
         self.bytes.grow(bytes as u64, BOUNDS).map_err(|_| BUSY)
     }
@@ -95,17 +94,17 @@ mod tests {
 
     const MIB: usize = 1024 * 1024;
 
-    /// A client of another site for each number.
+    /// A client of a different site for each number.
     fn client(number: u8) -> IpAddr {
         IpAddr::from([198, 51, number, 1])
     }
 
-    /// One of the clients of one person's /48.
+    /// A client of the same /48 for each number.
     fn client_of_site(number: u16) -> IpAddr {
         IpAddr::from([0x2001, 0xdb8, 0, number, 0, 0, 0, 0])
     }
 
-    /// A desk with little patience.
+    /// Slots with a short timeout.
     fn desk() -> UploadSlots {
         UploadSlots {
             readers: CpuPermits::new(processors().div_ceil(2), Duration::from_millis(50)),
@@ -161,7 +160,7 @@ mod tests {
                 desk.read(upload, work).await
             });
         };
-        // Each reader is busy with a site of its own.
+        // Each permit is held by a different site.
         for number in 0..readers {
             let (sender, receiver) = channel::<()>();
             release.push(sender);
@@ -175,14 +174,14 @@ mod tests {
         for client in (0..40).map(client_of_site).chain([other]) {
             let done = done.clone();
             read(client, Box::new(move || done.send(client).unwrap()));
-            // Each asks before the next one.
+            // Queue in order.
             yield_now().await;
         }
         drop(release);
         let read = reading.join_all().await;
         assert!(read.iter().all(Result::is_ok));
         let place = order.try_iter().position(|client| client == other).unwrap();
-        // The other site waits for at most one picture at each reader and what they had read when it got one.
+        // The other site waits for at most one picture at each permit, plus what was read by then.
         assert!(place <= 2 * readers, "{place}");
     }
 

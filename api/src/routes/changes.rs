@@ -1,4 +1,4 @@
-//! `/changes`: what a code held before its owner changed it.
+//! `/changes`: earlier versions of a code.
 
 use axum::extract::State;
 use heyi_common::store::CursorError;

@@ -1,4 +1,4 @@
-//! `/checkOrder`: what became of an order.
+//! `/checkOrder`: the state of an order.
 
 use std::net::SocketAddr;
 
@@ -26,7 +26,7 @@ use crate::{
     state::AppState,
 };
 
-/// When it is worth asking again about an order for whose question there was no room.
+/// The retry interval of the client when too many payments wait for a check.
 const RETRY_AFTER_SECONDS: u64 = 10;
 
 #[derive(Deserialize, IntoParams)]
@@ -85,14 +85,14 @@ pub(super) async fn check_order(
         }
         return Err(pending());
     }
-    // It may have become a code since the first look.
+    // It may have become a code since the first lookup.
     if let Some(mapping) = state.store.mapping_for_certain(number).await? {
         return Ok(checked(&mapping));
     }
     let (Some(made_at), Some(payment)) = (number.made_at(), payment) else {
         return Err(unknown());
     };
-    // Redis may have lost the order, or it expired before its payment was seen. Only the gateway knows.
+    // Redis may have lost the order, or the order expired before its payment was reported. Only the gateway knows.
     let client = client_ip::client(peer.ip(), &headers, &state.config.http.trusted_proxies);
     let asker = Asker::Network(client_ip::site(client));
     Err(
@@ -106,7 +106,7 @@ pub(super) async fn check_order(
     )
 }
 
-/// Whether the named payment is another than that of the order's failure, so that the gateway must be asked about it.
+/// Whether the named payment has no dead letter, so that the gateway must be asked about it.
 async fn is_new(
     state: &AppState,
     number: &OutTradeNo,
@@ -119,7 +119,7 @@ async fn is_new(
     Ok(!has_letter.map_err(redis_away)?)
 }
 
-/// Has the gateway asked about a payment, if it can be one of this order.
+/// Enqueues a confirm of a payment, if the payment can belong to this order.
 async fn confirm(
     state: &AppState,
     number: &OutTradeNo,

@@ -1,4 +1,4 @@
-//! `/login`: a code of `wx.login` for an openid and the key that goes with it.
+//! `/login`: exchanges a code of `wx.login` for an openid and its signing key.
 
 use axum::{Json, extract::State};
 use heyi_common::{
@@ -21,7 +21,7 @@ use crate::{
     state::AppState,
 };
 
-/// The longest code that WeChat is asked about, in bytes.
+/// The size limit of a code, in bytes.
 const LONGEST_CODE: usize = 256;
 
 #[derive(Deserialize, IntoParams)]

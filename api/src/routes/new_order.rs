@@ -60,7 +60,7 @@ pub(super) async fn new_order(
     } = request;
     check_price(total_fee, &config.orders.prices)?;
     if channel.asks_gateway() {
-        // Before the order is kept: one that the gateway never hears of would only take memory.
+        // Before the order is stored: an order that the gateway never receives would only use memory.
         state.budgets.native(client, data.openid.as_str())?;
     }
     let out_trade_no = state.queue.keys().draw_number(&data.openid);
@@ -78,7 +78,7 @@ pub(super) async fn new_order(
     Ok(Success::new(checkout))
 }
 
-/// Stores the order if its signature is new and its person may have one more.
+/// Stores the order if its signature is new and its person is below the limit.
 async fn place(state: &AppState, order: &Order, signed: &Signed) -> Result<(), Error> {
     state.check_installed()?;
     let orders = &state.config.orders;
@@ -109,7 +109,7 @@ async fn place(state: &AppState, order: &Order, signed: &Signed) -> Result<(), E
     }
 }
 
-/// The price must be one of `prices` where any are set.
+/// The price must be one of `prices`, if any are set.
 fn check_price(price: Fee, prices: &[u32]) -> Result<(), Error> {
     if prices.is_empty() || prices.contains(&price.fen()) {
         Ok(())
@@ -119,7 +119,7 @@ fn check_price(price: Fee, prices: &[u32]) -> Result<(), Error> {
     }
 }
 
-/// As text: elsewhere it is a number.
+/// Reads the number as text; elsewhere it is a number.
 fn fee<'de, D: Deserializer<'de>>(text: D) -> Result<Fee, D::Error> {
     let text = String::deserialize(text)?;
     text.parse().map_err(D::Error::custom)

@@ -1,4 +1,4 @@
-//! `/notify`: PayJS says that an order was paid.
+//! `/notify`: PayJS reports a payment.
 
 use std::time::Duration;
 
@@ -21,14 +21,14 @@ use crate::{
     state::AppState,
 };
 
-/// Whose notifies come here.
+/// The gateway of this route.
 const GATEWAY: Gateway = Gateway::Payjs;
-/// PayJS gives up after 3 s.
+/// PayJS times out after 3 s.
 const LIMIT: Duration = Duration::from_millis(2500);
-/// How much of an error that may quote the body is logged, in characters.
+/// How many characters of an error are logged: it may quote the body.
 const LOGGED: usize = 120;
 
-/// Why a notify was not taken.
+/// Why a notify was rejected.
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
     #[error("the body came too slowly")]
@@ -69,7 +69,7 @@ pub(super) async fn notify(
     match receive(&state, &headers, body).await {
         Ok(payment) => {
             state.notifies.queued();
-            // By this line a payment can be found though Redis lost it before it was promoted.
+            // If Redis loses the payment before it is promoted, this line is the record of it.
             tracing::info!(
                 order.out_trade_no = %payment.out_trade_no,
                 payment.id = payment.payment_id,
@@ -100,7 +100,7 @@ async fn receive(state: &AppState, headers: &HeaderMap, body: Body) -> Result<Pa
 }
 
 impl Refusal {
-    /// Says so to the caller, the metrics and the log. What strangers can cause has no alarm.
+    /// Reports the refusal to the caller, the metrics and the log. Refusals that anyone can cause raise no alarm.
     fn answer(self, notifies: &Notifies) -> Response {
         let status = match &self {
             Self::Body(error) => error.status(),

@@ -69,7 +69,7 @@ pub(super) async fn qr(
         Some(payload) => redirect(payload)?,
         None => page(&state, id, &code, &content, scanner, wanted, &headers)?.into_response(),
     };
-    // Who chooses another app has been counted.
+    // A visitor who selects another app is already counted.
     if wanted.is_none() && visit::is_by_person(&method, &headers) {
         state.counter.count(id, scanner.platform());
     }
@@ -132,8 +132,8 @@ fn page(
     page.map_err(Error::Internal)
 }
 
-/// Whether a receive code is an address that leads on where the page is read: JD's within its app, Alipay's
-/// from a phone's browser too. Other apps do not let each other's addresses through.
+/// Whether the receive code is a link that works where the page is read. JD's works in its own app, Alipay's also in a
+/// phone's browser. Other apps block each other's links.
 fn opens(scanner: Scanner, platform: Platform) -> bool {
     matches!(
         (scanner, platform),

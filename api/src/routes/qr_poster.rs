@@ -20,7 +20,7 @@ use crate::{
     state::AppState,
 };
 
-/// For an SVG that is opened on its own. Emoji may be embedded pictures.
+/// For an SVG that is opened directly. Emoji may be embedded pictures.
 const POLICY: &str = "default-src 'none'; img-src data:";
 /// The characters of the name that no font has.
 const MISSING: HeaderName = HeaderName::from_static("x-missing-glyphs");
@@ -96,7 +96,7 @@ pub(super) async fn poster_png(
     Ok(answer("image/png", drawn.await??))
 }
 
-/// What is to be drawn.
+/// Reads the code and makes it the subject of a poster.
 async fn subject(
     state: &AppState,
     id: &str,

@@ -1,4 +1,4 @@
-//! The text that is signed of a request has one reading: no two requests that are accepted share it.
+//! Signed texts are unambiguous: no two accepted requests have the same signed text.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,7 +17,7 @@ use tower::ServiceExt;
 use super::{router, tests};
 use crate::http::params::SIGNED;
 
-/// What each signed route knows besides the signature, as the document has it.
+/// The parameters of each signed route besides the signature, as in the OpenAPI document.
 type Table = BTreeMap<String, BTreeSet<String>>;
 /// A request: its route and its parameters.
 type Reading = (String, sign::Params);
@@ -48,7 +48,7 @@ async fn table() -> Table {
         .collect()
 }
 
-/// Whether a request may have these parameters, whatever their values mean.
+/// Whether a request may have these parameters, regardless of their values.
 fn is_accepted(route: &str, params: &sign::Params) -> bool {
     let Some(known) = TABLE.get(route) else {
         return false;
@@ -67,7 +67,7 @@ fn text(route: &str, params: &sign::Params) -> String {
     pairs.join("&")
 }
 
-/// All requests that have this text, accepted or not: at each `&<name>=` a parameter may begin, or not.
+/// All requests with this signed text, accepted or not: each `&<name>=` may or may not start a parameter.
 fn readings(text: &str) -> Vec<Reading> {
     let begins = |at: &usize| {
         let rest = &text[at + 1..];
@@ -124,7 +124,7 @@ fn an_order_whose_receive_code_names_a_code_reads_like_a_deletion_and_is_refused
     let readings = readings(&text("/newOrder", &order));
     assert!(readings.len() > 1, "{readings:?}");
     assert!(readings.contains(&("/newOrder".to_owned(), order)));
-    // Whichever of them it was, none is accepted; written in another way, one is.
+    // None of them is accepted, whichever was meant; an unambiguous encoding is.
     let accepted = |(route, params): &&Reading| is_accepted(route, params);
     let count = readings.iter().filter(accepted).count();
     assert_eq!(count, 0, "{readings:?}");
@@ -134,7 +134,7 @@ fn an_order_whose_receive_code_names_a_code_reads_like_a_deletion_and_is_refused
     assert!(is_accepted("/newOrder", &order.into()));
 }
 
-/// Values that try to be more than one.
+/// Values that contain text like further parameters.
 fn value() -> impl Strategy<Value = String> {
     let names = || select(SIGNED.to_vec());
     let piece = prop_oneof![
@@ -148,7 +148,7 @@ fn value() -> impl Strategy<Value = String> {
     vec(piece, 0..5).prop_map(|pieces| pieces.concat())
 }
 
-/// Any request, with some of the parameters that its route knows.
+/// Any request, with some of its route's parameters.
 fn request() -> impl Strategy<Value = Reading> {
     let routes: Vec<_> = TABLE.clone().into_iter().collect();
     select(routes).prop_flat_map(|(route, names)| {
@@ -162,7 +162,7 @@ fn request() -> impl Strategy<Value = Reading> {
     })
 }
 
-/// The same, with values as clients write them once they know better.
+/// Any request, with values encoded unambiguously.
 fn accepted() -> impl Strategy<Value = Reading> {
     request().prop_map(|(route, mut params)| {
         if sign::second_reading(&params, &SIGNED).is_some() {

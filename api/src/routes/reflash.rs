@@ -1,4 +1,4 @@
-//! `/reflash`: the person's codes again.
+//! `/reflash`: lists the person's codes.
 
 use axum::extract::State;
 use heyi_common::{order::OpenId, store::CodeCursor};

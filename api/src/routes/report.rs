@@ -100,7 +100,7 @@ pub(super) async fn report(
     let secret = &state.config.sign.session_secret;
     let reporter = Reporter::new(secret, id, today(), network(client));
     let report = Report::new(reporter, id, reason, request.text, request.contact);
-    // In a task: a client that hangs up must not end this between its steps.
+    // In a task, so that a disconnecting client cannot interrupt it between steps.
     let store = state.store.clone();
     let recorded = tokio::spawn(async move { store.record_report(&report).await });
     let recorded = recorded
@@ -115,7 +115,7 @@ pub(super) async fn report(
             "code reported"
         );
     }
-    // Relative, as there may be a path before it in http.public_url.
+    // Relative, because `http.public_url` may contain a path.
     Ok(Redirect::to(&format!("report?id={id}&sent=1")))
 }
 

@@ -10,7 +10,7 @@ use tower::ServiceExt;
 
 use super::*;
 
-/// A state whose stores are never connected to.
+/// A state that never connects to its stores.
 pub(super) async fn state() -> AppState {
     let settings = [
         ("HTTP__PUBLIC_URL", "https://heyi.example.com"),

@@ -1,4 +1,4 @@
-//! How many connections each client, each site and all together may have open.
+//! Limits of open connections: for each client, for each site, and in total.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -15,26 +15,26 @@ use crate::{
     meters,
 };
 
-/// Of the files that the process may open, a quarter is left for stores and others.
+/// A quarter of the process's file descriptors is reserved for stores and other uses.
 const RESERVED_PART: u64 = 4;
 
 /// Counts open connections.
 pub(super) struct Connections {
-    /// The most of one client; 0 is no bound for anybody.
+    /// The limit for one client; 0 disables all limits.
     most: u32,
-    /// Proxies carry the connections of everybody.
+    /// Proxies carry the connections of many clients, so only the total limits them.
     trusted: Vec<IpNet>,
     open: Arc<Pool>,
     refused: Counter,
 }
 
-/// An open connection; dropping it makes room for another one.
+/// An open connection; dropping it releases its slot.
 pub(super) struct Open {
     _held: Option<Held>,
 }
 
 impl Connections {
-    /// The bounds of `config`.
+    /// Creates the limits of `config`.
     pub(super) fn new(config: &config::Http) -> Self {
         Self {
             most: config.connections_per_address,
@@ -44,13 +44,13 @@ impl Connections {
         }
     }
 
-    /// Counts a connection of `peer`, unless too many are open.
+    /// Counts a connection of `peer`, unless a limit is reached.
     pub(super) fn open(&self, peer: IpAddr) -> Option<Open> {
         // An operator may change the limit of a running process.
         self.open_of(peer, getrlimit(Resource::Nofile).current)
     }
 
-    /// The same in a process that may open so many files.
+    /// Like [`open`](Self::open), with the given limit of file descriptors.
     fn open_of(&self, peer: IpAddr, files: Option<u64>) -> Option<Open> {
         if self.most == 0 {
             return Some(Open { _held: None });
@@ -94,7 +94,7 @@ impl Connections {
 mod tests {
     use super::*;
 
-    /// So many files, and a quarter less connections.
+    /// The limit of file descriptors, of which a quarter is reserved.
     const FILES: u64 = 64;
 
     fn connections(most: u32) -> Connections {
@@ -129,7 +129,7 @@ mod tests {
     fn nothing_is_kept_of_connections_that_are_closed() {
         let connections = connections(1);
         drop(open(&connections, "198.51.100.1"));
-        // One that IPv6 carries is the same.
+        // An IPv4-mapped IPv6 address counts as the IPv4 address.
         let mapped = open(&connections, "::ffff:198.51.100.1").unwrap();
         assert!(open(&connections, "198.51.100.1").is_none());
         drop(mapped);
@@ -146,7 +146,7 @@ mod tests {
         let others: Vec<_> = (0..100)
             .filter_map(|number| open(&connections, &format!("198.51.{number}.1")))
             .collect();
-        // A quarter of the files is left for the rest of the process.
+        // A quarter of the file descriptors is reserved.
         assert_eq!(of_site.len() + others.len(), 48);
         assert!(open(&connections, "10.0.0.1").is_none());
     }

@@ -1,7 +1,7 @@
-//! A connection that is closed when its client does not read, or sends no request.
+//! Closes a connection when its client does not read or sends no request.
 //!
-//! `tokio-io-timeout` was refused: its clock starts anew with each byte, so a client that reads one byte now and then holds a
-//! connection for ever.
+//! `tokio-io-timeout` was refused: each byte restarts its timeout. A client that reads one byte now and then could keep
+//! a connection open indefinitely.
 
 use std::{
     io::{self, IoSlice},
@@ -19,13 +19,13 @@ use tokio::{
 
 use super::patience::Patience;
 
-/// Bytes a second that a client reads at least while we wait for it.
+/// Minimum read rate of a client while a write is blocked, in bytes per second.
 const SLOWEST: u64 = 1024;
-/// The send buffer of a connection, in bytes; Linux doubles it. A client that reads is noticed when a third of the
-/// buffer is free again, so a large one would make slow clients look like clients that do not read. It also
-/// bounds what the kernel holds for clients that do not read.
+/// The send buffer of a connection, in bytes; Linux doubles it. The kernel reports progress when a third of the buffer
+/// is free again. With a large buffer, slow clients would seem not to read at all. It also bounds the kernel's memory
+/// for clients that do not read.
 const SEND_BUFFER: u32 = 32 * 1024;
-/// Connections that the kernel keeps until they are accepted.
+/// The listen backlog.
 const BACKLOG: u32 = 1024;
 
 /// Listens on `address` for connections that can be [`Paced`].
@@ -42,12 +42,12 @@ pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// A connection whose writes may block for a bounded time, to which the client adds by reading.
+/// A connection whose writes may block for a bounded time. The client extends it by reading.
 ///
-/// A write that does not block costs one comparison more.
+/// A write that does not block costs one extra comparison.
 pub(super) struct Paced {
     stream: TcpStream,
-    /// The most [`left`](Self::left) may be.
+    /// The upper bound of [`left`](Self::left).
     patience: Duration,
     /// How much longer writes may block.
     left: Duration,
@@ -56,7 +56,7 @@ pub(super) struct Paced {
     requests: Patience,
 }
 
-/// A write that waits for its client to read.
+/// A write that waits until its client reads.
 struct Blocked {
     since: Instant,
     end: Pin<Box<Sleep>>,
@@ -73,7 +73,7 @@ impl Paced {
         }
     }
 
-    /// Passes on what came of a write, unless it has blocked for too long.
+    /// Returns the result of a write, unless it has blocked for too long.
     fn pace(
         &mut self,
         context: &mut Context<'_>,
@@ -107,7 +107,7 @@ impl Paced {
         if blocked.end.as_mut().poll(context).is_pending() {
             return Poll::Pending;
         }
-        // Else the kernel would go on offering the client what it does not read.
+        // Otherwise the kernel would keep retransmitting data that the client does not read.
         let _ = self.stream.set_zero_linger();
         let slow = io::Error::new(io::ErrorKind::TimedOut, "the client does not read");
         Poll::Ready(Err(slow))
@@ -193,7 +193,7 @@ mod tests {
         (paced, client.unwrap())
     }
 
-    /// Writes for ever; how that ends, and after how long.
+    /// Writes until an error; returns its kind and the time until then.
     async fn write(mut paced: Paced) -> (io::ErrorKind, Duration) {
         let start = Instant::now();
         loop {
@@ -219,7 +219,7 @@ mod tests {
             while client.read_u8().await.is_ok() {
                 now_and_then.tick().await;
             }
-            // Whatever is left may be read after the end.
+            // Only the write ends the test: the rest may still be read later.
             std::future::pending::<()>().await;
         };
         tokio::select! {

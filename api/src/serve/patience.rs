@@ -1,7 +1,8 @@
-//! How long a connection waits for the next request of its client.
+//! Timeouts of the wait for the client's next request.
 //!
-//! hyper has one limit for two things: how long a connection may be idle, and how long a head may take. A proxy keeps idle
-//! connections for a minute and more, and a POST that meets their end fails. A head that takes a minute is an attack.
+//! hyper has one timeout for idle connections and for reading a head. They need different values: proxies keep idle
+//! connections for a minute or more, and a POST fails if the connection closes then. A head that takes a minute is an
+//! attack.
 
 use std::{
     io,
@@ -19,21 +20,21 @@ use hyper::body::{Frame, SizeHint};
 
 use crate::http::deadline::Deadline;
 
-/// Limits of the wait for a request.
+/// Timeouts of the wait for a request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     /// For the whole head, from its first byte, or from the start of the connection.
     pub(super) head: Duration,
-    /// Between an answer and the next head.
+    /// Between a response and the next head.
     pub(super) idle: Duration,
 }
 
-/// Whether a connection has a request that is being answered. Cheap to clone.
+/// Whether the connection has a request in flight. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Busy(Arc<AtomicBool>);
 
 impl Busy {
-    /// Notes that a request has arrived; it is answered when the guard is dropped.
+    /// Marks a request as in flight until the guard is dropped.
     pub(super) fn begin(&self) -> Answering {
         self.0.store(true, Ordering::Relaxed);
         Answering(self.clone())
@@ -53,7 +54,7 @@ impl Drop for Answering {
     }
 }
 
-/// The body of an answer, which ends the answering.
+/// A response body; the request is in flight until it is dropped.
 pub(super) struct Answer {
     body: Body,
     _answering: Answering,
@@ -88,7 +89,7 @@ impl HttpBody for Answer {
     }
 }
 
-/// The wait of one connection, told of every read.
+/// The timeout of one connection, checked on every read.
 pub(super) struct Patience {
     limits: Limits,
     busy: Busy,
@@ -98,11 +99,11 @@ pub(super) struct Patience {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// A head is to arrive, or has begun to.
+    /// Waiting for a head, or reading it.
     Head,
-    /// A request is being answered: its body has limits of its own.
+    /// A request is in flight; its body has its own limits.
     Answering,
-    /// The next request may take its time.
+    /// Waiting for the next request, with the idle timeout.
     Idle,
 }
 
@@ -116,7 +117,7 @@ impl Patience {
         }
     }
 
-    /// Fails when what was read, or is waited for, is too late.
+    /// Fails when the data read or awaited is too late.
     pub(super) fn check(&mut self, context: &mut Context<'_>, is_pending: bool) -> io::Result<()> {
         if self.busy.is_set() {
             self.state = State::Answering;

@@ -1,7 +1,8 @@
-//! One thread that serves connections.
+//! A thread that serves connections.
 //!
-//! With one runtime for all threads, `/checkOrder` costs the api 1.21 times the CPU, and `/qr`, `/notify` and `/newOrder` as much as
-//! now ([measured](../../../docs/performance.md#speed-ups)). A thread that hangs would also show no longer in the watchdog.
+//! With one runtime for all threads, `/checkOrder` costs the api 1.21 times the CPU. `/qr`, `/notify` and `/newOrder`
+//! cost the same ([measured](../../../docs/performance.md#speed-ups)). The watchdog could also no longer detect a
+//! single blocked thread.
 
 use std::{convert::Infallible, net::SocketAddr, thread, time::Duration};
 
@@ -29,25 +30,25 @@ use super::{
 };
 use crate::{routes::router, state::AppState};
 
-/// What requests may take to finish when the process is told to stop.
+/// Timeout for requests in flight after the process is asked to stop.
 const DRAIN: Duration = Duration::from_secs(10);
-/// The longest head of a request, in bytes. hyper also keeps about as much of an answer until it is written.
+/// The size limit of a request's head, in bytes. hyper also buffers about as much of a response.
 const HEAD_LIMIT: usize = 32 * 1024;
-/// Connections that were accepted and are not served yet.
+/// Accepted connections that wait to be served.
 const WAITING: usize = 1024;
 
-/// A client, where it is, and its place among the open connections.
+/// A client's stream, its address, and its slot among the open connections.
 pub(super) type Connection = (std::net::TcpStream, SocketAddr, Open);
 
-/// A thread with the whole API and connections to Redis and MongoDB of its own: a request stays where its connection is, so
-/// nothing about it has to be handed from core to core.
+/// A thread with the whole API and its own connections to Redis and MongoDB. A request stays on the
+/// thread of its connection, so that nothing moves between cores.
 pub(super) struct Thread {
     connections: Sender<Connection>,
     running: thread::JoinHandle<()>,
 }
 
 impl Thread {
-    /// Starts one that serves until it is [ended](end). When it ends by itself, it cancels `stop`.
+    /// Starts a thread that serves until [`end`]. If it ends earlier, it cancels `stop`.
     pub(super) fn start(
         name: String,
         state: &AppState,
@@ -60,7 +61,7 @@ impl Thread {
         let state = state.for_another_runtime()?;
         drop(inside);
         let serve = move || {
-            // A thread less would go unnoticed.
+            // Otherwise the loss of a thread would go unnoticed.
             let _end = stop.drop_guard();
             runtime.block_on(serve(state, accepted, pulse));
         };
@@ -70,16 +71,16 @@ impl Thread {
         })
     }
 
-    /// Gives it a connection to serve.
+    /// Passes it a connection to serve.
     pub(super) async fn serve(&self, connection: Connection) -> anyhow::Result<()> {
         let given = self.connections.send(connection).await;
         given.context("a thread that serves has ended")
     }
 }
 
-/// Tells all threads to serve no more, and waits until what they began has ended, but not for ever.
+/// Asks all threads to stop and waits for their requests in flight, with a timeout.
 pub(super) fn end(threads: Vec<Thread>) -> anyhow::Result<()> {
-    // All are told before the first is waited for.
+    // Signal all threads before waiting for the first.
     let running: Vec<_> = threads.into_iter().map(|thread| thread.running).collect();
     let ended: Vec<_> = running.into_iter().map(thread::JoinHandle::join).collect();
     let panicked = ended.iter().any(Result::is_err);
@@ -90,10 +91,10 @@ pub(super) fn end(threads: Vec<Thread>) -> anyhow::Result<()> {
 async fn serve(state: AppState, mut accepted: Receiver<Connection>, pulse: Pulse) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
-        // `Patience` has the limits: this one would count idle time as well.
+        // `Patience` has the timeouts; hyper's would include idle time.
         .header_read_timeout(None)
         .max_buf_size(HEAD_LIMIT)
-        // Answers are short: to copy them behind their heads costs less than to have the kernel gather two pieces.
+        // Responses are short: copying the body behind the head costs less than a vectored write.
         .writev(false);
     let patience = state.config.http.write_timeout;
     let limits = Limits {

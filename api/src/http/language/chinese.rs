@@ -1,8 +1,8 @@
-//! The Chinese of our failures. A failure is written in English where it happens; here its text is looked up.
+//! Chinese texts of errors. The code writes errors in English; this table translates them.
 
 use std::sync::LazyLock;
 
-/// English and Chinese. A part that differs may be one of the texts itself.
+/// English and Chinese. A variable part may itself be one of the texts.
 static TEXTS: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
     let lines = include_str!("chinese.txt").lines();
     let lines: Vec<&str> = lines
@@ -14,7 +14,7 @@ static TEXTS: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
         .collect()
 });
 
-/// The Chinese of a text; the text itself where there is none.
+/// The Chinese translation, or the text itself if there is none.
 pub(crate) fn chinese(english: &str) -> String {
     let found = TEXTS.iter().find_map(|(template, chinese)| {
         let parts = parts(template, english)?;
@@ -28,7 +28,7 @@ pub(crate) fn chinese(english: &str) -> String {
     found.unwrap_or_else(|| english.to_owned())
 }
 
-/// What stands where `template` has `{}`.
+/// The values at the `{}` of `template`.
 fn parts<'a>(template: &str, text: &'a str) -> Option<Vec<&'a str>> {
     let mut pieces = template.split("{}");
     let mut rest = text.strip_prefix(pieces.next()?)?;
@@ -93,7 +93,7 @@ mod tests {
         }
     }
 
-    /// What the sources have as texts of failures.
+    /// The error texts in the sources.
     #[test]
     fn every_failure_has_a_chinese_text() {
         for source in [
@@ -112,7 +112,7 @@ mod tests {
         }
     }
 
-    /// The texts of `#[error("…")]`, with `{}` for whatever differs.
+    /// The texts of `#[error("…")]`, with `{}` for each variable part.
     fn texts(source: &str) -> Vec<String> {
         let attributes = source.split("#[error(").skip(1);
         let texts = attributes.filter_map(|attribute| {

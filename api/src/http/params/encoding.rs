@@ -1,7 +1,7 @@
-//! `Content-Encoding` of request bodies: proxies and clients may send them with gzip.
+//! `Content-Encoding` of request bodies: proxies and clients may send gzip.
 //!
-//! `tower-http` was refused: its layer decompresses as the body is read, so that a limit on the bytes that arrive does not
-//! bound those that come out.
+//! `tower-http` was refused: its layer decompresses while the body is read. A limit on the received bytes does not
+//! bound the decompressed bytes.
 
 use std::io::Read;
 
@@ -11,7 +11,7 @@ use flate2::read::MultiGzDecoder;
 use super::BODY_LIMIT;
 use crate::http::error::Error;
 
-/// How a body is encoded.
+/// The encoding of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Encoding {
     /// Not at all.
@@ -21,7 +21,7 @@ pub(crate) enum Encoding {
 }
 
 impl Encoding {
-    /// What the headers say.
+    /// The encoding that the headers name.
     pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Error> {
         let mut found = Self::None;
         for value in headers.get_all(header::CONTENT_ENCODING) {
@@ -37,7 +37,7 @@ impl Encoding {
         Ok(found)
     }
 
-    /// The body as it was before, at most [`BODY_LIMIT`] of it: a bomb is not decompressed any further.
+    /// Decompresses the body, up to [`BODY_LIMIT`], so that a decompression bomb is harmless.
     pub(super) fn decode(self, body: Vec<u8>) -> Result<Vec<u8>, Error> {
         if self == Self::None || body.is_empty() {
             return Ok(body);

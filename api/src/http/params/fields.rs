@@ -1,4 +1,4 @@
-//! A struct from parameters: its fields are all that there may be, and each type says what its value must be.
+//! Deserializes parameters into a struct: its fields are the allowed parameters, and each type validates its value.
 
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 
@@ -10,15 +10,15 @@ use serde::{
 
 use crate::http::error::Error;
 
-/// Parameters that are read as a struct.
+/// Parameters to deserialize into a struct.
 pub(super) struct Fields<'a> {
     given: Vec<(Cow<'a, str>, Cow<'a, str>)>,
-    /// What may be given besides the fields of the struct; none: anything.
+    /// Parameters allowed besides the fields of the struct; `None` allows any.
     also: Option<&'static [&'static str]>,
 }
 
 impl<'a> Fields<'a> {
-    /// What is neither a field nor one of `also` is refused. Empty parameters count as missing.
+    /// Rejects parameters that are neither a field nor one of `also`. Empty parameters count as missing.
     pub(super) fn strict(
         given: impl IntoIterator<Item = (&'a String, &'a String)>,
         also: &'static [&'static str],
@@ -32,7 +32,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// What is no field is ignored.
+    /// Ignores unknown parameters.
     pub(super) fn lenient(given: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>) -> Self {
         Self {
             given: given.collect(),
@@ -40,11 +40,11 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The struct.
+    /// Deserializes the struct.
     pub(super) fn read<T: Deserialize<'a>>(self) -> Result<T, Error> {
         serde_path_to_error::deserialize(self).map_err(|error| {
             let text = error.inner().to_string();
-            // A type that serves several parameters does not know their names.
+            // A type that several parameters share does not know their names.
             let has_no_name = text.starts_with("must ");
             Error::Invalid(if has_no_name {
                 format!("{} {text}", error.path())
@@ -107,7 +107,7 @@ impl<'de> Deserializer<'de> for Fields<'de> {
     }
 }
 
-/// One value, which is also there when the struct has it as an `Option`.
+/// One value; an `Option` field reads it as `Some`.
 struct Value<'a>(Cow<'a, str>);
 
 impl<'de> IntoDeserializer<'de, Refusal> for Value<'de> {
@@ -144,7 +144,7 @@ impl<'de> Deserializer<'de> for Value<'de> {
     }
 }
 
-/// Why parameters are not what they should be.
+/// Why parameters are invalid.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Refusal(String);

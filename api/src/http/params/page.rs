@@ -1,5 +1,5 @@
-//! Parameters of pages. Apps add parameters of their own to a link that is passed on, in any encoding and again each
-//! time, so a page reads those that it knows and ignores all others.
+//! Parameters of pages. Apps append their own parameters to a link that is forwarded, in any encoding and repeatedly.
+//! So a page ignores all parameters that it does not know.
 
 use axum::extract::{FromRequest, Request};
 use serde::de::DeserializeOwned;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Fields, Text, object, text};
 use crate::http::error::Error;
 
-/// The parameters of a page that `T` has, each with one value: from the query of a GET, the body of a POST.
+/// The known parameters of a page, one value each: from the query of a GET, the body of a POST.
 pub(crate) struct PageParams<T>(pub(crate) T);
 
 impl<T: DeserializeOwned, S: Sync> FromRequest<S> for PageParams<T> {
@@ -34,7 +34,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for PageParams<T> {
 }
 
 fn from_form<T: DeserializeOwned>(text: &[u8]) -> Result<T, Error> {
-    // What is not UTF-8 becomes replacement characters, which no name and no good value has.
+    // Invalid UTF-8 becomes replacement characters, which no name and no valid value contains.
     Fields::lenient(form_urlencoded::parse(text)).read()
 }
 

@@ -1,4 +1,4 @@
-//! Signed requests: when they were signed, and by whom.
+//! Signed requests: the time of signing and the signer.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::{http::error::Error, state::AppState};
 /// The names of [`Signature`].
 const NAMES: [&str; 2] = [SIGN, TS];
 
-/// All that the signed text of a request may name, on any route: a name more makes more values ambiguous.
+/// All names that the signed text may contain, on any route. Each further name makes more values ambiguous.
 pub(crate) const SIGNED: [&str; 10] = [
     "before", "channel", "code", "data", "days", "id", "openId", ROUTE, "totalFee", TS,
 ];
@@ -38,7 +38,7 @@ pub(crate) struct Signature {
     sign: Option<String>,
 }
 
-/// The parameters of a signed route, as [`Params`](super::Params), and their signature. Who signed is still to be checked.
+/// The parameters of a signed route, as [`Params`](super::Params), and their signature. The signer is not yet verified.
 pub(crate) struct SignedParams<T>(pub(crate) T, pub(crate) Signed);
 
 impl<T: DeserializeOwned> FromRequest<AppState> for SignedParams<T> {
@@ -55,9 +55,9 @@ impl<T: DeserializeOwned> FromRequest<AppState> for SignedParams<T> {
     }
 }
 
-/// The signature of a request, whose time is right. By whom it is, is still to be checked.
+/// The signature of a request whose time is valid. The signer is not yet verified.
 pub(crate) struct Signed {
-    /// Where the request was sent to.
+    /// The route of the request.
     route: Option<MatchedPath>,
     params: sign::Params,
     signature: Signature,
@@ -65,7 +65,7 @@ pub(crate) struct Signed {
 }
 
 impl Signed {
-    /// Checks what depends on nobody's key: when the request was signed, and that its text has one reading only.
+    /// Checks what needs no key: the time of signing, and that the signed text is unambiguous.
     fn new(
         route: Option<MatchedPath>,
         params: sign::Params,
@@ -97,23 +97,23 @@ impl Signed {
         Ok(signed)
     }
 
-    /// Whether there is a signature, right or wrong.
+    /// Whether the request has a signature, valid or not.
     pub(crate) fn is_there(&self) -> bool {
         self.params.contains_key(SIGN)
     }
 
-    /// When it was signed, in Unix seconds. None for clients of the old service, where they are accepted.
+    /// The time of signing in Unix seconds. None for clients of the old service, where they are accepted.
     pub(crate) fn ts(&self) -> Option<i64> {
         self.signature.ts.map(|Within(ts)| ts)
     }
 
-    /// The signature in upper-case hex, and how long it is to be remembered where it may be used once only. There is none
-    /// for clients of the old service, whose requests carry no `ts` that could tell two of them apart.
+    /// The signature in upper-case hex, and how long to remember it, if it may be used only once. None for clients of
+    /// the old service: they send no `ts`, so two requests can be identical.
     pub(crate) fn once(&self, config: &Config) -> Option<(String, Duration)> {
         self.ts()?;
         let signature = self.signature.sign.as_ref()?.to_ascii_uppercase();
         let window = config.sign.window;
-        // Without a window it is accepted for ever; for as long as an order lives, it makes no second one.
+        // Without a window the signature never expires. It makes no second order during the lifetime of the first.
         let accepted_for = if window.is_zero() {
             config.orders.ttl
         } else {
@@ -122,7 +122,7 @@ impl Signed {
         Some((signature, accepted_for + sign::CLOCKS_APART))
     }
 
-    /// Checks that the mini-program signed.
+    /// Verifies that the mini-program signed.
     pub(crate) fn by_app(&self, config: &Config) -> Result<(), Error> {
         if self.fits(&config.sign.app_key) {
             Ok(())
@@ -131,7 +131,7 @@ impl Signed {
         }
     }
 
-    /// Checks that the person signed.
+    /// Verifies that the person signed.
     pub(crate) fn by_person(&self, openid: &str, config: &Config) -> Result<(), Error> {
         let mut keys = sign::accepted_keys(&config.sign, openid, self.now);
         if self.is_there() && keys.any(|key| self.fits(&key)) {
@@ -141,7 +141,7 @@ impl Signed {
         }
     }
 
-    /// A request without `ts` was signed by a client of the old service, which knows no `route` either.
+    /// Clients of the old service send no `ts` and do not sign the `route`.
     fn fits(&self, key: &SecretString) -> bool {
         let params = &self.params;
         if self.ts().is_some() {

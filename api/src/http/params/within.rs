@@ -1,4 +1,4 @@
-//! Whole numbers whose range is a part of their type, and so of the document.
+//! Integers whose range is part of their type, and so of the OpenAPI document.
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 use utoipa::{

@@ -1,4 +1,4 @@
-//! Pictures in shades of grey.
+//! Greyscale pictures.
 
 use image::{
     DynamicImage, GrayAlphaImage, GrayImage,
@@ -17,8 +17,8 @@ pub(super) struct Grey {
 }
 
 impl Grey {
-    /// A picture; if parts of it are transparent, on white and on black. Dark modules show on white, light ones and
-    /// cut-out ones on black.
+    /// Converts a picture. A partly transparent picture gives two: on white, for dark modules, and on black, for light
+    /// or cut-out ones.
     pub(super) fn of(picture: DynamicImage) -> Vec<Self> {
         let (width, height) = (picture.width() as usize, picture.height() as usize);
         let with_pixels = |pixels| Self {
@@ -38,7 +38,7 @@ impl Grey {
             .into()
     }
 
-    /// The mean of each square of `factor` pixels.
+    /// Scales down by `factor`; each pixel is the mean of a square.
     pub(super) fn shrunk(&self, factor: usize) -> Self {
         let (width, height) = (self.width / factor, self.height / factor);
         let mut pixels = Vec::with_capacity(width * height);
@@ -63,7 +63,7 @@ impl Grey {
         }
     }
 
-    /// Twice as large.
+    /// Scales up to double size.
     pub(super) fn doubled(&self) -> Option<Self> {
         let side = |side: usize| u32::try_from(side).ok();
         let picture =
@@ -82,7 +82,7 @@ impl Grey {
         self.width.max(self.height)
     }
 
-    /// Dark for light.
+    /// Inverts the picture.
     pub(super) fn inverted(&self) -> Self {
         Self {
             pixels: self.pixels.iter().map(|pixel| !pixel).collect(),

@@ -1,4 +1,4 @@
-//! What the texts of a picture's codes mean.
+//! Evaluates the texts of a picture's codes.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use heyi_common::{
 
 use super::{DecodeError, Received, kind::Kind};
 
-/// The one receive code, or why there is none.
+/// The single receive code, or the reason why there is none.
 pub(super) fn judge(texts: &BTreeSet<String>, forms: &AllowList) -> Result<Received, DecodeError> {
     if texts.iter().any(|text| is_payment_code(text)) {
         return Err(DecodeError::PaymentCode);

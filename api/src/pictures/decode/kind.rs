@@ -1,8 +1,8 @@
-//! What a code is that is no receive code, as its text tells.
+//! Classifies codes that are not receive codes, by their text.
 
 use std::fmt;
 
-/// What a code is.
+/// The kind of a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// WeChat's code of a person.
@@ -23,11 +23,11 @@ pub(crate) enum Kind {
     AlipayOrder,
     /// Another code of Alipay.
     Alipay,
-    /// A code of WeChat Pay, QQ Wallet, UnionPay or JD Pay of no known form.
+    /// A code of WeChat Pay, QQ Wallet, UnionPay or JD Pay in an unknown format.
     Payment,
     /// Any other address.
     Link,
-    /// The access to a wireless network.
+    /// The credentials of a wireless network.
     Wifi,
     /// A contact.
     Contact,
@@ -35,7 +35,7 @@ pub(crate) enum Kind {
     Text,
 }
 
-/// How addresses begin, without their scheme, in lower case.
+/// Prefixes of addresses, without the scheme, in lower case.
 const ADDRESSES: [(&str, Kind); 23] = [
     ("u.wechat.com/", Kind::WechatFriend),
     ("weixin.qq.com/g/", Kind::WechatGroup),
@@ -62,7 +62,7 @@ const ADDRESSES: [(&str, Kind); 23] = [
     ("h5pay.jd.com/", Kind::Payment),
 ];
 
-/// How other texts begin, in lower case.
+/// Prefixes of other texts, in lower case.
 const SCHEMES: [(&str, Kind); 7] = [
     ("weixin://wxpay/", Kind::WechatOrder),
     ("wxp://", Kind::Payment),
@@ -74,7 +74,7 @@ const SCHEMES: [(&str, Kind); 7] = [
 ];
 
 impl Kind {
-    /// What the code of this text is.
+    /// The kind of the code with this text.
     pub(crate) fn of(text: &str) -> Self {
         let text = text.trim().to_ascii_lowercase();
         let address = ["https://", "http://"]

@@ -1,4 +1,4 @@
-//! Panics in foreign code that reads what strangers sent.
+//! Catches panics of third-party code that parses untrusted input.
 
 use std::{
     any::Any,
@@ -7,7 +7,7 @@ use std::{
     sync::Once,
 };
 
-/// Does `work`, and answers what it unwound with if it did. That is not in the log: it would be filled.
+/// Runs `work` and returns its panic as an error. The panic is not logged, so that clients cannot flood the log.
 pub(super) fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
     static HOOKED: Once = Once::new();
     HOOKED.call_once(|| {
@@ -19,7 +19,7 @@ pub(super) fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send
         }));
     });
     QUIET.set(true);
-    // What `work` owns is gone with it.
+    // Unwinding drops everything that `work` owns.
     let done = catch_unwind(AssertUnwindSafe(work));
     QUIET.set(false);
     done

@@ -1,4 +1,4 @@
-//! From a file to its pixels, within fixed limits.
+//! Decodes a file to pixels, within fixed limits.
 
 use std::io::Cursor;
 
@@ -6,14 +6,14 @@ use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits};
 
 use super::{DecodeError, grey::Grey, panics::catch};
 
-/// Photos of phones that fit into 5 MB have 12, seldom 24 million.
+/// Phone photos of at most 5 MB have 12, rarely 24 megapixels.
 const PIXEL_LIMIT: u64 = 25_000_000;
-/// What a decoder may allocate: the pixels with 4 bytes each, and as much again for its own work.
+/// Allocation limit of a decoder: 4 bytes per pixel, and the same again for its own buffers.
 const ALLOCATION_LIMIT: u64 = PIXEL_LIMIT * 4 * 2;
-/// The longest side: no screenshot is longer.
+/// Limit of the longer side: screenshots are shorter.
 const SIDE_LIMIT: u32 = 30_000;
 
-/// The picture in shades of grey, on each ground. Its size is known before anything is decoded.
+/// Decodes a picture to greyscale, on each background. Checks its size before decoding.
 pub(super) fn greys(file: &[u8]) -> Result<Vec<Grey>, DecodeError> {
     catch(|| decode(file)).unwrap_or(Err(DecodeError::Unreadable))
 }
@@ -45,7 +45,7 @@ fn decode(file: &[u8]) -> Result<Vec<Grey>, DecodeError> {
     Ok(Grey::of(picture))
 }
 
-/// HEIC and its like, in which some phones save photos.
+/// HEIC and related formats, which some phones use for photos.
 fn is_of_camera(file: &[u8]) -> bool {
     file.get(4..8) == Some(b"ftyp")
 }

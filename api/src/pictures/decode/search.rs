@@ -1,7 +1,7 @@
-//! The search for codes: rxing's steps one by one, at several sizes.
+//! The search for codes: rxing's steps, at several sizes.
 //!
-//! rxing's own readers have no bound: a picture of 3,000 pixels square, tiled with finder patterns of 2-pixel modules,
-//! keeps them busy for 100 s. Here each step is bounded before it begins.
+//! rxing's own readers are unbounded. A picture of 3,000 × 3,000 pixels, tiled with finder patterns of 2-pixel modules,
+//! takes them 100 s. Here each step is bounded before it begins.
 
 mod attempt;
 
@@ -10,43 +10,43 @@ use std::collections::BTreeSet;
 use self::attempt::{Attempt, attempt};
 use super::grey::Grey;
 
-/// A picture with a shorter side has no room for a code.
+/// Minimum length of the shorter side: a smaller picture cannot contain a code.
 const SMALLEST: usize = 21;
 
-/// A picture whose longer side is at most this is also looked at larger.
+/// Pictures with a longer side up to this are also searched at double size.
 const SMALL_SIDE: usize = 800;
 
-/// What was seen in a picture.
+/// The result of a search.
 #[derive(Debug, PartialEq)]
 pub(super) enum Seen {
     /// The texts of codes.
     Codes(BTreeSet<String>),
-    /// About so many codes, not all of which were read.
+    /// About this many codes, not all of which were read.
     TooMany(usize),
-    /// A code that cannot be read, and the pixels across one of its modules.
+    /// An unreadable code, and the pixels per module.
     Blurred(f64),
-    /// Patterns of codes, too many to look at each.
+    /// Too many patterns to examine.
     Crowded,
     /// No code.
     Nothing,
 }
 
-/// How a picture is looked at.
+/// A variant of the picture to search.
 #[derive(Debug, Clone, Copy)]
 enum Look {
-    /// This many times smaller.
+    /// Scaled down by this factor.
     Plain(usize),
-    /// With dark for light.
+    /// Inverted.
     Inverted,
-    /// This many times smaller, with gaps between modules closed, as in codes of separate squares.
+    /// Scaled down by this factor, with gaps between modules closed, for codes made of separate squares.
     Closed(usize),
-    /// The same with dark for light.
+    /// The same, inverted.
     InvertedClosed(usize),
-    /// Twice as large, if it is small.
+    /// Scaled up to double size, if it is small.
     Doubled,
 }
 
-/// In this order, until every code that shows is read. Each reads pictures that those before it do not
+/// Tried in this order until every visible code is read. Each reads pictures that earlier ones cannot
 /// (docs/performance.md, "Pictures").
 const LOOKS: [Look; 8] = [
     Look::Plain(1),
@@ -60,7 +60,7 @@ const LOOKS: [Look; 8] = [
 ];
 
 impl Look {
-    /// What it sees, and the pixels of the picture across one of its pixels.
+    /// Searches this variant. Returns the result and the scale, in original pixels per pixel.
     fn at(self, grey: &Grey) -> Option<(Attempt, f64)> {
         let seen = match self {
             Self::Plain(1) => (attempt(grey, false), 1.0),
@@ -82,7 +82,7 @@ fn scale(factor: usize) -> f64 {
     u32::try_from(factor).map_or(1.0, f64::from)
 }
 
-/// Searches a picture, given on each ground, until all codes that show in it are read.
+/// Searches a picture on each background until all visible codes are read.
 pub(super) fn search(grounds: &[Grey]) -> Seen {
     let is_small = |grey: &Grey| grey.width.min(grey.height) < SMALLEST;
     if grounds.iter().any(is_small) {
@@ -101,15 +101,15 @@ pub(super) fn search(grounds: &[Grey]) -> Seen {
     sum.seen()
 }
 
-/// What all attempts so far have seen.
+/// The combined results of all attempts.
 #[derive(Default)]
 struct Sum {
     texts: BTreeSet<String>,
     /// The most codes that one attempt read.
     read: usize,
-    /// The most codes that one attempt saw, read or not.
+    /// The most codes that one attempt detected, read or not.
     shown: usize,
-    /// Pixels across a module of a code that was not read.
+    /// Pixels per module of an unread code.
     module: Option<f64>,
     is_crowded: bool,
 }
@@ -132,7 +132,7 @@ impl Sum {
             (0, 0 | 1, Some(module)) => Seen::Blurred(module),
             (0, 0 | 1, None) if self.is_crowded => Seen::Crowded,
             (0, 0 | 1, None) => Seen::Nothing,
-            // Two codes, say, and the sender perhaps meant the one that was not read.
+            // For example two codes; the sender may have meant the unread one.
             _ => Seen::TooMany(self.shown),
         }
     }

@@ -1,4 +1,4 @@
-//! What the template of a poster is given.
+//! The variables of a poster's template.
 
 use heyi_common::platform::Platform;
 use qrcode::types::QrError;
@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Style, Subject, fonts::Fonts};
 use crate::{http::language::Language, pages::App, pictures::qr::Picture};
 
-/// The id of the composite code in a drawing. A receive code has the name of its platform.
+/// The id of the composite code in a drawing. A receive code's id is its platform's name.
 pub(super) const COMPOSITE: &str = "composite";
 
 /// The variables of a template. `docs/pictures.md` lists them.
@@ -20,7 +20,7 @@ pub(super) struct Content {
     composite: Code,
     own: Vec<PosterApp>,
     apps: Vec<PosterApp>,
-    /// The characters of the name that no font has.
+    /// Characters of the name that no font has.
     #[serde(skip)]
     pub(super) missing: Vec<char>,
 }
@@ -36,14 +36,14 @@ struct PosterApp {
 #[derive(Serialize)]
 struct Code {
     id: &'static str,
-    /// Of a side, with the quiet zone.
+    /// Modules per side, including the quiet zone.
     modules: u16,
-    /// The dark ones, in units of a module.
+    /// The dark modules, in units of a module.
     path: String,
 }
 
 impl Content {
-    /// For a drawing with `scale` pixels a unit; 0 if it has no pixels.
+    /// `scale` is the number of pixels per unit; 0 for SVG.
     pub(super) fn new(
         subject: &Subject,
         style: Style,
@@ -51,7 +51,7 @@ impl Content {
         fonts: &Fonts,
     ) -> Result<Self, QrError> {
         let mut title = subject.name.clone();
-        // What XML cannot hold.
+        // Removes characters that XML does not allow.
         title.retain(|c| !c.is_control() && !matches!(c, '\u{FFFE}' | '\u{FFFF}'));
         let (name, missing) = fonts.drawable(&title);
         let (mut own, mut apps) = (Vec::new(), Vec::new());

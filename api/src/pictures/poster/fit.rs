@@ -1,21 +1,21 @@
-//! Texts of any length in the room there is.
+//! Fits texts of any length into the available space.
 
 use serde::Serialize;
 use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::fonts::{Fonts, Line};
 
-/// Below this part of its size a line is broken in two.
+/// A line that would shrink below this factor is broken in two.
 const SHRINKS_TO: f32 = 0.7;
-/// From line to line, in ems, as `parts.svg` has it.
+/// Line height in ems, as in `parts.svg`.
 const LEADING: f32 = 1.24;
 
-/// How much wider a line may be to end where a reader pauses.
+/// How much longer a line may become so that it ends at a natural pause.
 const PAUSE: f32 = 0.8;
 
-/// What must not begin a line.
+/// Characters that must not begin a line.
 const CLOSING: &str = "，。、；：？！”’）》」』】〉…·—,.;:?!)]}%";
-/// What must not end one.
+/// Characters that must not end a line.
 const OPENING: &str = "“‘（《「『【〈([{";
 
 /// A text in one or two lines.
@@ -25,8 +25,8 @@ pub(super) struct Fitted<'t> {
     pub(super) size: f32,
 }
 
-/// Fits `text` into one line at most `size` large, smaller if need be. With a `height`, a long one has two lines of about
-/// the same width.
+/// Fits `text` into one line of at most `size`, shrinking it if necessary. With a `height`, a long text gets two lines
+/// of similar width.
 pub(super) fn fit<'t>(
     fonts: &Fonts,
     text: &'t str,
@@ -38,7 +38,7 @@ pub(super) fn fit<'t>(
     let line = fonts.line(text);
     let whole = fitting(line.width);
     let size = if height > 0.0 { size.min(height) } else { size };
-    // Room for what hangs below the last line too.
+    // Includes the descenders of the last line.
     let most = (height / (1.3 + LEADING)).min(size * SHRINKS_TO);
     if most > 0.0
         && whole < size * SHRINKS_TO
@@ -57,16 +57,16 @@ pub(super) fn fit<'t>(
     }
 }
 
-/// A text in two.
+/// A text split in two.
 struct Halves<'t> {
     first: &'t str,
     second: &'t str,
-    /// Without the white space between them.
+    /// Without the white space between the lines.
     lines: [Line<'t>; 2],
 }
 
 impl Halves<'_> {
-    /// Of the wider one, in ems.
+    /// The width of the wider line, in ems.
     fn width(&self) -> f32 {
         self.lines[0].width.max(self.lines[1].width)
     }
@@ -75,7 +75,7 @@ impl Halves<'_> {
         self.width() * if self.pauses() { PAUSE } else { 1.0 }
     }
 
-    /// Whether a reader expects a new line here: not within a word, nor beside the wrong sign.
+    /// Whether a line break is allowed here: not within a word, nor next to [`CLOSING`] or [`OPENING`] characters.
     fn may_break(&self) -> bool {
         let ends = (self.first.chars().next_back(), self.second.chars().next());
         let (Some(before), Some(after)) = ends else {
@@ -87,14 +87,14 @@ impl Halves<'_> {
         before.is_whitespace() || after.is_whitespace() || !is_in_word(before) || !is_in_word(after)
     }
 
-    /// Whether a reader pauses here anyway.
+    /// Whether this is a natural pause.
     fn pauses(&self) -> bool {
         (self.first).ends_with(|c: char| c.is_whitespace() || CLOSING.contains(c))
             || self.second.starts_with(|c| OPENING.contains(c))
     }
 }
 
-/// The text in two, as even as it can be broken.
+/// Splits the text as evenly as the rules allow.
 fn halves<'t>(fonts: &Fonts, text: &'t str) -> Option<Halves<'t>> {
     let places = text.grapheme_indices(true).skip(1);
     let places = places.map(|(at, _)| {
@@ -110,13 +110,13 @@ fn halves<'t>(fonts: &Fonts, text: &'t str) -> Option<Halves<'t>> {
         (places.into_iter()).min_by(|one, other| one.cost().total_cmp(&other.cost()))
     };
     match (cheapest(good), cheapest(bad)) {
-        // A word that is almost everything is broken all the same.
+        // A word that takes almost the whole text is broken anyway.
         (Some(good), Some(bad)) if good.width() > 1.5 * bad.width() => Some(bad),
         (good, bad) => good.or(bad),
     }
 }
 
-/// Letters of scripts that write words, and what joins them.
+/// Letters of scripts that separate words, and characters that join them.
 fn is_in_word(c: char) -> bool {
     let is_ideograph = c >= '\u{2E80}';
     !is_ideograph && (c.is_alphanumeric() || "'’&-_.@".contains(c))
@@ -165,7 +165,7 @@ mod tests {
                 "老街坊（南京东路店）手工水饺馄饨铺子",
                 ["老街坊（南京东路店）", "手工水饺馄饨铺子"],
             ),
-            // Nothing that is seen as one is divided.
+            // Grapheme clusters are never split.
             (
                 "e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}一二三四五六七八九十",
                 [

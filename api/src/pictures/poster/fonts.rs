@@ -1,4 +1,4 @@
-//! The fonts of posters: a built-in one, and the installed ones as its fallback.
+//! The fonts of posters: the built-in font, and installed fonts as fallback.
 
 use std::{cmp::Reverse, sync::Arc};
 
@@ -13,25 +13,25 @@ use unicode_segmentation::UnicodeSegmentation as _;
 
 use crate::pages::escaped;
 
-/// Noto Sans SC Medium, cut down to what names are made of.
+/// Noto Sans SC Medium, reduced to the characters that names use.
 static FILE: &[u8] = include_bytes!("../../../fonts/NotoSansSC-Medium.ttf");
 const FAMILY: &str = "Noto Sans SC Medium";
 
-/// Replaces what no font has. The built-in font has it.
+/// Replaces missing characters. The built-in font has it.
 const BOX: &str = "□";
 /// The size at which texts are measured.
 const EM: f32 = 1000.0;
-/// Texts whose shape is remembered: characters, labels and parts of names.
+/// Capacity of the cache of measured texts: characters, labels and parts of names.
 const REMEMBERED: usize = 10_000;
 
-/// What drawings are read with.
+/// The fonts and options for parsing drawings.
 pub(super) struct Fonts {
     options: Options<'static>,
     built_in: ID,
     shapes: Cache<String, Shape>,
 }
 
-/// What is known of a text.
+/// The measurements of a text.
 #[derive(Clone, Copy)]
 struct Shape {
     /// In ems.
@@ -40,7 +40,7 @@ struct Shape {
     font: Option<ID>,
 }
 
-/// A line of text in runs of one font each, because `usvg` loses glyphs in a text of several.
+/// A line of text, split into runs of one font each: `usvg` loses glyphs in a text with several fonts.
 #[derive(Debug, Serialize)]
 pub(super) struct Line<'t> {
     /// In ems.
@@ -48,15 +48,15 @@ pub(super) struct Line<'t> {
     pub(super) runs: Vec<Run<'t>>,
 }
 
-/// A part of a line.
+/// A run of one font.
 #[derive(Debug, Serialize)]
 pub(super) struct Run<'t> {
     pub(super) text: &'t str,
-    /// From the beginning of the line, in ems.
+    /// Offset from the start of the line, in ems.
     left: f32,
 }
 
-/// The fonts of this machine. Their files are mapped when they are needed.
+/// The installed fonts. Their files are mapped on demand.
 pub(super) fn installed() -> Database {
     let mut fonts = Database::new();
     fonts.load_system_fonts();
@@ -64,7 +64,7 @@ pub(super) fn installed() -> Database {
 }
 
 impl Fonts {
-    /// The built-in font, then `fallbacks`: fonts of emoji first, then those that look most like the built-in one.
+    /// The built-in font, then `fallbacks`: emoji fonts first, then the fonts most similar to the built-in one.
     pub(super) fn new(fallbacks: &Database) -> anyhow::Result<Self> {
         let mut fonts = Database::new();
         let built_in = fonts.load_font_source(Source::Binary(Arc::new(FILE)));
@@ -86,11 +86,11 @@ impl Fonts {
             fonts.push_face_info(face.clone());
         }
         let options = Options {
-            // A millimetre has ten units.
+            // A millimetre is ten units.
             dpi: 254.0,
             font_family: FAMILY.to_owned(),
             fontdb: Arc::new(fonts),
-            // No template needs a file or an address.
+            // Templates need no files or external resources.
             image_href_resolver: ImageHrefResolver {
                 resolve_data: Box::new(|_, _, _| None),
                 resolve_string: Box::new(|_, _| None),
@@ -104,12 +104,12 @@ impl Fonts {
         })
     }
 
-    /// Reads a drawing, and turns its texts into outlines.
+    /// Parses a drawing and converts its texts to outlines.
     pub(super) fn read(&self, svg: &str) -> Result<Tree, usvg::Error> {
         Tree::from_str(svg, &self.options)
     }
 
-    /// What can be drawn of a text, and the characters that no font has. One box replaces an emoji of several characters.
+    /// The drawable text, and the characters that no font has. One box replaces a multi-character emoji.
     pub(super) fn drawable(&self, text: &str) -> (String, Vec<char>) {
         let mut drawable = String::new();
         let mut missing = Vec::new();
@@ -129,7 +129,7 @@ impl Fonts {
         (drawable, missing)
     }
 
-    /// A line of what can be drawn.
+    /// Splits a drawable text into a line of runs.
     pub(super) fn line<'t>(&self, text: &'t str) -> Line<'t> {
         let mut width = 0.0;
         let runs = self.runs(text).into_iter().map(|text| {
@@ -151,7 +151,7 @@ impl Fonts {
         let (mut start, mut font) = (0, None);
         for (at, seen) in text.grapheme_indices(true) {
             let next = self.shape(seen).font;
-            // White space stays in the run before it, so that Arabic words stay in order.
+            // White space belongs to the preceding run, so that Arabic words keep their order.
             if next != font && !seen.trim().is_empty() {
                 runs.push(&text[start..at]);
                 (start, font) = (at, next);
@@ -183,7 +183,7 @@ impl Fonts {
         let tree = self.read(&svg);
         let text = tree.as_ref().ok().and_then(|tree| tree.node_by_id("text"));
         let Some(Node::Text(text)) = text else {
-            // It is invisible.
+            // Invisible characters.
             return Shape {
                 width: 0.0,
                 font: Some(self.built_in),

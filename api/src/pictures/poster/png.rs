@@ -10,10 +10,10 @@ use resvg::{
 
 use crate::pictures::qr::PngError;
 
-/// What a module must have at least, on a screen and on paper.
+/// Minimum size of a module in pixels, on a screen and on paper.
 const PIXELS_A_MODULE: f32 = 2.0;
 
-/// Paints it `width` pixels wide. `codes` are the ids of its QR codes.
+/// Paints a PNG, `width` pixels wide. `codes` are the ids of its QR codes.
 pub(super) fn paint<'a>(
     tree: &Tree,
     codes: impl Iterator<Item = &'a str>,
@@ -23,12 +23,12 @@ pub(super) fn paint<'a>(
     let scale = f32::from(width) / size.width();
     let modules = codes.filter_map(|id| Some(tree.node_by_id(id)?.abs_transform().sx));
     let module = modules.fold(f32::INFINITY, f32::min);
-    // A little less is what floats make of a whole number.
+    // Allows for rounding errors of floats.
     if module * scale < PIXELS_A_MODULE - 1e-3 {
         let least = PIXELS_A_MODULE * size.width() / module;
         return Err(PngError::TooSmall(pixels(least.ceil())));
     }
-    // Whole rows only: a part of one would be half empty.
+    // Whole rows only: a partial row would be half empty.
     let height = pixels((size.height() * scale).floor());
     let mut pixmap = Pixmap::new(width.into(), height).ok_or(EncodingError::LimitsExceeded)?;
     let scale = Transform::from_scale(scale, scale);
@@ -36,7 +36,7 @@ pub(super) fn paint<'a>(
     Ok(encode(&pixmap)?)
 }
 
-/// Row by row, because a poster is large.
+/// Encodes row by row, because a poster is large.
 fn encode(pixmap: &Pixmap) -> Result<Vec<u8>, EncodingError> {
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, pixmap.width(), pixmap.height());

@@ -25,12 +25,12 @@ const NAMES: [&str; 8] = [
     "<script>alert('1')</script>&\"",
 ];
 
-/// With the built-in font only, so that tests do not depend on the machine.
+/// Uses only the built-in font, so that tests do not depend on the machine.
 fn posters() -> Posters {
     Posters::with(&Database::new()).unwrap()
 }
 
-/// The platforms that have a sample.
+/// The platforms that have a sample code.
 fn sampled() -> Vec<Platform> {
     let all = Platform::ALL.into_iter();
     all.filter(|platform| platform.row().sample.is_some())
@@ -55,14 +55,14 @@ fn full(name: &str) -> Subject {
     subject(name, Language::Chinese, &sampled())
 }
 
-/// A PNG as a scanner sees it.
+/// A decoded PNG, as a scanner sees it.
 struct Seen {
     width: usize,
     height: usize,
     grey: Vec<u8>,
 }
 
-/// Left, upper, right and lower edge, in hundredths of a poster's width.
+/// Left, top, right and bottom edges, in hundredths of a poster's width.
 type Window = [usize; 4];
 
 impl Seen {
@@ -83,7 +83,7 @@ impl Seen {
         }
     }
 
-    /// What the codes in a window hold.
+    /// The texts of the codes in a window.
     fn codes_in(&self, window: Window) -> Vec<String> {
         let [left, top, right, bottom] = window.map(|edge| edge * self.width / 100);
         let bottom = bottom.min(self.height);
@@ -107,7 +107,7 @@ fn every_code_of_every_poster_is_read_back_where_it_should_be() {
         for style in Style::ALL {
             let seen = Seen::new(&posters.png(&subject, style, width).unwrap().file);
             assert_eq!(seen.width, usize::from(width));
-            // No row at the end is half empty.
+            // The last row is complete.
             let edge: Vec<_> = seen.grey.chunks(seen.width).map(|row| row[0]).collect();
             assert_eq!(
                 edge[seen.height - 1],
@@ -115,7 +115,7 @@ fn every_code_of_every_poster_is_read_back_where_it_should_be() {
                 "{style:?} {width}"
             );
             let expected: Vec<(Window, String)> = match style {
-                // Pointed at one of the three, as a phone is.
+                // One window per code, as a phone is pointed at one.
                 Style::Pair => vec![
                     ([4, 29, 49, 85], own(Platform::Wechat)),
                     ([51, 29, 96, 85], own(Platform::Alipay)),
@@ -217,7 +217,7 @@ fn what_cannot_be_a_code_is_an_error() {
     }
 }
 
-/// What this thread has had of a processor: others may keep it waiting.
+/// CPU time of this thread, which other threads do not affect.
 fn spent() -> Duration {
     clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap()
 }
@@ -234,14 +234,14 @@ fn the_largest_posters_are_painted_soon_and_are_not_large() {
         assert!(file.len() < 600_000, "{style:?}: {}", file.len());
         let svg = posters.svg(&subject, style).unwrap().file;
         assert!(svg.len() < 160_000, "{style:?}: {}", svg.len());
-        // An image in memory is four bytes a pixel.
+        // An image in memory takes four bytes per pixel.
         let page = posters.draw(&subject, style, 0.0).unwrap().tree.size();
         let bytes = 4.0 * 2048.0 * 2048.0 * page.height() / page.width();
         assert!(bytes < 24.0 * 1024.0 * 1024.0, "{style:?}: {bytes}");
     }
 }
 
-/// Asserts that it has outlines, groups and a title, and neither scripts nor addresses.
+/// Asserts that it has outlines, groups and a title, but no scripts or addresses.
 fn assert_harmless(svg: &str) {
     for tag in svg.split('<').skip(1) {
         let name: String = tag
@@ -308,7 +308,7 @@ fn a_fallback_font_is_used_and_what_no_font_has_is_one_box_and_reported() {
         assert_eq!(lacks, missing.chars().collect::<Vec<_>>(), "{name}");
     }
     assert_ne!(drawn(&alone, "🍜"), drawn(&helped, "🍜"));
-    // Invisible characters are not missing.
+    // Invisible characters do not count as missing.
     assert!(
         helped
             .fonts

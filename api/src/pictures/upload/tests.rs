@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::pictures::upload_slots::UploadSlots;
 
-/// What comes of a body with the boundary `b`.
+/// Uploads a body with the boundary `b`.
 async fn upload(body: impl Into<Body>) -> Result<Vec<u8>, Error> {
     let request = Request::post("/decode")
         .header("content-type", "multipart/form-data; boundary=b")

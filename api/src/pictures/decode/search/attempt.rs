@@ -1,4 +1,4 @@
-//! One look at a picture.
+//! One attempt to find codes in a picture.
 
 use std::cmp::Reverse;
 
@@ -16,39 +16,39 @@ use rxing::{
 
 use crate::pictures::decode::{grey::Grey, panics::catch};
 
-/// Rows between two that are searched for finder patterns, as in rxing.
+/// Searches every `ROWS`th row for finder patterns, as rxing does.
 const ROWS: usize = 3;
-/// How often a row may cross something like a finder pattern. A code with modules of `n` pixels has `3 * n` crossings; what
-/// rxing does grows with the square of their number, and takes 0.3 s with so many.
+/// Limit of rows' crossings of something like a finder pattern. A code with modules of `n` pixels has `3 * n`
+/// crossings. rxing's cost is quadratic in their number; at the limit it takes 0.3 s.
 const MOST_CROSSINGS: usize = 20_000;
-/// The most finder patterns of which sets of three are made: those of twenty codes.
+/// The most finder patterns that are combined into sets of three: those of twenty codes.
 const MOST_FINDERS: usize = 60;
-/// The most sets of three that are tried, the likeliest first. One takes up to a millisecond.
+/// The most sets of three that are tried, likeliest first. One takes up to a millisecond.
 const MOST_SETS: usize = 1_500;
-/// How many of the fixed modules of a code must be right, in hundredths, if it cannot be read.
+/// The share of fixed modules, in percent, that must be right before an unreadable pattern counts as a code.
 const FIXED_MODULES: u32 = 85;
-/// How many times smaller than a code that was read one may be that was not: letters are smaller.
+/// How many times smaller than a read code an unread code may be: letters are smaller.
 const SMALLER: i32 = 2;
-/// Pixels of a finder pattern, in modules.
+/// Width of a finder pattern, in modules.
 const FINDER_MODULES: f64 = 7.0;
 
-/// What one look has seen.
+/// The result of one attempt.
 #[derive(Debug, Default)]
 pub(super) struct Attempt {
     pub(super) texts: Vec<String>,
-    /// Codes that were read; two may have the same text.
+    /// Number of codes read; two may have the same text.
     pub(super) read: usize,
-    /// Codes that show but were not read.
+    /// Number of codes detected but not read.
     pub(super) unread: usize,
-    /// Pixels across a module of one of these.
+    /// Pixels per module of an unread code.
     pub(super) module: Option<f64>,
-    /// Whether there were so many patterns that they were not looked at.
+    /// Whether there were too many patterns to examine.
     pub(super) is_crowded: bool,
 }
 
-/// Looks once; with gaps between black modules closed, if that is asked for.
+/// Makes one attempt, with gaps between dark modules closed if `is_closed`.
 pub(super) fn attempt(grey: &Grey, is_closed: bool) -> Attempt {
-    // rxing does so on some patterns that are no code.
+    // rxing panics on some patterns that are not codes.
     catch(|| look(grey, is_closed))
         .ok()
         .flatten()
@@ -71,7 +71,7 @@ fn look(grey: &Grey, is_closed: bool) -> Option<Attempt> {
         return Some(crowded);
     }
     let mut finders = FindFinderPatterns(bits, true, 0);
-    // What looks like a finder pattern in a text is small.
+    // False finder patterns in text are small.
     finders.sort_by_key(|finder| Reverse(finder.size));
     finders.truncate(MOST_FINDERS);
     let sets = GenerateFinderPatternSets(&mut finders);
@@ -123,8 +123,8 @@ fn is_used(set: &FinderPatternSet, used: &[ConcentricPattern]) -> bool {
         .any(|pattern| used.contains(pattern))
 }
 
-/// Whether the modules that are the same in all codes are there: the white lines around finder patterns, and the
-/// alternating ones between them. Three squares of a text have none.
+/// Whether the modules that are fixed in all codes are right: the white borders of finder patterns and the timing
+/// patterns. Three squares of a text have neither.
 fn has_fixed_modules(code: &BitMatrix) -> bool {
     let side = code.width();
     let white = (0..8).flat_map(|i| {
@@ -148,7 +148,7 @@ fn has_fixed_modules(code: &BitMatrix) -> bool {
     right * 100 >= count * FIXED_MODULES
 }
 
-/// How often the rows cross something in the proportions of a finder pattern, 1:1:3:1:1.
+/// How often the rows cross the proportions of a finder pattern, 1:1:3:1:1.
 fn crossings(bits: &BitMatrix) -> usize {
     let mut row = PatternRow::default();
     let rows = (2..bits.height()).step_by(ROWS);
@@ -163,7 +163,7 @@ fn crossings(bits: &BitMatrix) -> usize {
     .sum()
 }
 
-/// As rxing judges it: bars and spaces may have widths of their own.
+/// As in rxing: bars and spaces may differ in width.
 fn is_crossing(runs: [u16; 5]) -> bool {
     let [left, inner_left, stone, inner_right, right] = runs.map(f32::from);
     let bar = (left + stone + right) / 5.0;
