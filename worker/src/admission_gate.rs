@@ -1,4 +1,4 @@
-//! Whether the worker takes events: not while MongoDB cannot be used, since they are safe in the stream.
+//! Pauses the reading of events while MongoDB is unavailable; the stream keeps them.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -9,13 +9,13 @@ use heyi_common::store::{Store, StoreError};
 use tokio::{sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-/// How often MongoDB is asked while it answers, and while it does not.
+/// How often MongoDB is pinged while it answers, and while it does not.
 const EVERY: Duration = Duration::from_secs(1);
 const EVERY_WHILE_CLOSED: Duration = Duration::from_millis(250);
-/// A MongoDB that takes longer than this does not answer.
+/// Timeout of a ping of MongoDB.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// A gate that closes when MongoDB goes away and opens when it is back. Cheap to clone.
+/// A gate that closes when MongoDB becomes unavailable and reopens when it recovers. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct AdmissionGate {
     store: Store,
@@ -24,7 +24,7 @@ pub(crate) struct AdmissionGate {
 }
 
 impl AdmissionGate {
-    /// A gate that is closed until MongoDB has answered for the first time.
+    /// A gate that is closed until MongoDB first answers.
     pub(crate) fn new(store: Store) -> (Self, watch::Receiver<bool>) {
         let (open, receiver) = watch::channel(false);
         let intake = Self {
@@ -35,7 +35,7 @@ impl AdmissionGate {
         (intake, receiver)
     }
 
-    /// Why no events are taken, in words for an operator; none while they are.
+    /// The reason for a closed gate, for the operator; `None` while it is open.
     pub(crate) async fn trouble(&self) -> Option<String> {
         let known = self.lock().clone();
         if known.is_some() || *self.open.borrow() {
@@ -48,12 +48,12 @@ impl AdmissionGate {
         })
     }
 
-    /// Notes why the worker has not begun yet.
+    /// Records why the worker has not started yet.
     pub(crate) fn starting(&self, why: &str) {
         *self.lock() = Some(why.to_owned());
     }
 
-    /// Closes the gate, by one who saw that MongoDB cannot be used.
+    /// Closes the gate after an error that shows MongoDB to be unavailable.
     pub(crate) fn close(&self, why: &str) {
         *self.lock() = Some(why.to_owned());
         self.open
@@ -61,7 +61,7 @@ impl AdmissionGate {
         tracing::warn!(error = why, "MongoDB cannot be used, taking no events");
     }
 
-    /// Opens and closes the gate as MongoDB comes and goes, until `stop`.
+    /// Opens and closes the gate as MongoDB's availability changes, until `stop`.
     pub(crate) async fn watch(self, stop: CancellationToken) {
         let mut has_indexes = false;
         loop {
@@ -81,7 +81,7 @@ impl AdmissionGate {
         }
     }
 
-    /// The first answer comes with the indexes: without the unique one, no promotion is safe.
+    /// Creates the indexes first: without the unique index, no promotion is safe.
     async fn ask(&self, has_indexes: &mut bool) -> Result<(), StoreError> {
         if *has_indexes {
             let answer = timeout(PATIENCE, self.store.ping()).await;

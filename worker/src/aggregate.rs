@@ -1,4 +1,4 @@
-//! Aggregates scans into MongoDB, in a task apart from the work on events.
+//! Aggregates scan counts into MongoDB, in a separate task.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Context;
 
-/// How often to aggregate.
+/// Interval of the aggregation.
 const EVERY: Duration = Duration::from_secs(5);
-/// Counts in memory at a time: some 10 MiB.
+/// Batch size: about 10 MiB in memory.
 const AT_ONCE: u64 = 100_000;
-/// The longest pause after failures.
+/// The maximum backoff.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// Aggregates until stopped. Any number of workers may do so at the same time.
+/// Aggregates until `stop`. Any number of workers may aggregate concurrently.
 pub(crate) async fn watch(context: Context, stop: CancellationToken) {
     stop.run_until_cancelled(keep_aggregating(&context)).await;
 }

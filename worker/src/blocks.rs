@@ -1,7 +1,7 @@
-//! Copies the list of blocked people from MongoDB to where it is looked at: their codes, and marks in Redis.
+//! Copies the list of blocked people from MongoDB to their codes and to marks in Redis.
 //!
-//! `/newOrder` and promotions ask Redis only, which may lose its data. So every worker does this again and again; any number
-//! may do it at the same time.
+//! `/newOrder` and promotions check only Redis, which may lose its data. So every worker repeats the copy periodically.
+//! It is idempotent and safe to run concurrently.
 
 use std::time::Duration;
 
@@ -15,16 +15,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Context;
 
-/// Codes that were promoted without a mark in Redis are down this long after it, at most.
+/// Codes that were promoted without a mark in Redis are taken down within this time.
 const EVERY: Duration = Duration::from_secs(20);
-/// How long a mark in Redis lives unless it is written again.
+/// Lifetime of a mark in Redis, unless it is renewed.
 pub(crate) const MARK_TTL: Duration = Duration::from_secs(600);
 
-/// The longest that a promotion waits for the mark.
+/// Timeout of a promotion's check of the mark.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Takes the codes of `openid` down if Redis has its mark: a code may just have been promoted. A failure leaves that to
-/// [`watch`], so that promotions do not depend on it.
+/// Takes down the codes of `openid` if its mark is in Redis, including one promoted just now. On failure [`watch`] does
+/// it later, so promotions do not depend on it.
 pub(crate) async fn apply_mark(context: &Context, openid: &OpenId) {
     let apply = async {
         if context.orders.is_blocked(openid).await? {
@@ -44,7 +44,7 @@ pub(crate) async fn apply_mark(context: &Context, openid: &OpenId) {
     }
 }
 
-/// Works until `stop`.
+/// Copies until `stop`.
 pub(crate) async fn watch(context: Context, stop: CancellationToken) {
     stop.run_until_cancelled(keep_applying(&context)).await;
 }
@@ -73,10 +73,10 @@ async fn keep_applying(context: &Context) {
 
 async fn apply(context: &Context) -> anyhow::Result<u64> {
     let blocked = context.store.blocked_openids().await?;
-    // Each store is brought in line even while the other is away.
+    // Update each store even if the other is unavailable.
     let marked = context.orders.block(&blocked, MARK_TTL).await;
     let codes = context.store.apply_blocks(&blocked).await?;
-    // Who was unblocked meanwhile may just have been marked again.
+    // Remove the marks of people who were unblocked in the meantime.
     let still = context.store.blocked_openids().await?;
     for openid in blocked.iter().filter(|openid| !still.contains(openid)) {
         context.orders.unblock(openid).await?;

@@ -1,4 +1,4 @@
-//! Confirm events: the gateway is asked whether an order was paid.
+//! Confirm events: the worker asks the gateway whether an order was paid.
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ use tokio::time::sleep;
 
 use crate::{Context, promote::TransientError, retry_delay::retry_delay};
 
-/// Number of refusals of the gateway that are taken as temporary.
+/// Number of the gateway's refusals that are treated as temporary.
 const MOST_REFUSALS: u32 = 4;
 
-/// Asks the gateway. An answer that says paid may end its notifies, so it becomes an event of its own, which is as safe as a
-/// notify, before the confirm is done. That event belongs to the order that the answer names, which need not be the
-/// one that was asked about.
+/// Asks the gateway. After an answer that says paid, the gateway may stop its notifies. So the answer is enqueued as an
+/// event, as durable as a notify, before the confirm is done. The event belongs to the order in the answer, which may
+/// be a different order.
 pub(crate) async fn confirm(
     context: &Context,
     event: &mut Event,
@@ -26,9 +26,9 @@ pub(crate) async fn confirm(
 ) -> Result<Outcome, TransientError> {
     let out_trade_no = &payment.out_trade_no;
     let mapping = context.store.mapping(out_trade_no).await?;
-    // The gateway may have reported another payment before, and will not again.
+    // The gateway may have reported another payment before, and will not report this one again.
     if mapping.is_some_and(|mapping| mapping.payment_id == payment.payment_id) {
-        // Not nothing: a failover may have brought back both the event and its order.
+        // Not `Nothing`: a failover may have restored both the event and its order.
         return Ok(Outcome::Promoted(out_trade_no.clone()));
     }
     if !has_turn || !may_ask(context).await? {
@@ -78,8 +78,8 @@ fn again(event: &Event, delay: Duration, error: String) -> Outcome {
     }
 }
 
-/// Whether a gateway may be asked now. Confirms of several seconds arrive together when they had to wait behind notifies, so this
-/// waits for one more turn.
+/// Whether the rate limit allows a call to the gateway now. Confirms delayed behind notifies arrive in bursts, so this
+/// waits once for the next permit.
 async fn may_ask(context: &Context) -> Result<bool, TransientError> {
     let Some(left) = context.queue.take_question().await? else {
         return Ok(true);
@@ -93,7 +93,7 @@ async fn unpaid(context: &Context, event: &Event) -> Result<Outcome, TransientEr
     Ok(Outcome::Nothing)
 }
 
-/// Makes an event of the answer that an order was paid.
+/// Enqueues the answer that an order was paid.
 async fn enqueue(context: &Context, answer: Answer) -> Result<Outcome, TransientError> {
     failpoint::reach(Failpoint::ConfirmChecked);
     let payment = answer.payment.reference();

@@ -1,4 +1,4 @@
-//! What every event needs.
+//! The shared state for handling events.
 
 use anyhow::Context as _;
 use heyi_common::{
@@ -32,7 +32,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// Handles that connect when they are first used.
+    /// Creates handles that connect on first use.
     pub async fn new(config: &Config) -> anyhow::Result<Self> {
         let redis = Redis::new(&config.redis)?;
         let queue = Queue::new(redis.clone(), &config.redis, &config.queue);

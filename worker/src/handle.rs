@@ -1,4 +1,4 @@
-//! From an event to its outcome, and one line in the log.
+//! Decides the outcome of an event and logs one line.
 
 use std::time::Instant;
 
@@ -17,14 +17,14 @@ use crate::{
     retry_delay::retry_delay,
 };
 
-/// What [`handle`] is given beside the event.
+/// The data of [`handle`] besides the event.
 #[derive(Debug, Clone)]
 pub(crate) struct Handler {
     pub(crate) context: Context,
     pub(crate) intake: AdmissionGate,
 }
 
-/// The task of the apalis worker.
+/// The handler of the apalis worker.
 pub(crate) async fn handle(
     mut delivery: Delivery,
     handler: Data<Handler>,
@@ -52,8 +52,8 @@ pub(crate) async fn handle(
     Ok(outcome)
 }
 
-/// What becomes of an event. An error means that something did not answer; what was learned before that stays with
-/// the event.
+/// Decides the outcome of an event. An error means that a store or a gateway did not answer. `event` keeps the progress
+/// made before the error.
 pub async fn decide(context: &Context, event: &mut Event) -> Result<Outcome, TransientError> {
     match &event.cause {
         Cause::Notify { gateway, body } => {
@@ -74,7 +74,7 @@ pub async fn decide(context: &Context, event: &mut Event) -> Result<Outcome, Tra
     }
 }
 
-/// What a failure of the handler itself means: it took too long, so try again.
+/// The outcome after a failure of the handler itself: it timed out, so retry.
 pub(crate) fn after_failure(delivery: &Delivery, error: &BoxDynError) -> Outcome {
     let outcome = try_again(
         &delivery.event,
@@ -97,9 +97,9 @@ fn try_again(event: &Event, error: &str) -> Outcome {
     }
 }
 
-/// A line with the field `outcome` is about one payment and is always written.
+/// A line with the field `outcome` concerns one payment and is always logged.
 fn log(delivery: &Delivery, outcome: &Outcome) {
-    // Read from the form again, so only where the outcome does not name it.
+    // Parses the form again, so only if the outcome does not have the number.
     let number = || {
         let number = delivery.event.out_trade_no();
         number.map(String::from).unwrap_or_default()

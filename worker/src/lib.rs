@@ -1,6 +1,6 @@
 //! The queue worker: it verifies notifies, promotes paid orders to codes, and retries what fails.
 //!
-//! [`run`] is the worker itself; [`operator`] holds the commands for the person who runs it.
+//! [`run`] is the worker itself; [`operator`] has the operator's commands.
 
 mod admission_gate;
 mod aggregate;
@@ -33,7 +33,7 @@ use self::admission_gate::AdmissionGate;
 pub use context::Context;
 pub use handle::decide;
 
-/// Works on the queue until `stop`, then finishes what it holds within `queue.drain_timeout`.
+/// Processes the queue until `stop`, then drains the events in flight within `queue.drain_timeout`.
 pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     let context = Context::new(&config).await?;
     let ended = CancellationToken::new();
@@ -114,7 +114,7 @@ async fn wait_for(stop: CancellationToken) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Drives the worker. A side task that ends by itself, or a drain that takes too long, is a failure.
+/// Runs the worker. Fails if a side task ends early or the drain times out.
 async fn until_drained(
     work: impl Future<Output = Result<(), apalis::prelude::WorkerError>>,
     mut tasks: JoinSet<()>,

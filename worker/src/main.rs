@@ -1,4 +1,4 @@
-//! The binary `heyi-worker`: the worker, and the commands of its operator.
+//! The binary `heyi-worker`: the worker and the operator's commands.
 
 use std::{io::Write as _, process::ExitCode};
 
@@ -50,7 +50,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             healthcheck::check(config.worker.listen, "/readyz").await?;
         }
         Command::Operate(command) => {
-            // Documents that a list leaves out.
+            // Logs documents that a list skips.
             let log = Log {
                 filter: "off,heyi_common::store::decode=error".to_owned(),
                 format: LogFormat::Text,
@@ -61,7 +61,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
                 Ok(true) => ExitCode::SUCCESS,
                 Ok(false) => ExitCode::FAILURE,
                 Err(error) => {
-                    // There may be nobody to read it.
+                    // Standard error may be closed.
                     let _ = writeln!(std::io::stderr(), "Error: {error:#}");
                     ExitCode::FAILURE
                 }

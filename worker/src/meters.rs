@@ -1,11 +1,11 @@
-//! The metrics of the worker: all of them, so that each exists before its first event.
+//! The metrics of the worker. All are declared here, so that each exists before its first event.
 
 use heyi_common::{
     queue::{DeadReason, Outcome, status::Status},
     telemetry::{counter, counters, gauge, gauges, histogram},
 };
 
-/// The gauges that are read from Redis, with their help texts.
+/// Gauges read from Redis, with their help texts.
 const QUEUE: [(&str, &str); 8] = [
     (
         "heyi_queue_waiting",
@@ -38,7 +38,7 @@ const QUEUE: [(&str, &str); 8] = [
     ),
 ];
 
-/// Declares all of them.
+/// Declares all metrics.
 pub(crate) fn declare() {
     counters(
         "heyi_events_total",
@@ -78,7 +78,7 @@ pub(crate) fn declare() {
     set_queue(None);
 }
 
-/// Sets the gauges of the queue; none while its state is unknown.
+/// Sets the gauges of the queue; clears them while its state is unknown.
 #[expect(
     clippy::cast_precision_loss,
     reason = "gauges are floating; these numbers are far below 2^52"

@@ -1,4 +1,4 @@
-//! Health and metrics of the worker, and warnings about risky settings.
+//! The worker's health, metrics, and warnings about risky settings.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -30,7 +30,7 @@ pub(crate) struct Server {
     metrics: telemetry::Metrics,
 }
 
-/// What the routes share.
+/// The state that the routes share.
 #[derive(Clone)]
 struct Handles {
     context: Context,
@@ -80,8 +80,8 @@ impl Server {
     }
 }
 
-/// Answers 200 when Redis answers and events are taken, else 503 and why not. Says it when Redis has no room for new orders,
-/// and answers 503 when it has none at all.
+/// Returns 200 when Redis answers and the worker takes events, else 503 with the reason. Reports when Redis has no
+/// memory for new orders. Returns 503 when Redis has no memory at all.
 async fn readyz(State(handles): State<Handles>) -> Response {
     let Handles {
         context, intake, ..
@@ -92,7 +92,7 @@ async fn readyz(State(handles): State<Handles>) -> Response {
         trouble.push("Redis does not answer".to_owned());
     }
     trouble.extend(intake.trouble().await);
-    // Where INFO is forbidden, nobody knows.
+    // Where INFO is forbidden, the memory usage is unknown.
     let masters = timeout(PATIENCE, redis.memory()).await;
     let masters = masters.ok().and_then(Result::ok).unwrap_or_default();
     let room = room(&masters, context.memory_share);
@@ -107,7 +107,7 @@ async fn readyz(State(handles): State<Handles>) -> Response {
     }
 }
 
-/// Answers the metrics of this process, and the state of the queue.
+/// Returns the metrics of this process and of the queue.
 async fn metrics(State(handles): State<Handles>) -> Response {
     let Handles {
         context,
@@ -132,16 +132,16 @@ async fn metrics(State(handles): State<Handles>) -> Response {
     ([(header::CONTENT_TYPE, PROMETHEUS)], metrics.render()).into_response()
 }
 
-/// Watches whether the stores answer.
+/// Monitors whether the stores answer.
 pub(crate) async fn watch_stores(context: Context, stop: CancellationToken) {
     let watch = outage::watch(context.queue.redis().clone(), context.store);
     Box::pin(stop.run_until_cancelled(watch)).await;
 }
 
-/// Says loudly at start what could lose a payment.
+/// Warns at startup about settings that could lose a payment.
 pub(crate) async fn warn_of_risks(context: Context, stop: CancellationToken) {
     stop.run_until_cancelled(context.queue.redis().warn_of_risks())
         .await;
-    // A side task that ends before it is told to counts as a failure.
+    // A side task that ends before `stop` counts as a failure.
     stop.cancelled().await;
 }

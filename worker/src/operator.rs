@@ -1,4 +1,4 @@
-//! Commands for the person who runs the worker. Each prints for people, or JSON with `--json`.
+//! The operator's commands. Each prints text, or JSON with `--json`.
 
 mod code;
 mod dead;
@@ -51,7 +51,7 @@ impl Command {
         }
     }
 
-    /// The settings that it needs: those of the gateways only where one is asked or the merchant compared.
+    /// The settings that the command needs. Only some commands call a gateway or compare the merchant.
     fn process(&self) -> Process {
         match self {
             Self::Dead(dead) if dead.asks_gateway() => Process::Worker,
@@ -61,18 +61,17 @@ impl Command {
     }
 }
 
-/// Which records of the installation a command compares with: with other settings it would look, or change something, in
-/// the wrong place.
+/// The installation records that a command checks. With other settings it would read or change the wrong data.
 enum Needs {
     Nothing,
-    /// It only reads the queue, also while MongoDB is away.
+    /// Reads only the queue, so it works while MongoDB is unavailable.
     Redis,
-    /// It is about codes, also while Redis is away.
+    /// Concerns only codes, so it works while Redis is unavailable.
     MongoDb,
     Both,
 }
 
-/// Runs a command. False when it found something wrong.
+/// Runs a command. Returns false when it found a problem.
 pub async fn run(command: Command, json: bool) -> anyhow::Result<bool> {
     let out = Out { json };
     if matches!(command, Command::Doctor) {
@@ -117,7 +116,7 @@ async fn carry_out(
     }
 }
 
-/// An error of a store, with the store's address and what is behind it.
+/// An error of a store, with the store's address and the cause.
 async fn explained(error: anyhow::Error, store: &Store) -> anyhow::Error {
     let Some(why) = outage::explain(error.as_ref(), store).await else {
         return error;
@@ -125,7 +124,7 @@ async fn explained(error: anyhow::Error, store: &Store) -> anyhow::Error {
     let said = error
         .chain()
         .take_while(|cause| StoreName::of_one(*cause).is_none())
-        // These only say which store it was.
+        // These only name the store.
         .filter(|cause| !cause.is::<InstallationError>() && !cause.is::<PendingOrderError>());
     let parts = said.map(ToString::to_string).chain([why]);
     anyhow::Error::msg(parts.collect::<Vec<_>>().join(": "))

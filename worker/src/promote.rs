@@ -1,7 +1,7 @@
 //! Promotion: a paid order becomes a code.
 //!
-//! The code's id was chosen with the order, so these are the same writes by any worker and however often.
-//! The code is the first of them and decides which payment it belongs to.
+//! The code's id is generated with the order, so the writes are idempotent across workers and retries. The code is
+//! written first; it decides which payment the order belongs to.
 
 use std::fmt::Write as _;
 
@@ -21,28 +21,28 @@ use crate::{
     retry_delay::{retry_delay, waited_for},
 };
 
-/// A store or the gateway did not answer; the event is retried for as long as it takes.
+/// A store or the gateway did not answer; the event is retried until it does.
 #[derive(Debug)]
 pub enum TransientError {
     /// MongoDB.
     Store(StoreError),
     /// Redis.
     Redis(redis::RedisError),
-    /// Redis, as the order cache says it.
+    /// Redis, reported by the pending orders.
     PendingOrders(PendingOrderError),
-    /// Redis, which did not take an event.
+    /// Redis, which did not accept an event.
     Queue(WriteError),
     /// The gateway.
     Gateway(GatewayError),
 }
 
 impl TransientError {
-    /// Whether MongoDB itself cannot be used, so that no other event would get further.
+    /// Whether MongoDB is unavailable, so that retrying other events is pointless.
     pub(crate) fn is_of_the_store(&self) -> bool {
         matches!(self, Self::Store(error) if error.is_of_the_server())
     }
 
-    /// What did not answer, in its own words.
+    /// The underlying error.
     pub(crate) fn as_error(&self) -> &(dyn std::error::Error + 'static) {
         match self {
             Self::Store(error) => error,
@@ -72,7 +72,7 @@ impl From<redis::RedisError> for TransientError {
     }
 }
 
-/// Promotes what a gateway reported as paid, by a notify or an answer.
+/// Promotes a payment that a gateway reported, by a notify or an answer.
 pub(crate) async fn reported(
     context: &Context,
     event: &Event,
@@ -80,7 +80,7 @@ pub(crate) async fn reported(
 ) -> Result<Outcome, TransientError> {
     match payment {
         Ok(payment) => settle(context, event, &payment).await,
-        // Signed, so money was paid.
+        // The signature is valid, so the payment is real.
         Err(error @ NotifyError::OtherMerchant) => {
             Ok(dead(DeadReason::Mismatch, &error.to_string()))
         }
@@ -90,7 +90,7 @@ pub(crate) async fn reported(
     }
 }
 
-/// Promotes a paid order. A payment that was refunded, or has a dead letter, does not get another letter.
+/// Promotes a paid order. Makes no second dead letter for a payment that has one or was refunded.
 async fn settle(
     context: &Context,
     event: &Event,
@@ -112,7 +112,7 @@ async fn settle(
     Ok(outcome)
 }
 
-/// A document that cannot be decoded stays so until a person repairs it.
+/// Makes a dead letter if a document cannot be decoded: only a person can repair it.
 pub(crate) fn unreadable_is_dead(
     decided: Result<Outcome, TransientError>,
 ) -> Result<Outcome, TransientError> {
@@ -175,7 +175,7 @@ async fn write(
     Ok(repeat(&order.out_trade_no, &code.payment_id, payment))
 }
 
-/// The order has its code. From this payment, or from another?
+/// The outcome for an order that has a code, from this payment or from another.
 fn repeat(out_trade_no: &OutTradeNo, promoted_by: &str, payment: &Payment) -> Outcome {
     if promoted_by == payment.payment_id {
         return Outcome::Promoted(out_trade_no.clone());
@@ -187,7 +187,7 @@ fn repeat(out_trade_no: &OutTradeNo, promoted_by: &str, payment: &Payment) -> Ou
     dead(DeadReason::PaidTwice, &error)
 }
 
-/// The order cannot become a code any more, because its payment was refunded or is being refunded.
+/// The outcome for an order whose payment was refunded or is being refunded.
 fn refunded(by: &str, payment: &Payment) -> Outcome {
     if by == payment.payment_id {
         let error = "a refund of this payment was begun; finish it with `heyi-worker dead refund`";
@@ -200,7 +200,7 @@ fn refunded(by: &str, payment: &Payment) -> Outcome {
     dead(DeadReason::PaidTwice, &error)
 }
 
-/// What differs between the order and what was paid.
+/// The differences between the order and the payment.
 fn mismatch(context: &Context, order: &Order, paid: &Payment) -> Option<String> {
     let mut differences = String::new();
     if order.total_fee != paid.total_fee {
@@ -221,8 +221,8 @@ fn mismatch(context: &Context, order: &Order, paid: &Payment) -> Option<String> 
     (!differences.is_empty()).then_some(differences.trim_end().to_owned())
 }
 
-/// Paid, but there is no such order: it may come into sight yet, for instance after a failover. The time is that
-/// between looks, so that an outage, after which that is likeliest, does not use it up.
+/// Paid, but the order does not exist. It may appear later, for example after a failover. Only the delays between
+/// lookups count towards the limit, so an outage does not use it up.
 fn missing(context: &Context, event: &Event) -> Outcome {
     let error = "there is neither an order nor a code of this number";
     if waited_for(event.order_lookups, context.settings.missing_for) {

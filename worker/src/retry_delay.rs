@@ -1,4 +1,4 @@
-//! How long a failed event waits.
+//! The backoff of failed events.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use heyi_common::backoff::jitter;
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(300);
 
-/// The wait before the next attempt, with a jitter of 20 % up or down so that many do not come back at the same time.
+/// The delay before the next attempt, with a jitter of ±20 % to spread retries.
 ///
 /// | attempts before | 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 and more |
 /// |---|---|---|---|---|---|---|---|---|---|---|
@@ -16,7 +16,7 @@ pub(crate) fn retry_delay(attempt: u32) -> Duration {
     jitter(base(attempt))
 }
 
-/// Whether the waits after so many attempts come to `limit`, but for their jitter.
+/// Whether the delays of so many attempts add up to `limit`, ignoring jitter.
 pub(crate) fn waited_for(attempts: u32, limit: Duration) -> bool {
     let mut left = limit;
     let mut waits = (0..attempts).map(base);

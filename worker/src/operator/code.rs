@@ -86,6 +86,6 @@ async fn set_disabled(
 }
 
 fn parse(id: &str) -> anyhow::Result<ObjectId> {
-    // The cause would be BSON's own words.
+    // The cause would be the BSON library's error text.
     ObjectId::parse_str(id.trim()).map_err(|_| anyhow!("an id has 24 hex digits"))
 }

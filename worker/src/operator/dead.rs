@@ -156,7 +156,7 @@ async fn find(context: &Context, id: LetterId) -> anyhow::Result<Letter> {
     )
 }
 
-/// The letter that an operator means: money may depend on it.
+/// Returns the only letter with this id. An ambiguous id is an error, because money may depend on it.
 fn the_one(mut found: Vec<Letter>, id: LetterId, what: &str, list: &str) -> anyhow::Result<Letter> {
     if let [_, _, ..] = found[..] {
         let ids: Vec<&str> = found.iter().map(|letter| letter.id.as_str()).collect();
@@ -169,7 +169,7 @@ fn the_one(mut found: Vec<Letter>, id: LetterId, what: &str, list: &str) -> anyh
     one.with_context(|| format!("there is no {what} {id}; `heyi-worker {list} list` shows them"))
 }
 
-/// A payment that is being refunded cannot become a code, so putting its event back is pointless.
+/// Refuses the retry of a payment whose refund has begun: it cannot become a code.
 async fn refuse_begun_refund(context: &Context, letter: &Letter) -> anyhow::Result<()> {
     let Some(payment) = letter.payment() else {
         return Ok(());
@@ -208,7 +208,7 @@ async fn drop(context: &Context, letter: &Letter, yes: bool, out: &Out) -> anyho
     })
 }
 
-/// Refunds the payment of a letter. Each step may be repeated, so a crash between them does no harm.
+/// Refunds the payment of a letter. Each step is idempotent, so a crash between steps is harmless.
 async fn refund(context: &Context, letter: &Letter, out: &Out) -> anyhow::Result<()> {
     let payment = letter
         .payment()

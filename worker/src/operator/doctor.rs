@@ -14,23 +14,23 @@ use serde::Serialize;
 use super::{installation, output::Out};
 use crate::Context;
 
-/// What `deploy/heyi.toml` and `.env.example` have where the operator's own belongs.
+/// Placeholders of `deploy/heyi.toml` and `.env.example`.
 const EXAMPLES: [(&str, &str); 2] = [
     ("payjs.mchid", "1600000000"),
     ("wechat.appid", "wx0123456789abcdef"),
 ];
 const EXAMPLE_HOST: &str = "example.com";
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Debug, Serialize)]
 struct Finding {
     check: &'static str,
     ok: bool,
-    /// What was seen, or what to change.
+    /// The finding, or what to change.
     detail: String,
 }
 
-/// Looks at everything. False when something should be changed.
+/// Runs all checks. Returns false when something should be changed.
 pub(super) async fn run(
     config: Result<Config, ConfigErrors>,
     for_api: Option<ConfigErrors>,
@@ -62,7 +62,7 @@ pub(super) async fn run(
     Ok(findings.iter().all(|finding| finding.ok))
 }
 
-/// Settings that still are those of the example.
+/// Finds settings that still have the example's value.
 fn examples(config: &Config) -> Vec<Finding> {
     let own = [&config.payjs.mchid, &config.wechat.appid];
     let copied = EXAMPLES.iter().zip(own);
@@ -96,7 +96,7 @@ fn examples(config: &Config) -> Vec<Finding> {
     found
 }
 
-/// Whether requests come through a proxy that the api does not trust. Nothing when Redis cannot tell.
+/// Whether requests come through a proxy that the api does not trust. None if Redis does not answer.
 async fn proxy(config: &Config, context: &Context) -> Option<Finding> {
     const CHECK: &str = "proxies";
     let keys = context.queue.keys();
@@ -118,7 +118,7 @@ async fn proxy(config: &Config, context: &Context) -> Option<Finding> {
     })
 }
 
-/// Looks at the records without making any: doctor changes nothing.
+/// Reads the installation records without creating them: doctor changes nothing.
 async fn installation(config: &Config, context: &Context) -> Finding {
     const CHECK: &str = "installation";
     let installation = installation::of(config, context);
@@ -138,7 +138,7 @@ async fn installation(config: &Config, context: &Context) -> Finding {
     }
 }
 
-/// The api's settings, where they are here too and not only in its own environment.
+/// Checks the api's settings, if they are here and not only in the api's environment.
 fn for_the_api(config: &Config, mistakes: Option<ConfigErrors>) -> Finding {
     match mistakes {
         None => good("settings", "complete for the api"),

@@ -60,7 +60,7 @@ pub(super) async fn run(
     }
 }
 
-/// The installation that this command's settings name.
+/// The installation that the settings of this command describe.
 pub(super) fn of(config: &Config, context: &Context) -> Installation {
     let redis = context.queue.redis().clone();
     Installation::new(config, redis, context.queue.keys(), context.store.clone())

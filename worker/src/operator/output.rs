@@ -1,26 +1,26 @@
-//! How commands print.
+//! The output of commands.
 
 use std::io::{self, ErrorKind, Write as _};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-/// Where commands print.
+/// The output format.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Out {
     pub(super) json: bool,
 }
 
 impl Out {
-    /// Prints a remark for people on standard error.
+    /// Prints a remark for the operator on standard error.
     pub(super) fn remark(self, text: &str) {
         if !self.json {
-            // There may be nobody to read it.
+            // Standard error may be closed.
             let _ = writeln!(io::stderr(), "{text}");
         }
     }
 
-    /// Prints `value` as JSON, or the text for people.
+    /// Prints `value` as JSON or as text.
     pub(super) fn show(
         self,
         value: &impl Serialize,
@@ -34,14 +34,14 @@ impl Out {
         let mut stdout = io::stdout().lock();
         let written = writeln!(stdout, "{}", text.trim_end()).and_then(|()| stdout.flush());
         match written {
-            // The reader, e.g. `head`, has seen enough.
+            // The reader has closed the pipe, e.g. `head`.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
             other => Ok(other?),
         }
     }
 }
 
-/// A time in ms since 1970, as RFC 3339 in seconds; `-` when the text is none.
+/// Formats a time in ms since 1970 as RFC 3339 in seconds; `-` if the text is invalid.
 pub(super) fn time(ms: &str) -> String {
     let time = ms
         .parse()
@@ -50,12 +50,12 @@ pub(super) fn time(ms: &str) -> String {
     time.map_or_else(|| "-".to_owned(), |time| format!("{time:.0}"))
 }
 
-/// An amount in fen, as yuan.
+/// Formats an amount in fen as yuan.
 pub(super) fn yuan(fen: u32) -> String {
     format!("{}.{:02}", fen / 100, fen % 100)
 }
 
-/// A length of time that people can read, e.g. `2h 5m 7s`.
+/// Formats a duration, e.g. `2h 5m 7s`.
 pub(super) fn duration(ms: u64) -> String {
     if ms < 1_000 {
         return format!("{ms} ms");
@@ -64,7 +64,7 @@ pub(super) fn duration(ms: u64) -> String {
     format!("{:#}", SignedDuration::from_secs(seconds))
 }
 
-/// A number with its thousands apart, e.g. `10,003`.
+/// Formats a number with thousands separators, e.g. `10,003`.
 pub(super) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();

@@ -8,16 +8,16 @@ use serde::Serialize;
 use super::output::{Out, count, duration};
 use crate::Context;
 
-/// How long the rates are measured over.
+/// The sample time of the rates.
 const SAMPLE: Duration = Duration::from_secs(1);
 
 #[derive(Serialize)]
 struct Report {
     #[serde(flatten)]
     status: Status,
-    /// Events that came in during the sample, retries included.
+    /// Events added during the sample, including retries.
     added_per_second: u64,
-    /// Events that left the stream during the sample.
+    /// Events removed from the stream during the sample.
     left_per_second: u64,
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{Context, blocks::MARK_TTL, operator::output::Out};
 
-/// Takes all codes of a person down, or puts them back. MongoDB first: workers copy it to Redis.
+/// Takes down all codes of a person, or restores them. Writes MongoDB first; workers copy the list to Redis.
 pub(super) async fn set_disabled(
     openid: &OpenId,
     disabled: bool,
@@ -23,7 +23,7 @@ pub(super) async fn set_disabled(
             "the codes are disabled, but Redis did not answer: new orders are refused once a worker has marked \
              the person there, which takes less than a minute after Redis is back",
         )?;
-        // A worker that has just promoted an order may have seen no mark.
+        // A worker that promotes an order concurrently may have missed the mark.
         context.store.block_owner(openid).await?
     } else {
         let Some(codes) = context.store.unblock_owner(openid).await? else {
@@ -42,7 +42,7 @@ pub(super) async fn set_disabled(
     })
 }
 
-/// Lists everybody whose codes are down.
+/// Lists everyone whose codes are taken down.
 pub(super) async fn list(context: &Context, out: &Out) -> anyhow::Result<()> {
     let time = |at: mongodb::bson::DateTime| at.try_to_rfc3339_string().unwrap_or_default();
     let owners = context.store.blocked_owners().await?;

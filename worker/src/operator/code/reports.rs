@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::parse;
 use crate::{Context, operator::output::Out};
 
-/// Shows the numbers of reports by code, then the reports.
+/// Prints the number of reports by code, then the reports.
 pub(super) async fn show(
     id: Option<&str>,
     most: usize,
@@ -92,7 +92,7 @@ fn table(summaries: &[ReportSummary], reports: &[Report]) -> String {
     text
 }
 
-/// How often the owner changed the code, and when last.
+/// How often the owner changed the code, and the time of the last change.
 fn changes(changed_at: &[DateTime]) -> String {
     match changed_at {
         [] => "never".to_owned(),
@@ -101,7 +101,7 @@ fn changes(changed_at: &[DateTime]) -> String {
     }
 }
 
-/// RFC 3339.
+/// Formats a time as RFC 3339.
 fn time(at: DateTime) -> String {
     at.try_to_rfc3339_string().unwrap_or_default()
 }

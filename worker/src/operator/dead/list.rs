@@ -6,7 +6,7 @@ use heyi_common::queue::dead::{Letter, Page};
 
 use crate::operator::output::{count, time, yuan};
 
-/// The letters that are listed, newest first, and how many there are in all.
+/// The listed letters, newest first, and the total number.
 pub(super) fn table(letters: &[Letter], page: Page, total: u64, what: &str) -> String {
     let Some(last) = letters.last() else {
         return match total {
@@ -33,7 +33,7 @@ pub(super) fn table(letters: &[Letter], page: Page, total: u64, what: &str) -> S
     }
     let shown = letters.len() as u64;
     let _ = write!(text, "{} of {} {what}", count(shown), count(total));
-    // Fewer than were asked for are the last ones.
+    // A page shorter than `most` is the last one.
     if letters.len() >= page.most && shown < total {
         let _ = write!(text, "; --before {} shows older ones", last.id);
     }
@@ -48,7 +48,7 @@ fn or_dash(text: String) -> String {
     }
 }
 
-/// What was paid, as the gateway reported it; empty where it reported nothing.
+/// The paid amount that the gateway reported; empty if it reported none.
 pub(super) fn amount(letter: &Letter) -> String {
     let fee = letter.total_fee();
     fee.map(|fee| yuan(fee.fen())).unwrap_or_default()

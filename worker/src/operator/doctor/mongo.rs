@@ -1,4 +1,4 @@
-//! What the doctor sees of MongoDB.
+//! The doctor's checks of MongoDB.
 
 use heyi_common::store::{Result, Store, StoreError, UniqueIndex};
 
@@ -7,7 +7,7 @@ use super::{Finding, bad, good};
 const SERVER: &str = "mongodb";
 const INDEXES: &str = "mongodb indexes";
 
-/// Its role, the rights of our user, and the indexes.
+/// Checks its role, our user's privileges, and the indexes.
 pub(super) async fn findings(store: &Store) -> Vec<Finding> {
     let mut findings = Vec::new();
     match server(store).await {

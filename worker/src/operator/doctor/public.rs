@@ -1,7 +1,7 @@
-//! Whether the public addresses lead to the api.
+//! Checks whether the public addresses lead to the api.
 //!
-//! They are asked as clients and gateways ask: the proxy before the api may hide every other route. What is asked is
-//! incomplete, so the api refuses it and changes nothing.
+//! The requests are like those of clients and gateways, since a proxy may block single routes. They are incomplete, so
+//! the api refuses them and changes nothing.
 
 use std::error::Error;
 
@@ -14,7 +14,7 @@ use super::{Finding, bad, good};
 const PUBLIC: &str = "public address";
 const NOTIFY: &str = "notify address";
 
-/// Asks `http.public_url` and `payjs.notify_url`, where they are set here.
+/// Requests `http.public_url` and `payjs.notify_url`, where they are set.
 pub(super) async fn addresses(config: &Config) -> Vec<Finding> {
     let client = match http::client() {
         Ok(client) => client,
@@ -40,7 +40,7 @@ async fn public_url(client: &Client, base: &Url) -> Finding {
         Ok(answer) => {
             let status = answer.status();
             let trouble = trouble(&answer, "http.public_url");
-            // The api alone says why it refuses.
+            // Only the api gives the reason of a refusal.
             let is_ours = answer
                 .json::<serde_json::Value>()
                 .await
@@ -76,7 +76,7 @@ async fn notify_url(client: &Client, url: &Url) -> Finding {
     }
 }
 
-/// What an answer that is not the api's says, and what to check.
+/// Describes a response that is not the api's, and what to check.
 fn trouble(answer: &Response, setting: &str) -> String {
     let status = answer.status();
     let advice = match status.as_u16() {

@@ -1,4 +1,4 @@
-//! What the doctor sees of Redis.
+//! The doctor's checks of Redis.
 
 use heyi_common::{
     outage::{StoreName, causes},
@@ -10,7 +10,7 @@ use crate::Context;
 
 const OLDEST_REDIS: (u32, u32) = (6, 2);
 
-/// Versions, and how the servers keep data.
+/// Checks versions and persistence.
 pub(super) async fn servers(context: &Context, findings: &mut Vec<Finding>) {
     let redis = context.queue.redis();
     let (servers, unasked) = match redis.persistence().await {
@@ -53,11 +53,11 @@ pub(super) async fn servers(context: &Context, findings: &mut Vec<Finding>) {
     findings.extend(warnings.map(|warning| bad("redis persistence", warning)));
 }
 
-/// How much of its memory each master uses. That one has no limit is told among the warnings about its settings.
+/// Checks the memory usage of each master. The warnings about settings report a missing limit.
 pub(super) async fn memory(context: &Context, findings: &mut Vec<Finding>) {
     const CHECK: &str = "redis memory";
     const MIB: u64 = 1024 * 1024;
-    // Where Redis does not answer, that is told already.
+    // An unavailable Redis is already reported.
     for memory in context.queue.redis().memory().await.unwrap_or_default() {
         let Some(percent) = memory.percent() else {
             continue;
