@@ -55,8 +55,8 @@ impl OrderRoom {
         if self.refuses.swap(refuses, Ordering::Relaxed) == refuses {
             return;
         }
-        if let Some(trouble) = room.trouble() {
-            tracing::error!("{trouble}");
+        if let Some(problem) = room.problem() {
+            tracing::error!("{problem}");
         } else {
             tracing::info!("Redis has room for new orders again");
         }

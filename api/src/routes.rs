@@ -70,26 +70,26 @@ pub fn router(state: AppState) -> Router {
             "/openapi.json",
             get(async move || openapi::answer(document.clone())),
         );
-    around(routes, &state).with_state(state)
+    layers(routes, &state).with_state(state)
 }
 
 /// All middleware is one layer: each layer costs every request a few copies and allocations.
-fn around(routes: Router<AppState>, state: &AppState) -> Router<AppState> {
+fn layers(routes: Router<AppState>, state: &AppState) -> Router<AppState> {
     routes
         .fallback(async || Error::NotFound)
         .method_not_allowed_fallback(async || Error::MethodNotAllowed)
-        .layer(from_fn_with_state(state.clone(), attend))
+        .layer(from_fn_with_state(state.clone(), middleware))
 }
 
 /// From the outside in: metrics, format of failures, panics, rate limit, response bytes, timeout.
-async fn attend(
+async fn middleware(
     State(state): State<AppState>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
     next: Next,
 ) -> Response {
     let track = RequestMetrics::start(&request);
-    let wish = respond::Wish::of(&request);
+    let preference = respond::Preference::of(&request);
     let trusted = &state.config.http.trusted_proxies;
     let peer = peer.ip().to_canonical();
     let client = client_ip::network(client_ip::client(peer, request.headers(), trusted));
@@ -111,7 +111,7 @@ async fn attend(
             tracing::error!("a handler panicked");
             Err(Error::Panicked)
         });
-    let response = respond::present(&state, answer.into_response(), wish);
+    let response = respond::respond(&state, answer.into_response(), preference);
     track.end(&response);
     response
 }

@@ -118,11 +118,11 @@ mod enabled {
 
     use super::Failpoint;
 
-    static CRASH_AT: LazyLock<Option<String>> = LazyLock::new(|| told("HEYI_FAILPOINT"));
-    static CRASH_OF: LazyLock<Option<String>> = LazyLock::new(|| told("HEYI_FAILPOINT_OF"));
+    static CRASH_AT: LazyLock<Option<String>> = LazyLock::new(|| variable("HEYI_FAILPOINT"));
+    static CRASH_OF: LazyLock<Option<String>> = LazyLock::new(|| variable("HEYI_FAILPOINT_OF"));
 
-    static FREEZE: LazyLock<Option<String>> = LazyLock::new(|| told("HEYI_FREEZE"));
-    static FREEZE_WHILE: LazyLock<Option<String>> = LazyLock::new(|| told("HEYI_FREEZE_WHILE"));
+    static FREEZE: LazyLock<Option<String>> = LazyLock::new(|| variable("HEYI_FREEZE"));
+    static FREEZE_WHILE: LazyLock<Option<String>> = LazyLock::new(|| variable("HEYI_FREEZE_WHILE"));
 
     pub(super) fn freeze(kind: &str) {
         if FREEZE.as_deref() != Some(kind) {
@@ -138,13 +138,13 @@ mod enabled {
         }
     }
 
-    fn told(name: &str) -> Option<String> {
+    fn variable(name: &str) -> Option<String> {
         env::var_os(name).and_then(|text| text.into_string().ok())
     }
 
     pub(super) fn point(point: Failpoint) {
         if CRASH_AT.as_deref() == Some(point.name()) {
-            tracing::error!(crash.point = point.name(), "dying as told");
+            tracing::error!(crash.point = point.name(), "dying at a failpoint");
             crate::telemetry::flush();
             std::process::abort();
         }

@@ -16,7 +16,7 @@ pub fn on_signal() -> anyhow::Result<CancellationToken> {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        tracing::info!("told to stop");
+        tracing::info!("stop requested");
         watchdog::announce_stopping();
         cancelled.cancel();
     });

@@ -76,7 +76,7 @@ pub(crate) enum Step {
 pub(crate) struct Process {
     /// It runs, but its heartbeat has stopped.
     pub(crate) stalled: bool,
-    /// It was told to stop.
+    /// It was asked to stop.
     pub(crate) stopping: bool,
     pub(crate) held: Vec<(Entry, Step)>,
 }
@@ -105,7 +105,7 @@ pub(crate) struct Faults {
     pub(crate) check_refusals: u8,
     /// Answers of Redis that get lost after it did what it was told.
     pub(crate) lost_answers: u8,
-    /// Workers that are told to stop.
+    /// Workers that are asked to stop.
     pub(crate) shutdowns: u8,
 }
 

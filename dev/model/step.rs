@@ -45,7 +45,7 @@ pub(crate) enum Action {
     Stall(usize),
     /// A worker sends a heartbeat again.
     Recover(usize),
-    /// A worker is told to stop.
+    /// A worker is asked to stop.
     Stop(usize),
     /// A stopping worker gives an event back.
     GiveBack { worker: usize, entry: Entry },

@@ -20,23 +20,23 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub(crate) struct AdmissionGate {
     store: Store,
     open: Arc<watch::Sender<bool>>,
-    trouble: Arc<Mutex<Option<String>>>,
+    problem: Arc<Mutex<Option<String>>>,
 }
 
 impl AdmissionGate {
     /// A gate that is closed until MongoDB first answers.
     pub(crate) fn new(store: Store) -> (Self, watch::Receiver<bool>) {
         let (open, receiver) = watch::channel(false);
-        let intake = Self {
+        let gate = Self {
             store,
             open: Arc::new(open),
-            trouble: Arc::default(),
+            problem: Arc::default(),
         };
-        (intake, receiver)
+        (gate, receiver)
     }
 
     /// The reason for a closed gate, for the operator; `None` while it is open.
-    pub(crate) async fn trouble(&self) -> Option<String> {
+    pub(crate) async fn problem(&self) -> Option<String> {
         let known = self.lock().clone();
         if known.is_some() || *self.open.borrow() {
             return known;
@@ -106,6 +106,6 @@ impl AdmissionGate {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<String>> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+        self.problem.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

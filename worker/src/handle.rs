@@ -21,7 +21,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(crate) struct Handler {
     pub(crate) context: Context,
-    pub(crate) intake: AdmissionGate,
+    pub(crate) gate: AdmissionGate,
 }
 
 /// The handler of the apalis worker.
@@ -34,14 +34,14 @@ pub(crate) async fn handle(
     failpoint::reach_of(Failpoint::HandleBefore, || event.out_trade_no());
     let outcome = match decide(&handler.context, event).await {
         Ok(outcome) => outcome,
-        Err(trouble) => {
-            let why = trouble.to_string();
-            if trouble.is_of_the_store() {
-                handler.intake.close(&why);
+        Err(error) => {
+            let why = error.to_string();
+            if error.is_of_the_store() {
+                handler.gate.close(&why);
             }
             outage::report_explained(
                 "cannot handle an event, trying again",
-                trouble.as_error(),
+                error.as_error(),
                 &why,
             );
             try_again(event, &why)

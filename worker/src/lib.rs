@@ -38,8 +38,8 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     let context = Context::new(&config).await?;
     let ended = CancellationToken::new();
     let mut tasks = JoinSet::new();
-    let (intake, open) = AdmissionGate::new(context.store.clone());
-    let server = monitor::Server::bind(&config.worker, context.clone(), intake.clone()).await?;
+    let (gate, open) = AdmissionGate::new(context.store.clone());
+    let server = monitor::Server::bind(&config.worker, context.clone(), gate.clone()).await?;
     tasks.spawn(server.serve(ended.clone()));
     tasks.spawn(monitor::watch_stores(context.clone(), ended.clone()));
     let redis = context.queue.redis().clone();
@@ -48,11 +48,11 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     let store = context.store.clone();
     let installation = Installation::new(&config, redis, context.queue.keys(), store);
     let checked = stop
-        .run_until_cancelled(installation.until_checked(|why| intake.starting(why)))
+        .run_until_cancelled(installation.until_checked(|why| gate.starting(why)))
         .await;
     let result = match checked {
         Some(Ok(())) => {
-            let work = work(context, &config, (intake, open), tasks, watchdog, stop);
+            let work = work(context, &config, (gate, open), tasks, watchdog, stop);
             tokio::select! {
                 worked = work => worked,
                 error = installation.keep_checking() => Err(error.into()),
@@ -68,7 +68,7 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
 async fn work(
     context: Context,
     config: &Config,
-    (intake, open): (AdmissionGate, watch::Receiver<bool>),
+    (gate, open): (AdmissionGate, watch::Receiver<bool>),
     mut tasks: JoinSet<()>,
     watchdog: Watchdog,
     stop: CancellationToken,
@@ -87,7 +87,7 @@ async fn work(
     tasks.spawn(consumer.clone().take_over());
     tasks.spawn(due::watch(context.queue.clone(), stop.clone()));
     tasks.spawn(confirms::watch(context.queue.clone(), open, stop.clone()));
-    tasks.spawn(intake.clone().watch(stop.clone()));
+    tasks.spawn(gate.clone().watch(stop.clone()));
     tasks.spawn(aggregate::watch(context.clone(), stop.clone()));
     tasks.spawn(blocks::watch(context.clone(), stop.clone()));
     tasks.spawn(monitor::warn_of_risks(context.clone(), stop.clone()));
@@ -100,7 +100,7 @@ async fn work(
             deliveries,
             handle::after_failure,
         ))
-        .data(handle::Handler { context, intake })
+        .data(handle::Handler { context, gate })
         .catch_panic()
         .concurrency(config.queue.concurrency)
         .timeout(config.queue.timeout)

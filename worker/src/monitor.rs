@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub(crate) struct Server {
     listener: TcpListener,
     context: Context,
-    intake: AdmissionGate,
+    gate: AdmissionGate,
     metrics: telemetry::Metrics,
 }
 
@@ -34,7 +34,7 @@ pub(crate) struct Server {
 #[derive(Clone)]
 struct Handles {
     context: Context,
-    intake: AdmissionGate,
+    gate: AdmissionGate,
     metrics: telemetry::Metrics,
     memory: Arc<MemoryGauges>,
 }
@@ -43,7 +43,7 @@ impl Server {
     pub(crate) async fn bind(
         config: &config::Worker,
         context: Context,
-        intake: AdmissionGate,
+        gate: AdmissionGate,
     ) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(config.listen)
             .await
@@ -55,7 +55,7 @@ impl Server {
         Ok(Self {
             listener,
             context,
-            intake,
+            gate,
             metrics,
         })
     }
@@ -67,7 +67,7 @@ impl Server {
             .route("/metrics", get(metrics))
             .with_state(Handles {
                 context: self.context,
-                intake: self.intake,
+                gate: self.gate,
                 metrics: self.metrics,
                 memory: Arc::default(),
             });
@@ -83,27 +83,25 @@ impl Server {
 /// Returns 200 when Redis answers and the worker takes events, else 503 with the reason. Reports when Redis has no
 /// memory for new orders. Returns 503 when Redis has no memory at all.
 async fn readyz(State(handles): State<Handles>) -> Response {
-    let Handles {
-        context, intake, ..
-    } = handles;
-    let mut trouble = Vec::new();
+    let Handles { context, gate, .. } = handles;
+    let mut problems = Vec::new();
     let redis = context.queue.redis();
     if !matches!(timeout(PATIENCE, redis.ping()).await, Ok(Ok(()))) {
-        trouble.push("Redis does not answer".to_owned());
+        problems.push("Redis does not answer".to_owned());
     }
-    trouble.extend(intake.trouble().await);
+    problems.extend(gate.problem().await);
     // Where INFO is forbidden, the memory usage is unknown.
     let masters = timeout(PATIENCE, redis.memory()).await;
     let masters = masters.ok().and_then(Result::ok).unwrap_or_default();
     let room = room(&masters, context.memory_share);
-    if let Some(full) = room.trouble().filter(|_| room == Room::Full) {
-        trouble.push(full);
+    if let Some(full) = room.problem().filter(|_| room == Room::Full) {
+        problems.push(full);
     }
-    if trouble.is_empty() {
+    if problems.is_empty() {
         let ok = || "ok".to_owned();
-        room.trouble().unwrap_or_else(ok).into_response()
+        room.problem().unwrap_or_else(ok).into_response()
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, trouble.join("; ")).into_response()
+        (StatusCode::SERVICE_UNAVAILABLE, problems.join("; ")).into_response()
     }
 }
 

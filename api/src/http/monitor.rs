@@ -93,11 +93,11 @@ async fn readyz(State(state): State<AppState>) -> Response {
         &memory.unwrap_or_default(),
         state.config.orders.memory_share,
     );
-    let trouble = room.trouble();
+    let problem = room.problem();
     match room {
-        Room::Full => unavailable(trouble.unwrap_or_default()),
+        Room::Full => unavailable(problem.unwrap_or_default()),
         Room::Enough | Room::NoOrders { .. } => {
-            health(StatusCode::OK, trouble.unwrap_or_else(|| "ok".to_owned())).into_response()
+            health(StatusCode::OK, problem.unwrap_or_else(|| "ok".to_owned())).into_response()
         }
     }
 }

@@ -12,7 +12,7 @@ pub(crate) fn html_over_json(headers: &HeaderMap) -> Ordering {
         html = html.max(range.wish("text", "html"));
         json = json.max(range.wish("application", "json"));
     }
-    let quality = |wish: Option<(u8, u16)>| wish.map_or(0, |(_, quality)| quality);
+    let quality = |preference: Option<(u8, u16)>| preference.map_or(0, |(_, quality)| quality);
     quality(html).cmp(&quality(json))
 }
 

@@ -19,7 +19,7 @@ use hyper::body::{Frame, SizeHint};
 
 use crate::http::{
     error::Error,
-    pool::{Bounds, Held, Pool},
+    pool::{Bounds, Reservation, Pool},
 };
 
 /// Responses up to this size need no permit. Pages of codes are shorter.
@@ -44,7 +44,7 @@ impl Outbound {
         if length <= SMALL {
             return Ok(response);
         }
-        let held = self.0.hold(client, length, BOUNDS);
+        let held = self.0.reserve(client, length, BOUNDS);
         let permit = held.map_err(|_| Error::Congested)?;
         Ok(response.map(|body| {
             Body::new(Pieces {
@@ -63,7 +63,7 @@ struct Pieces {
     /// Received from the body and not passed on yet.
     taken: Bytes,
     left: u64,
-    _permit: Held,
+    _permit: Reservation,
 }
 
 impl HttpBody for Pieces {

@@ -40,7 +40,7 @@ pub(crate) enum Full {
 }
 
 /// The amount that a client uses; dropping it releases it.
-pub(crate) struct Held {
+pub(crate) struct Reservation {
     pool: Arc<Pool>,
     client: IpAddr,
     amount: u64,
@@ -68,13 +68,13 @@ impl Bounds {
 
 impl Pool {
     /// Reserves `amount` for `client`.
-    pub(crate) fn hold(
+    pub(crate) fn reserve(
         self: &Arc<Self>,
         client: IpAddr,
         amount: u64,
         bounds: Bounds,
-    ) -> Result<Held, Full> {
-        let mut held = Held {
+    ) -> Result<Reservation, Full> {
+        let mut held = Reservation {
             pool: self.clone(),
             client,
             amount: 0,
@@ -93,7 +93,7 @@ impl Pool {
     }
 }
 
-impl Held {
+impl Reservation {
     /// Reserves `amount` more. A limit does not apply while nothing is reserved under it.
     pub(crate) fn grow(&mut self, amount: u64, bounds: Bounds) -> Result<(), Full> {
         let mut holders = self.pool.holders();
@@ -120,7 +120,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for Reservation {
     fn drop(&mut self) {
         let mut holders = self.pool.holders();
         holders.total -= self.amount;
@@ -144,8 +144,8 @@ mod tests {
 
     const BOUNDS: Bounds = Bounds::new(16, 2);
 
-    fn hold(pool: &Arc<Pool>, client: &str, amount: u64) -> Result<Held, Full> {
-        pool.hold(client.parse().unwrap(), amount, BOUNDS)
+    fn reserve(pool: &Arc<Pool>, client: &str, amount: u64) -> Result<Reservation, Full> {
+        pool.reserve(client.parse().unwrap(), amount, BOUNDS)
     }
 
     #[test]
@@ -154,39 +154,39 @@ mod tests {
         for site in ["2001:db8:1", "2001:db8:2"] {
             let client = |number: u32| format!("{site}:{number:x}::");
             let held: Vec<_> = (0..2)
-                .map(|number| hold(&pool, &client(number), 2).unwrap())
+                .map(|number| reserve(&pool, &client(number), 2).unwrap())
                 .collect();
-            assert_eq!(hold(&pool, &client(0), 1).err(), Some(Full::Client));
-            assert_eq!(hold(&pool, &client(2), 1).err(), Some(Full::Site));
-            assert!(hold(&pool, "198.51.100.1", 2).is_ok());
+            assert_eq!(reserve(&pool, &client(0), 1).err(), Some(Full::Client));
+            assert_eq!(reserve(&pool, &client(2), 1).err(), Some(Full::Site));
+            assert!(reserve(&pool, "198.51.100.1", 2).is_ok());
             drop(held);
-            assert!(hold(&pool, &client(2), 1).is_ok());
+            assert!(reserve(&pool, &client(2), 1).is_ok());
         }
     }
 
     #[test]
     fn all_sites_have_a_bound_together() {
         let pool = Arc::default();
-        let _held: Vec<_> = (0..8)
-            .map(|number| hold(&pool, &format!("198.51.{number}.1"), 2).unwrap())
+        let _reservation: Vec<_> = (0..8)
+            .map(|number| reserve(&pool, &format!("198.51.{number}.1"), 2).unwrap())
             .collect();
-        assert_eq!(hold(&pool, "203.0.113.1", 1).err(), Some(Full::Total));
+        assert_eq!(reserve(&pool, "203.0.113.1", 1).err(), Some(Full::Total));
     }
 
     #[test]
     fn who_holds_nothing_may_hold_more_than_a_part() {
         let pool = Arc::default();
-        let mut alone = hold(&pool, "198.51.100.1", 9).unwrap();
+        let mut alone = reserve(&pool, "198.51.100.1", 9).unwrap();
         assert_eq!(alone.grow(1, BOUNDS), Err(Full::Client));
-        assert_eq!(hold(&pool, "198.51.100.2", 1).err(), Some(Full::Site));
-        assert!(hold(&pool, "203.0.113.1", 1).is_ok());
+        assert_eq!(reserve(&pool, "198.51.100.2", 1).err(), Some(Full::Site));
+        assert!(reserve(&pool, "203.0.113.1", 1).is_ok());
     }
 
     #[test]
     fn nothing_is_kept_of_those_who_hold_nothing() {
         let pool = Arc::default();
-        drop(hold(&pool, "198.51.100.1", 2).unwrap());
-        assert!(hold(&pool, "198.51.100.1", 0).is_ok());
+        drop(reserve(&pool, "198.51.100.1", 2).unwrap());
+        assert!(reserve(&pool, "198.51.100.1", 0).is_ok());
         let holders = pool.holders();
         let kept = (holders.total, holders.clients.len(), holders.sites.len());
         assert_eq!(kept, (0, 0, 0));

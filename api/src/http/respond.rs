@@ -41,12 +41,12 @@ const PAGES: [&str; 2] = ["/qr", "/report"];
 
 /// The format of a failure that the client prefers.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Wish {
+pub(crate) struct Preference {
     is_page: bool,
     language: Language,
 }
 
-impl Wish {
+impl Preference {
     /// Reads the preference from the request's headers.
     pub(crate) fn of(request: &Request) -> Self {
         let headers = request.headers();
@@ -66,14 +66,18 @@ impl Wish {
 }
 
 /// Renders failures in the client's format and language, and adds headers.
-pub(crate) fn present(state: &AppState, mut response: Response, wish: Wish) -> Response {
+pub(crate) fn respond(
+    state: &AppState,
+    mut response: Response,
+    preference: Preference,
+) -> Response {
     if let Some(mut failure) = response.extensions_mut().remove::<Failure>() {
-        if wish.language == Language::Chinese {
+        if preference.language == Language::Chinese {
             failure.errmsg = chinese(&failure.errmsg);
         }
-        if wish.is_page {
-            response = as_page(state, response, &failure, wish.language);
-        } else if wish.language == Language::Chinese {
+        if preference.is_page {
+            response = as_page(state, response, &failure, preference.language);
+        } else if preference.language == Language::Chinese {
             *response.body_mut() = Json(&failure).into_response().into_body();
         }
         let vary = HeaderValue::from_static("accept, accept-language");

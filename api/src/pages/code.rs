@@ -90,7 +90,7 @@ pub(crate) struct App {
 
 /// The variables of the template.
 #[derive(Serialize)]
-struct Told {
+struct Variables {
     id: &'static str,
     name: &'static str,
     link: &'static str,
@@ -152,13 +152,13 @@ impl View<Platform> {
 
 impl Kind {
     /// The template's variables, with placeholders in the slots.
-    fn told(self) -> Told {
+    fn variables(self) -> Variables {
         let apps = Platform::ALL.into_iter().zip(self.apps.0);
         let apps: Vec<App> = apps
             .filter(|(_, is_there)| *is_there)
             .map(|(platform, _)| App::new(platform, self.language))
             .collect();
-        Told {
+        Variables {
             id: Slot::Id.mark(),
             name: Slot::Name.mark(),
             link: Slot::Link.mark(),
@@ -221,7 +221,7 @@ impl Pages {
 
     /// Renders the template with placeholders in the slots.
     fn marked(&self, kind: Kind) -> anyhow::Result<String> {
-        let context = Context::from_serialize(&kind.told()).context("fill qrcode.html")?;
+        let context = Context::from_serialize(&kind.variables()).context("fill qrcode.html")?;
         self.render("qrcode.html", context, kind.language)
     }
 

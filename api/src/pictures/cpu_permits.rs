@@ -82,52 +82,56 @@ mod tests {
 
     #[tokio::test]
     async fn who_finds_no_turn_is_told_when_to_ask_again() {
-        let turns = CpuPermits::new(1, PATIENCE);
+        let permits = CpuPermits::new(1, PATIENCE);
         let (end, wait) = channel::<()>();
         let (start, begun) = tokio::sync::oneshot::channel();
-        let long = turns.take(CLIENT, move || {
+        let long = permits.take(CLIENT, move || {
             start.send(()).unwrap();
             wait.recv().unwrap();
         });
         let meanwhile = async {
             begun.await.unwrap();
-            let refused = turns.take(CLIENT, || ()).await.unwrap_err().into_response();
+            let refused = permits
+                .take(CLIENT, || ())
+                .await
+                .unwrap_err()
+                .into_response();
             assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
             assert_eq!(refused.headers()[header::RETRY_AFTER], "1");
             end.send(()).unwrap();
         };
         let (done, ()) = tokio::join!(long, meanwhile);
         done.unwrap();
-        assert_eq!(turns.take(CLIENT, || 7).await.unwrap(), 7);
+        assert_eq!(permits.take(CLIENT, || 7).await.unwrap(), 7);
     }
 
     #[tokio::test]
     async fn a_turn_is_kept_by_work_that_nobody_waits_for() {
-        let turns = CpuPermits::new(1, PATIENCE);
+        let permits = CpuPermits::new(1, PATIENCE);
         let (end, wait) = channel::<()>();
         let given_up = timeout(
             Duration::from_millis(10),
-            turns.take(CLIENT, move || wait.recv()),
+            permits.take(CLIENT, move || wait.recv()),
         )
         .await;
         assert!(given_up.is_err());
-        assert!(turns.take(CLIENT, || ()).await.is_err());
+        assert!(permits.take(CLIENT, || ()).await.is_err());
         end.send(()).unwrap();
-        assert!(turns.take(CLIENT, || ()).await.is_ok());
+        assert!(permits.take(CLIENT, || ()).await.is_ok());
     }
 
     #[tokio::test]
     async fn another_client_is_next_however_many_pieces_of_work_one_has() {
-        let turns = CpuPermits::new(1, Duration::from_secs(60));
+        let permits = CpuPermits::new(1, Duration::from_secs(60));
         let (end, wait) = channel::<()>();
         let (done, order) = channel();
         let work = |client: u8| {
             let done = done.clone();
-            turns.take(IpAddr::from([198, 51, 100, client]), move || {
+            permits.take(IpAddr::from([198, 51, 100, client]), move || {
                 done.send(client)
             })
         };
-        let first = turns.take(IpAddr::from([198, 51, 100, 1]), move || wait.recv());
+        let first = permits.take(IpAddr::from([198, 51, 100, 1]), move || wait.recv());
         let mut waiting = vec![first.map(drop).boxed_local()];
         for client in [1, 1, 1, 2] {
             waiting.push(work(client).map(drop).boxed_local());
@@ -142,9 +146,9 @@ mod tests {
 
     #[tokio::test]
     async fn work_that_panics_gives_its_turn_back() {
-        let turns = CpuPermits::new(1, PATIENCE);
-        let panicked = turns.take(CLIENT, || panic!("on purpose")).await;
+        let permits = CpuPermits::new(1, PATIENCE);
+        let panicked = permits.take(CLIENT, || panic!("on purpose")).await;
         assert!(matches!(panicked, Err(Error::Internal(_))));
-        assert!(turns.take(CLIENT, || ()).await.is_ok());
+        assert!(permits.take(CLIENT, || ()).await.is_ok());
     }
 }

@@ -31,7 +31,7 @@ use fonts::Fonts;
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Permits for drawing: half of the processors, at least one.
-pub(crate) fn turns() -> CpuPermits {
+pub(crate) fn cpu_permits() -> CpuPermits {
     CpuPermits::new((processors() / 2).max(1), PATIENCE)
 }
 

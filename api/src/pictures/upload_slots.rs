@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use crate::{
     http::{
         error::Error,
-        pool::{Bounds, Held, Pool},
+        pool::{Bounds, Pool, Reservation},
         shares::{Share, Shares},
     },
     pictures::cpu_permits::{BUSY, CpuPermits, processors},
@@ -34,7 +34,7 @@ pub(crate) struct UploadSlots {
 pub(crate) struct UploadPermit {
     client: IpAddr,
     _share: Share,
-    bytes: Held,
+    bytes: Reservation,
 }
 
 impl UploadSlots {
@@ -54,7 +54,7 @@ impl UploadSlots {
         let Ok(Some(share)) = share else {
             return Err(BUSY);
         };
-        let bytes = self.bytes.hold(client, 0, BOUNDS).map_err(|_| BUSY)?;
+        let bytes = self.bytes.reserve(client, 0, BOUNDS).map_err(|_| BUSY)?;
         Ok(UploadPermit {
             client,
             _share: share,
@@ -70,7 +70,7 @@ impl UploadSlots {
     ) -> Result<T, Error> {
         let client = upload.client;
         let read = move || {
-            let _held = upload;
+            let _reservation = upload;
             work()
         };
         self.readers.take(client, read).await
@@ -105,7 +105,7 @@ mod tests {
     }
 
     /// Slots with a short timeout.
-    fn desk() -> UploadSlots {
+    fn slots() -> UploadSlots {
         UploadSlots {
             readers: CpuPermits::new(processors().div_ceil(2), Duration::from_millis(50)),
             patience: Duration::from_millis(50),
@@ -115,49 +115,49 @@ mod tests {
 
     #[tokio::test]
     async fn pictures_that_arrive_take_bytes() {
-        let desk = desk();
+        let slots = slots();
         let mut uploads = Vec::new();
         for number in 0..40 {
-            let mut upload = desk.upload(client(number)).await.unwrap();
+            let mut upload = slots.upload(client(number)).await.unwrap();
             upload.grow(MIB).unwrap();
             upload.grow(MIB).unwrap();
             uploads.push(upload);
         }
-        let mut late = desk.upload(client(50)).await.unwrap();
+        let mut late = slots.upload(client(50)).await.unwrap();
         assert!(matches!(late.grow(1), Err(Error::Busy { .. })));
         uploads.pop();
         late.grow(2 * MIB).unwrap();
         drop((uploads, late));
-        assert_eq!(desk.bytes.total(), 0);
+        assert_eq!(slots.bytes.total(), 0);
     }
 
     #[tokio::test]
     async fn the_clients_of_one_site_leave_bytes_to_others() {
-        let desk = desk();
+        let slots = slots();
         let mut uploads = Vec::new();
         for number in 0..100 {
-            let mut upload = desk.upload(client_of_site(number)).await.unwrap();
+            let mut upload = slots.upload(client_of_site(number)).await.unwrap();
             if upload.grow(MIB).is_ok() {
                 uploads.push(upload);
             }
         }
         assert_eq!(uploads.len(), 20);
-        let mut other = desk.upload(client(1)).await.unwrap();
+        let mut other = slots.upload(client(1)).await.unwrap();
         other.grow(5 * MIB).unwrap();
     }
 
     #[tokio::test]
     async fn another_site_is_next_however_many_clients_wait_of_one() {
-        let desk = Arc::new(UploadSlots::new());
-        let readers = desk.readers.free();
+        let slots = Arc::new(UploadSlots::new());
+        let readers = slots.readers.free();
         let (done, order) = channel();
         let mut release = Vec::new();
         let mut reading = JoinSet::new();
         let mut read = |client: IpAddr, work: Box<dyn FnOnce() + Send>| {
-            let desk = desk.clone();
+            let slots = slots.clone();
             reading.spawn(async move {
-                let upload = desk.upload(client).await?;
-                desk.read(upload, work).await
+                let upload = slots.upload(client).await?;
+                slots.read(upload, work).await
             });
         };
         // Each permit is held by a different site.
@@ -167,7 +167,7 @@ mod tests {
             let busy = Box::new(move || receiver.recv().unwrap_or_default());
             read(client(u8::try_from(number).unwrap()), busy);
         }
-        while desk.readers.free() > 0 {
+        while slots.readers.free() > 0 {
             yield_now().await;
         }
         let other = client(100);
@@ -187,42 +187,42 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_sends_two_pictures_at_a_time() {
-        let desk = desk();
-        let _first = desk.upload(client(1)).await.unwrap();
-        let second = desk.upload(client(1)).await.unwrap();
-        let third = desk.upload(client(1)).await;
+        let slots = slots();
+        let _first = slots.upload(client(1)).await.unwrap();
+        let second = slots.upload(client(1)).await.unwrap();
+        let third = slots.upload(client(1)).await;
         assert!(matches!(third, Err(Error::Busy { .. })));
-        assert!(desk.upload(client(2)).await.is_ok());
+        assert!(slots.upload(client(2)).await.is_ok());
         drop(second);
-        assert!(desk.upload(client(1)).await.is_ok());
+        assert!(slots.upload(client(1)).await.is_ok());
     }
 
     #[tokio::test]
     async fn who_waits_too_long_for_a_reader_is_told_so_and_gives_the_bytes_back() {
-        let desk = Arc::new(desk());
-        let readers = desk.readers.free();
+        let slots = Arc::new(slots());
+        let readers = slots.readers.free();
         let mut held = JoinSet::new();
         let mut release = Vec::new();
         for number in 0..readers {
             let (sender, receiver) = channel::<()>();
             release.push(sender);
-            let desk = desk.clone();
+            let slots = slots.clone();
             let client = client(u8::try_from(number).unwrap());
             held.spawn(async move {
-                let upload = desk.upload(client).await?;
-                desk.read(upload, move || receiver.recv()).await
+                let upload = slots.upload(client).await?;
+                slots.read(upload, move || receiver.recv()).await
             });
         }
-        while desk.readers.free() > 0 {
+        while slots.readers.free() > 0 {
             yield_now().await;
         }
-        let mut upload = desk.upload(client(100)).await.unwrap();
+        let mut upload = slots.upload(client(100)).await.unwrap();
         upload.grow(MIB).unwrap();
         assert!(matches!(
-            desk.read(upload, || ()).await,
+            slots.read(upload, || ()).await,
             Err(Error::Busy { .. })
         ));
-        assert_eq!(desk.bytes.total(), 0);
+        assert_eq!(slots.bytes.total(), 0);
         drop(release);
         let done = held.join_all().await;
         assert!(done.into_iter().all(|done| done.is_ok()));

@@ -34,7 +34,7 @@ pub(super) async fn decode(
     Client(client): Client,
     request: axum::extract::Request,
 ) -> Result<Success<Decoded>, Error> {
-    let mut permit = match state.desk.upload(client).await {
+    let mut permit = match state.upload_slots.upload(client).await {
         Ok(permit) => permit,
         Err(error) => {
             upload::hear_out(request).await;
@@ -44,7 +44,7 @@ pub(super) async fn decode(
     let Upload { picture } = upload::read(request, &mut permit).await?;
     let forms = state.clone();
     let read = move || decode::read(&picture.0, &forms.config.orders.payloads);
-    let received = state.desk.read(permit, read).await??;
+    let received = state.upload_slots.read(permit, read).await??;
     Ok(Success::new(Decoded {
         payload: received.payload,
         platform: received.platform,

@@ -64,7 +64,7 @@ pub(super) async fn poster_svg(
     let subject = subject(&state, &id, &headers, &request).await?;
     let posters = state.posters.clone();
     let drawn = state
-        .turns
+        .cpu_permits
         .take(client, move || posters.svg(&subject, style));
     let svg = drawn.await??;
     let policy = (header::CONTENT_SECURITY_POLICY, POLICY);
@@ -91,7 +91,7 @@ pub(super) async fn poster_png(
     let subject = subject(&state, &id, &headers, &request).await?;
     let posters = state.posters.clone();
     let drawn = state
-        .turns
+        .cpu_permits
         .take(client, move || posters.png(&subject, style, width));
     Ok(answer("image/png", drawn.await??))
 }

@@ -47,7 +47,7 @@ async fn answer_of(path: &str, accept: &str) -> (StatusCode, String) {
         .extension(ConnectInfo(peer))
         .body(Body::empty())
         .unwrap();
-    let app = around(routes, &state).with_state(state);
+    let app = layers(routes, &state).with_state(state);
     let response = app.oneshot(request).await.unwrap();
     let status = response.status();
     let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();

@@ -10,7 +10,7 @@ use rustix::process::{Resource, getrlimit};
 use crate::{
     http::{
         client_ip,
-        pool::{Bounds, Full, Held, Pool},
+        pool::{Bounds, Full, Pool, Reservation},
     },
     meters,
 };
@@ -30,7 +30,7 @@ pub(super) struct Connections {
 
 /// An open connection; dropping it releases its slot.
 pub(super) struct Open {
-    _held: Option<Held>,
+    _reservation: Option<Reservation>,
 }
 
 impl Connections {
@@ -53,7 +53,7 @@ impl Connections {
     /// Like [`open`](Self::open), with the given limit of file descriptors.
     fn open_of(&self, peer: IpAddr, files: Option<u64>) -> Option<Open> {
         if self.most == 0 {
-            return Some(Open { _held: None });
+            return Some(Open { _reservation: None });
         }
         let client = client_ip::network(peer);
         let files = files.unwrap_or(u64::MAX);
@@ -63,8 +63,10 @@ impl Connections {
         } else {
             Bounds::new(total, self.most.into())
         };
-        match self.open.hold(client, 1, bounds) {
-            Ok(held) => Some(Open { _held: Some(held) }),
+        match self.open.reserve(client, 1, bounds) {
+            Ok(held) => Some(Open {
+                _reservation: Some(held),
+            }),
             Err(full) => {
                 self.refuse(client, full);
                 None

@@ -232,8 +232,8 @@ impl Queue {
     }
 }
 
-/// Gives confirms their turns until stopped, while `intake` is open. Any number of workers may do so at the same time.
-pub async fn watch(queue: Queue, intake: watch::Receiver<bool>, stop: CancellationToken) {
+/// Gives confirms their turns until stopped, while `gate` is open. Any number of workers may do so at the same time.
+pub async fn watch(queue: Queue, gate: watch::Receiver<bool>, stop: CancellationToken) {
     let mut backoff = Backoff::reconnect();
     let mut last = None;
     loop {
@@ -241,7 +241,7 @@ pub async fn watch(queue: Queue, intake: watch::Receiver<bool>, stop: Cancellati
             () = tokio::time::sleep(LOOK_EVERY) => {}
             () = stop.cancelled() => return,
         }
-        if !*intake.borrow() {
+        if !*gate.borrow() {
             continue;
         }
         match queue.take_turn(last).await {

@@ -40,7 +40,7 @@ pub struct Consumer {
     /// Tasks that hand on events share it; [`deliver_alone`](Self::deliver_alone) has it for itself.
     pub(super) handing_on: Arc<RwLock<()>>,
     deliveries: mpsc::Sender<Delivery>,
-    intake: watch::Receiver<bool>,
+    gate: watch::Receiver<bool>,
     pub(super) stop: CancellationToken,
     /// Watches the readers.
     watchdog: Watchdog,
@@ -54,11 +54,11 @@ pub struct Consumer {
 
 impl Consumer {
     /// A consumer with a name that no other process has, for a worker that handles as many events at the same time as `settings`
-    /// say. It takes none while `intake` is false, and ends with `stop`.
+    /// say. It takes none while `gate` is false, and ends with `stop`.
     pub fn new(
         queue: Queue,
         settings: &config::Queue,
-        intake: watch::Receiver<bool>,
+        gate: watch::Receiver<bool>,
         watchdog: Watchdog,
         stop: CancellationToken,
     ) -> (Self, mpsc::Receiver<Delivery>) {
@@ -76,7 +76,7 @@ impl Consumer {
                 in_flight: InFlight::default(),
                 handing_on: Arc::default(),
                 deliveries,
-                intake,
+                gate,
                 stop,
                 watchdog,
                 // The slowest handler, and as long again until its outcome is in Redis.
@@ -98,7 +98,7 @@ impl Consumer {
         &self.queue
     }
 
-    /// Reads one partition until told to stop, whatever happens to Redis.
+    /// Reads one partition until asked to stop, whatever happens to Redis.
     pub async fn read(self, partition: Partition) {
         let mut backoff = Backoff::reconnect();
         let pulse = self
@@ -162,14 +162,14 @@ impl Consumer {
         Ok(())
     }
 
-    /// Waits until there is room and the worker takes events. False when told to stop.
+    /// Waits until there is room and the worker takes events. False when asked to stop.
     pub(super) async fn is_ready_for_more(&self, pulse: Option<&Pulse>) -> bool {
-        let mut intake = self.intake.clone();
+        let mut gate = self.gate.clone();
         let ready = async {
             if let Some(pulse) = pulse {
                 pulse.rest();
             }
-            if intake.wait_for(|open| *open).await.is_err() {
+            if gate.wait_for(|open| *open).await.is_err() {
                 return false;
             }
             if let Some(pulse) = pulse {

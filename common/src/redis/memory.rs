@@ -36,7 +36,7 @@ pub enum Room {
 
 impl Room {
     /// What an operator should know, if anything.
-    pub fn trouble(self) -> Option<String> {
+    pub fn problem(self) -> Option<String> {
         match self {
             Self::Enough => None,
             Self::NoOrders { percent } => Some(format!(

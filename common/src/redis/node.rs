@@ -21,17 +21,17 @@ pub(super) struct Node {
     client: Client,
     shared: [Connection; CONNECTIONS],
     turn: AtomicUsize,
-    gather: WriteBatcher,
+    writes: WriteBatcher,
 }
 
 impl Node {
     pub(super) fn new(server: ConnectionInfo) -> RedisResult<Self> {
         let client = Client::open(server)?;
-        let link = || Connection::new(client.clone());
+        let connect = || Connection::new(client.clone());
         Ok(Self {
-            shared: std::array::from_fn(|_| link()),
+            shared: std::array::from_fn(|_| connect()),
             turn: AtomicUsize::default(),
-            gather: WriteBatcher::new(link),
+            writes: WriteBatcher::new(connect),
             client,
         })
     }
@@ -52,7 +52,7 @@ impl Node {
         commands: Vec<Cmd>,
         replicas: u32,
     ) -> Result<Vec<Value>, WriteError> {
-        self.gather.write(commands, replicas).await
+        self.writes.write(commands, replicas).await
     }
 
     /// A connection of its own whose answers may take `longest`.

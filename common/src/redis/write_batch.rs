@@ -33,8 +33,8 @@ struct Write {
 }
 
 impl WriteBatcher {
-    pub(super) fn new(link: impl Fn() -> Connection) -> Self {
-        Self(Batcher::new(Lanes(std::array::from_fn(|_| link()))))
+    pub(super) fn new(connect: impl Fn() -> Connection) -> Self {
+        Self(Batcher::new(Lanes(std::array::from_fn(|_| connect()))))
     }
 
     /// Carries out `commands`, in their order, over one connection. `WAIT` speaks of the writes of its own connection

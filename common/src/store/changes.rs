@@ -41,14 +41,14 @@ pub struct CodeChanges(ChangeStream<Event>);
 impl Store {
     /// Begins to listen. Needs a replica set.
     pub async fn code_changes(&self, longest_wait: Duration) -> Result<CodeChanges> {
-        let told = [
+        let watched = [
             doc! { "$match": { "operationType": { "$in": CHANGES } } },
             doc! { "$project": { "operationType": 1, "ns": 1, "documentKey": 1 } },
         ];
         let stream = self
             .codes
             .watch()
-            .pipeline(told)
+            .pipeline(watched)
             .max_await_time(longest_wait)
             .await?;
         Ok(CodeChanges(stream.with_type()))

@@ -42,7 +42,7 @@ fn blocks() -> Vec<Vec<&'static str>> {
 
 /// A machine with all that the commands name.
 struct Machine {
-    shop: TestApp,
+    app: TestApp,
     redis: Server,
     redis_dir: PathBuf,
     mongo: Server,
@@ -61,7 +61,7 @@ impl Machine {
         Ok(Self {
             worker: Some(world.worker().await?),
             api: Some(world.api().await?),
-            shop: TestApp::open(world).await?,
+            app: TestApp::open(world).await?,
             redis,
             redis_dir,
             mongo,
@@ -76,7 +76,7 @@ impl Machine {
             "systemctl" => self.systemctl(words[1], &words[2..]).await,
             "mongodump" if is_missing("mongodump") => self.dump(&words).await,
             "mongorestore" if is_missing("mongorestore") => self.restore(&words).await,
-            "heyi-worker" => self.shop.world.operate(&words[1..]).await.map(drop),
+            "heyi-worker" => self.app.world.operate(&words[1..]).await.map(drop),
             _ => self.sh(line),
         };
         done.with_context(|| line.to_owned())
@@ -102,8 +102,8 @@ impl Machine {
                 ("stop", "heyi-worker@*") => end(self.worker.take()).await?,
                 ("stop", "redis-server") => self.redis.stop().await?,
                 ("start", "redis-server") => self.redis.restart().await?,
-                ("start", "heyi-worker@1") => self.worker = Some(self.shop.world.worker().await?),
-                ("start", "heyi-api") => self.api = Some(self.shop.world.api().await?),
+                ("start", "heyi-worker@1") => self.worker = Some(self.app.world.worker().await?),
+                ("start", "heyi-api") => self.api = Some(self.app.world.api().await?),
                 other => bail!("no such unit: {other:?}"),
             }
         }
@@ -191,22 +191,22 @@ async fn a_restore_brings_back_all_that_was_acknowledged_before_the_backup() -> 
     let [backup, restore] = blocks.as_slice() else {
         panic!("not a backup and a restore: {blocks:?}");
     };
-    let before = machine.shop.paid_orders(3).await?;
-    machine.shop.quiet().await?;
-    let open = machine.shop.order("小店").await?;
+    let before = machine.app.paid_orders(3).await?;
+    machine.app.quiet().await?;
+    let open = machine.app.order("小店").await?;
     // Acknowledged, and promoted only between the two backups.
     end(machine.worker.take()).await?;
     let mut between = Vec::new();
     for payment in 10..13 {
-        let order = machine.shop.order("小店").await?;
-        let notify = machine.shop.notify(&order, payment);
-        machine.shop.enqueue(&order, notify).await?;
+        let order = machine.app.order("小店").await?;
+        let notify = machine.app.notify(&order, payment);
+        machine.app.enqueue(&order, notify).await?;
         between.push(order);
     }
     for line in backup {
         if line.starts_with("mongodump") {
-            machine.worker = Some(machine.shop.world.worker().await?);
-            machine.shop.quiet().await?;
+            machine.worker = Some(machine.app.world.worker().await?);
+            machine.app.quiet().await?;
         }
         machine.follow(line).await?;
     }
@@ -225,20 +225,20 @@ async fn a_restore_brings_back_all_that_was_acknowledged_before_the_backup() -> 
         machine.follow(line).await?;
     }
     eventually("Redis", async || {
-        Ok(machine.shop.queue.status().await.is_ok())
+        Ok(machine.app.queue.status().await.is_ok())
     })
     .await?;
     // Paid only after the restore.
-    let notify = machine.shop.notify(&open, 20);
-    machine.shop.enqueue(&open, notify).await?;
-    machine.shop.quiet().await?;
+    let notify = machine.app.notify(&open, 20);
+    machine.app.enqueue(&open, notify).await?;
+    machine.app.quiet().await?;
     for order in before.iter().chain(&between).chain([&open]) {
-        machine.shop.the_code(order).await?;
+        machine.app.the_code(order).await?;
     }
     let codes = client
         .database("heyi")
         .collection::<RawDocumentBuf>("codes");
     assert_eq!(codes.count_documents(doc! {}).await?, 7);
-    assert_eq!(machine.shop.queue.status().await?.dead, 0);
+    assert_eq!(machine.app.queue.status().await?.dead, 0);
     Ok(())
 }

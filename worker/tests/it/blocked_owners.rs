@@ -14,7 +14,7 @@ use crate::{
 
 /// An api, a worker's stores and a cheat with two codes.
 struct Case {
-    shop: TestApp,
+    app: TestApp,
     client: Client,
     api: heyi_testkit::world::Service,
     cheat: Person,
@@ -24,15 +24,12 @@ struct Case {
 impl Case {
     async fn new(world: World) -> Result<Self> {
         let (client, api) = (world.client()?, world.api().await?);
-        let shop = TestApp::open(world).await?;
+        let app = TestApp::open(world).await?;
         let cheat = client.login("cheat").await?;
         let openid: OpenId = cheat.openid.parse()?;
-        let codes = [
-            code(&shop, &openid, 1).await?,
-            code(&shop, &openid, 2).await?,
-        ];
+        let codes = [code(&app, &openid, 1).await?, code(&app, &openid, 2).await?];
         Ok(Self {
-            shop,
+            app,
             client,
             api,
             cheat,
@@ -60,18 +57,18 @@ impl Case {
 
     async fn close(self) -> Result<()> {
         self.api.stop().await?;
-        self.shop.close().await
+        self.app.close().await
     }
 }
 
 /// A code of this person, as a promotion writes it.
-async fn code(shop: &TestApp, openid: &OpenId, payment: u32) -> Result<Code> {
+async fn code(app: &TestApp, openid: &OpenId, payment: u32) -> Result<Code> {
     let order = Order {
         openid: openid.clone(),
-        ..shop.unsaved_order("小店")
+        ..app.unsaved_order("小店")
     };
     let code = Code::new(&order, &payment_of(&order, payment));
-    shop.store.insert_code(&code).await?;
+    app.store.insert_code(&code).await?;
     Ok(code)
 }
 
@@ -79,12 +76,12 @@ async fn code(shop: &TestApp, openid: &OpenId, payment: u32) -> Result<Code> {
 async fn all_codes_of_a_person_go_down_and_come_back_and_orders_are_refused_meanwhile() -> Result<()>
 {
     let case = Case::new(World::new().await?).await?;
-    let (shop, cheat) = (&case.shop, &case.cheat);
+    let (app, cheat) = (&case.app, &case.cheat);
     let alice = case.client.login("alice").await?;
-    let other = code(shop, &alice.openid.parse()?, 3).await?;
-    json(shop, &["code", "disable", &case.codes[1].id.to_hex()]).await?;
+    let other = code(app, &alice.openid.parse()?, 3).await?;
+    json(app, &["code", "disable", &case.codes[1].id.to_hex()]).await?;
 
-    let done = json(shop, &["code", "disable", "--owner", &cheat.openid]).await?;
+    let done = json(app, &["code", "disable", "--owner", &cheat.openid]).await?;
     assert_eq!(
         (&done["state"], &done["codes"]),
         (&"disabled".into(), &2.into())
@@ -101,17 +98,17 @@ async fn all_codes_of_a_person_go_down_and_come_back_and_orders_are_refused_mean
         refused.body
     );
     assert_eq!(case.order(&alice).await?.status, 200);
-    let listed = json(shop, &["code", "owners"]).await?;
+    let listed = json(app, &["code", "owners"]).await?;
     assert_eq!(listed[0]["openid"], cheat.openid.as_str());
     // A repeat is fine.
     json(
-        shop,
+        app,
         &["code", "disable", "--owner-of", &case.codes[0].id.to_hex()],
     )
     .await?;
 
     let done = json(
-        shop,
+        app,
         &["code", "enable", "--owner-of", &case.codes[0].id.to_hex()],
     )
     .await?;
@@ -123,27 +120,24 @@ async fn all_codes_of_a_person_go_down_and_come_back_and_orders_are_refused_mean
     assert_eq!(case.order(cheat).await?.status, 200);
     // That one was disabled by itself.
     assert_eq!(case.page(&case.codes[1]).await?, 410);
-    let again = text(shop, &["code", "enable", "--owner", &cheat.openid]).await?;
+    let again = text(app, &["code", "enable", "--owner", &cheat.openid]).await?;
     assert!(again.contains("are not disabled"), "{again}");
-    assert_eq!(
-        json(shop, &["code", "owners"]).await?,
-        serde_json::json!([])
-    );
+    assert_eq!(json(app, &["code", "owners"]).await?, serde_json::json!([]));
     Box::pin(case.close()).await
 }
 
 #[tokio::test]
 async fn a_worker_takes_later_codes_down_and_marks_a_redis_that_lost_everything() -> Result<()> {
     let case = Case::new(World::new().await?).await?;
-    let (shop, openid) = (&case.shop, case.cheat.openid.parse()?);
-    json(shop, &["code", "disable", "--owner", &case.cheat.openid]).await?;
+    let (app, openid) = (&case.app, case.cheat.openid.parse()?);
+    json(app, &["code", "disable", "--owner", &case.cheat.openid]).await?;
     // An order of before the block is promoted, and Redis loses the mark.
-    let later = code(shop, &openid, 3).await?;
+    let later = code(app, &openid, 3).await?;
     assert_eq!(case.page(&later).await?, 200);
-    shop.orders.unblock(&openid).await?;
+    app.orders.unblock(&openid).await?;
     assert_eq!(case.order(&case.cheat).await?.status, 200);
 
-    let worker = shop.world.worker().await?;
+    let worker = app.world.worker().await?;
     case.shows(&later, 410).await?;
     eventually("orders are refused again", async || {
         Ok(case.order(&case.cheat).await?.status == 403)
@@ -161,12 +155,12 @@ async fn a_worker_takes_later_codes_down_and_marks_a_redis_that_lost_everything(
 #[tokio::test]
 async fn an_order_of_before_the_block_becomes_a_code_that_is_down() -> Result<()> {
     let case = Case::new(World::new().await?).await?;
-    let (shop, client) = (&case.shop, &case.client);
-    let worker = shop.world.worker().await?;
+    let (app, client) = (&case.app, &case.client);
+    let worker = app.world.worker().await?;
     let order = client.order(&case.cheat, "小店", 990).await?;
-    json(shop, &["code", "disable", "--owner", &case.cheat.openid]).await?;
-    let payment = shop.world.sandbox.order(&order)?;
-    shop.world.sandbox.pay(&payment)?;
+    json(app, &["code", "disable", "--owner", &case.cheat.openid]).await?;
+    let payment = app.world.sandbox.order(&order)?;
+    app.world.sandbox.pay(&payment)?;
     let id = client.code_of(&order["out_trade_no"]).await?;
     let page = client.get("/qr", &params(&[("id", &id)])).await?;
     assert_eq!(page.status, 410, "{}", page.body);
@@ -179,11 +173,11 @@ async fn new_orders_do_not_need_mongodb_to_be_refused() -> Result<()> {
     let mut case = Case::new(World::with_own_stores().await?).await?;
     let alice = case.client.login("alice").await?;
     json(
-        &case.shop,
+        &case.app,
         &["code", "disable", "--owner", &case.cheat.openid],
     )
     .await?;
-    if let Some(mut mongo) = case.shop.world.mongo.take() {
+    if let Some(mut mongo) = case.app.world.mongo.take() {
         mongo.stop().await?;
     }
     assert_eq!(case.order(&case.cheat).await?.status, 403);
@@ -194,7 +188,7 @@ async fn new_orders_do_not_need_mongodb_to_be_refused() -> Result<()> {
 
 #[tokio::test]
 async fn a_command_without_a_code_or_a_person_is_refused() -> Result<()> {
-    let shop = TestApp::new().await?;
+    let app = TestApp::new().await?;
     for arguments in [
         &["code", "disable"][..],
         &[
@@ -208,8 +202,8 @@ async fn a_command_without_a_code_or_a_person_is_refused() -> Result<()> {
         &["code", "disable", "--owner-of", "nonsense"],
         &["code", "enable", "--owner-of", "000000000000000000000000"],
     ] {
-        let output = shop.world.operate(arguments).await?;
+        let output = app.world.operate(arguments).await?;
         assert!(!output.status.success(), "{arguments:?}");
     }
-    shop.close().await
+    app.close().await
 }

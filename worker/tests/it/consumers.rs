@@ -5,47 +5,47 @@ use heyi_testkit::world::eventually;
 
 use crate::support::TestApp;
 
-async fn consumers(shop: &TestApp) -> Result<Vec<String>> {
-    Ok(shop.queue.status().await?.pending.into_keys().collect())
+async fn consumers(app: &TestApp) -> Result<Vec<String>> {
+    Ok(app.queue.status().await?.pending.into_keys().collect())
 }
 
 #[tokio::test]
 async fn a_worker_that_stops_leaves_the_group() -> Result<()> {
-    let shop = TestApp::new().await?;
-    let worker = shop.world.worker().await?;
-    shop.paid_orders(1).await?;
-    shop.quiet().await?;
-    assert_eq!(consumers(&shop).await?.len(), 1);
+    let app = TestApp::new().await?;
+    let worker = app.world.worker().await?;
+    app.paid_orders(1).await?;
+    app.quiet().await?;
+    assert_eq!(consumers(&app).await?.len(), 1);
     assert!(worker.stop().await?.success());
-    assert_eq!(consumers(&shop).await?, Vec::<String>::new());
-    shop.close().await
+    assert_eq!(consumers(&app).await?, Vec::<String>::new());
+    app.close().await
 }
 
 #[tokio::test]
 async fn a_dead_consumer_that_holds_nothing_is_removed() -> Result<()> {
-    let shop = TestApp::new().await?;
-    let mut first = shop.world.worker().await?;
-    shop.paid_orders(1).await?;
-    shop.quiet().await?;
-    assert_eq!(consumers(&shop).await?.len(), 1);
-    let dead = consumers(&shop).await?.remove(0);
+    let app = TestApp::new().await?;
+    let mut first = app.world.worker().await?;
+    app.paid_orders(1).await?;
+    app.quiet().await?;
+    assert_eq!(consumers(&app).await?.len(), 1);
+    let dead = consumers(&app).await?.remove(0);
     first.kill().await?;
-    let _second = shop.world.worker().await?;
+    let _second = app.world.worker().await?;
     eventually("its removal", async || {
-        let names = consumers(&shop).await?;
+        let names = consumers(&app).await?;
         Ok(!names.contains(&dead))
     })
     .await?;
-    shop.close().await
+    app.close().await
 }
 
 #[tokio::test]
 async fn a_worker_told_to_stop_finishes_what_it_holds_and_gives_back_the_rest() -> Result<()> {
-    let shop = TestApp::new().await?;
-    let orders = shop.paid_orders(300).await?;
-    let first = shop.world.worker().await?;
+    let app = TestApp::new().await?;
+    let orders = app.paid_orders(300).await?;
+    let first = app.world.worker().await?;
     assert!(first.stop().await?.success());
-    let status = shop.queue.status().await?;
+    let status = app.queue.status().await?;
     let held: u64 = status
         .pending
         .iter()
@@ -53,30 +53,30 @@ async fn a_worker_told_to_stop_finishes_what_it_holds_and_gives_back_the_rest() 
         .map(|(_, held)| held)
         .sum();
     assert_eq!(held, 0, "{status:?}");
-    let _second = shop.world.worker().await?;
-    shop.quiet().await?;
+    let _second = app.world.worker().await?;
+    app.quiet().await?;
     for order in &orders {
-        shop.the_code(order).await?;
+        app.the_code(order).await?;
     }
-    assert_eq!(shop.queue.status().await?.dead, 0);
-    shop.close().await
+    assert_eq!(app.queue.status().await?.dead, 0);
+    app.close().await
 }
 
 #[tokio::test]
 async fn several_partitions_each_have_their_stream() -> Result<()> {
-    let mut shop = TestApp::new().await?;
-    shop.world.set("HEYI_QUEUE__PARTITIONS", "4");
-    let shop = TestApp::open(shop.world).await?;
-    let orders = shop.paid_orders(40).await?;
+    let mut app = TestApp::new().await?;
+    app.world.set("HEYI_QUEUE__PARTITIONS", "4");
+    let app = TestApp::open(app.world).await?;
+    let orders = app.paid_orders(40).await?;
     let partitions: std::collections::BTreeSet<_> = orders
         .iter()
-        .map(|order| shop.queue.keys().partition(&order.out_trade_no))
+        .map(|order| app.queue.keys().partition(&order.out_trade_no))
         .collect();
     assert_eq!(partitions.len(), 4);
-    let _worker = shop.world.worker().await?;
-    shop.quiet().await?;
+    let _worker = app.world.worker().await?;
+    app.quiet().await?;
     for order in &orders {
-        shop.the_code(order).await?;
+        app.the_code(order).await?;
     }
-    shop.close().await
+    app.close().await
 }

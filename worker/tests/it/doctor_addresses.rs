@@ -25,27 +25,27 @@ async fn wrong_proxy() -> Result<String> {
 }
 
 /// The line of `doctor` about this.
-async fn line(shop: &TestApp, check: &str) -> Result<String> {
-    let said = text(shop, &["doctor"]).await?;
+async fn line(app: &TestApp, check: &str) -> Result<String> {
+    let said = text(app, &["doctor"]).await?;
     let line = said.lines().find(|line| line.contains(check));
     Ok(line.context(said.clone())?.to_owned())
 }
 
 #[tokio::test]
 async fn addresses_that_lead_to_the_api_are_fine() -> Result<()> {
-    let shop = TestApp::new().await?;
-    let api = shop.world.api().await?;
+    let app = TestApp::new().await?;
+    let api = app.world.api().await?;
     for check in ["public address", "notify address"] {
-        let line = line(&shop, check).await?;
+        let line = line(&app, check).await?;
         assert!(line.starts_with("ok"), "{line}");
         assert!(line.contains(&api.url()), "{line}");
     }
-    shop.close().await
+    app.close().await
 }
 
 #[tokio::test]
 async fn addresses_that_lead_elsewhere_are_named_with_the_cure() -> Result<()> {
-    let mut shop = TestApp::new().await?;
+    let mut app = TestApp::new().await?;
     let proxy = wrong_proxy().await?;
     for (status, cure) in [
         (200, "another server answers there"),
@@ -56,20 +56,20 @@ async fn addresses_that_lead_elsewhere_are_named_with_the_cure() -> Result<()> {
         (502, "does not reach the api"),
     ] {
         let base = format!("{proxy}/{status}");
-        shop.world.set("HEYI_HTTP__PUBLIC_URL", &base);
-        shop.world
+        app.world.set("HEYI_HTTP__PUBLIC_URL", &base);
+        app.world
             .set("HEYI_PAYJS__NOTIFY_URL", format!("{base}/notify"));
         for check in ["public address", "notify address"] {
-            let line = line(&shop, check).await?;
+            let line = line(&app, check).await?;
             assert!(!line.starts_with("ok"), "{line}");
             assert!(line.contains(cure), "{line}");
         }
     }
     // Nobody listens at the discard port.
-    shop.world
+    app.world
         .set("HEYI_PAYJS__NOTIFY_URL", "http://127.0.0.1:9/notify");
-    let line = line(&shop, "notify address").await?;
+    let line = line(&app, "notify address").await?;
     assert!(line.contains("does not answer"), "{line}");
     assert!(line.contains("refused"), "{line}");
-    shop.close().await
+    app.close().await
 }

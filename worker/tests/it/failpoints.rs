@@ -79,12 +79,12 @@ async fn walk(point: Failpoint, deaths: u32) -> Result<()> {
     }
 }
 
-fn die_at(shop: &mut TestApp, point: Failpoint) {
-    shop.world.set("HEYI_FAILPOINT", point.name());
+fn die_at(app: &mut TestApp, point: Failpoint) {
+    app.world.set("HEYI_FAILPOINT", point.name());
 }
 
-fn die_no_more(shop: &mut TestApp) {
-    shop.world.set("HEYI_FAILPOINT", "");
+fn die_no_more(app: &mut TestApp) {
+    app.world.set("HEYI_FAILPOINT", "");
 }
 
 #[track_caller]
@@ -102,78 +102,78 @@ async fn dies(heyi: &mut Service, point: Failpoint) -> Result<()> {
     Ok(())
 }
 
-async fn worker_dies(shop: &mut TestApp, point: Failpoint) -> Result<()> {
-    die_at(shop, point);
-    dies(&mut shop.world.start_worker()?, point).await?;
-    die_no_more(shop);
+async fn worker_dies(app: &mut TestApp, point: Failpoint) -> Result<()> {
+    die_at(app, point);
+    dies(&mut app.world.start_worker()?, point).await?;
+    die_no_more(app);
     Ok(())
 }
 
 /// A notify, and the repeat of it.
-async fn notify_twice(shop: &TestApp, order: &Order) -> Result<()> {
+async fn notify_twice(app: &TestApp, order: &Order) -> Result<()> {
     for _ in 0..2 {
-        shop.enqueue(order, shop.notify(order, 1)).await?;
+        app.enqueue(order, app.notify(order, 1)).await?;
     }
     Ok(())
 }
 
 /// A worker that lives brings the order to its one code.
-async fn ends_well(shop: TestApp, order: &Order, point: Failpoint) -> Result<()> {
-    let _worker = shop.world.worker().await?;
-    shop.quiet().await?;
-    shop.the_code(order).await?;
-    let codes = shop.store.codes_of(order.openid.as_str(), None).await?;
+async fn ends_well(app: TestApp, order: &Order, point: Failpoint) -> Result<()> {
+    let _worker = app.world.worker().await?;
+    app.quiet().await?;
+    app.the_code(order).await?;
+    let codes = app.store.codes_of(order.openid.as_str(), None).await?;
     assert_eq!(codes.items.len(), 1, "{point:?}");
-    assert_eq!(shop.queue.status().await?.dead, 0, "{point:?}");
-    shop.close().await
+    assert_eq!(app.queue.status().await?.dead, 0, "{point:?}");
+    app.close().await
 }
 
 async fn promotion(point: Failpoint, deaths: u32) -> Result<()> {
-    let mut shop = TestApp::new().await?;
-    let order = shop.order("小店").await?;
+    let mut app = TestApp::new().await?;
+    let order = app.order("小店").await?;
     for _ in 0..deaths {
-        notify_twice(&shop, &order).await?;
-        worker_dies(&mut shop, point).await?;
+        notify_twice(&app, &order).await?;
+        worker_dies(&mut app, point).await?;
     }
-    ends_well(shop, &order, point).await
+    ends_well(app, &order, point).await
 }
 
 async fn aggregation(point: Failpoint, deaths: u32) -> Result<()> {
-    let mut shop = TestApp::new().await?;
+    let mut app = TestApp::new().await?;
     let codes = codes(CODES);
     for _ in 0..deaths {
-        shop.scan(&codes).await?;
-        worker_dies(&mut shop, point).await?;
+        app.scan(&codes).await?;
+        worker_dies(&mut app, point).await?;
     }
-    let _worker = shop.world.worker().await?;
-    shop.are_aggregated(&codes, 2 * u64::from(deaths)).await?;
-    shop.close().await
+    let _worker = app.world.worker().await?;
+    app.are_aggregated(&codes, 2 * u64::from(deaths)).await?;
+    app.close().await
 }
 
 async fn confirm(point: Failpoint, deaths: u32) -> Result<()> {
-    let mut shop = TestApp::new().await?;
-    shop.world.set("HEYI_QUEUE__PARTITIONS", "7");
-    let mut shop = TestApp::open(shop.world).await?;
-    let (paid, payjs_order_id) = paid_in_silence(&shop).await?;
+    let mut app = TestApp::new().await?;
+    app.world.set("HEYI_QUEUE__PARTITIONS", "7");
+    let mut app = TestApp::open(app.world).await?;
+    let (paid, payjs_order_id) = paid_in_silence(&app).await?;
     for _ in 0..deaths {
-        let asking = shop.order_elsewhere(&paid, "another").await?;
-        shop.confirm(&asking, &payjs_order_id).await?;
-        let mut notify = shop.notify_params(&paid, 1);
+        let asking = app.order_elsewhere(&paid, "another").await?;
+        app.confirm(&asking, &payjs_order_id).await?;
+        let mut notify = app.notify_params(&paid, 1);
         notify.insert("payjs_order_id".to_owned(), payjs_order_id.clone());
-        shop.enqueue(&paid, shop.signed(notify)).await?;
-        worker_dies(&mut shop, point).await?;
+        app.enqueue(&paid, app.signed(notify)).await?;
+        worker_dies(&mut app, point).await?;
     }
-    ends_well(shop, &paid, point).await
+    ends_well(app, &paid, point).await
 }
 
 async fn due(point: Failpoint, deaths: u32) -> Result<()> {
-    let mut shop = TestApp::new().await?;
-    let order = shop.order("小店").await?;
-    let settler = Settler::start(shop.queue.clone());
+    let mut app = TestApp::new().await?;
+    let order = app.order("小店").await?;
+    let settler = Settler::start(app.queue.clone());
     for _ in 0..deaths {
-        notify_twice(&shop, &order).await?;
+        notify_twice(&app, &order).await?;
         for _ in 0..2 {
-            let delivery = shop.take("one").await?;
+            let delivery = app.take("one").await?;
             let parked = Outcome::Retry {
                 event: delivery.event.clone(),
                 delay: Duration::ZERO,
@@ -181,18 +181,18 @@ async fn due(point: Failpoint, deaths: u32) -> Result<()> {
             };
             settler.settle(&delivery, parked).await;
         }
-        worker_dies(&mut shop, point).await?;
+        worker_dies(&mut app, point).await?;
     }
-    ends_well(shop, &order, point).await
+    ends_well(app, &order, point).await
 }
 
 /// A worker without a heartbeat holds both events, after so many deliveries.
-async fn are_held_by_the_dead(shop: &TestApp, order: &Order, deliveries: u32) -> Result<()> {
-    notify_twice(shop, order).await?;
+async fn are_held_by_the_dead(app: &TestApp, order: &Order, deliveries: u32) -> Result<()> {
+    notify_twice(app, order).await?;
     for _ in 0..2 {
-        let delivery = shop.take("dead").await?;
+        let delivery = app.take("dead").await?;
         redis::cmd("XCLAIM")
-            .arg(shop.queue.keys().notify(delivery.partition))
+            .arg(app.queue.keys().notify(delivery.partition))
             .arg(GROUP)
             .arg("dead")
             .arg(0)
@@ -202,75 +202,75 @@ async fn are_held_by_the_dead(shop: &TestApp, order: &Order, deliveries: u32) ->
             .arg("RETRYCOUNT")
             .arg(deliveries)
             .arg("JUSTID")
-            .exec_async(&mut shop.queue.redis().shared())
+            .exec_async(&mut app.queue.redis().shared())
             .await?;
     }
     Ok(())
 }
 
 async fn takeover(point: Failpoint, deaths: u32) -> Result<()> {
-    let mut shop = TestApp::new().await?;
-    let order = shop.order("小店").await?;
+    let mut app = TestApp::new().await?;
+    let order = app.order("小店").await?;
     let deliveries = if point == Failpoint::TakeoverBuried {
         3
     } else {
         1
     };
     for _ in 0..deaths {
-        are_held_by_the_dead(&shop, &order, deliveries).await?;
-        worker_dies(&mut shop, point).await?;
+        are_held_by_the_dead(&app, &order, deliveries).await?;
+        worker_dies(&mut app, point).await?;
     }
-    let worker = shop.world.worker().await?;
-    shop.quiet().await?;
+    let worker = app.world.worker().await?;
+    app.quiet().await?;
     worker.stop().await?;
     // What three workers died of is a dead letter, and as good as new once it is put back.
-    let letters = shop.queue.dead_letters(Page::newest(10)).await?;
+    let letters = app.queue.dead_letters(Page::newest(10)).await?;
     if point == Failpoint::TakeoverBuried {
         assert!(!letters.is_empty());
     }
     for letter in &letters {
         assert_eq!(letter.field("reason"), "poison", "{point:?}");
-        assert!(shop.queue.replay(letter).await?);
+        assert!(app.queue.replay(letter).await?);
     }
-    ends_well(shop, &order, point).await
+    ends_well(app, &order, point).await
 }
 
-/// A worker of one handler, which PayJS does not answer, is told to stop with another event behind it.
+/// A worker of one handler, which PayJS does not answer, is asked to stop with another event behind it.
 async fn release(point: Failpoint, deaths: u32) -> Result<()> {
-    let mut shop = TestApp::new().await?;
-    shop.world.set("HEYI_QUEUE__CONCURRENCY", "1");
-    die_at(&mut shop, point);
+    let mut app = TestApp::new().await?;
+    app.world.set("HEYI_QUEUE__CONCURRENCY", "1");
+    die_at(&mut app, point);
     let mut orders = Vec::new();
     for payment in 1..=deaths {
-        let mut worker = shop.world.worker().await?;
+        let mut worker = app.world.worker().await?;
         // What the one before gave back must not come between the two.
-        shop.quiet().await?;
-        let (asked, payjs_order_id) = paid_in_silence(&shop).await?;
-        let behind = shop.order("小店").await?;
-        shop.world.sandbox.set_knobs(Knobs {
+        app.quiet().await?;
+        let (asked, payjs_order_id) = paid_in_silence(&app).await?;
+        let behind = app.order("小店").await?;
+        app.world.sandbox.set_knobs(Knobs {
             answer_delay_ms: u64::MAX,
             ..Knobs::default()
         });
-        shop.confirm(&asked, &payjs_order_id).await?;
-        shop.holds(1).await?;
-        shop.enqueue(&behind, shop.notify(&behind, payment)).await?;
-        shop.holds(2).await?;
+        app.confirm(&asked, &payjs_order_id).await?;
+        app.holds(1).await?;
+        app.enqueue(&behind, app.notify(&behind, payment)).await?;
+        app.holds(2).await?;
         worker.terminate()?;
-        eventually("a worker that was told to stop", async || {
-            Ok(worker.log().contains("told to stop"))
+        eventually("a worker that was asked to stop", async || {
+            Ok(worker.log().contains("stop requested"))
         })
         .await?;
-        shop.world.sandbox.set_knobs(Knobs::default());
+        app.world.sandbox.set_knobs(Knobs::default());
         dies(&mut worker, point).await?;
         orders.extend([asked, behind]);
     }
-    die_no_more(&mut shop);
-    shop.enqueue(&orders[1], shop.notify(&orders[1], 1)).await?;
-    let _worker = shop.world.worker().await?;
-    shop.quiet().await?;
+    die_no_more(&mut app);
+    app.enqueue(&orders[1], app.notify(&orders[1], 1)).await?;
+    let _worker = app.world.worker().await?;
+    app.quiet().await?;
     for order in &orders {
-        shop.the_code(order).await?;
+        app.the_code(order).await?;
     }
-    assert_eq!(shop.queue.status().await?.dead, 0, "{point:?}");
-    shop.close().await
+    assert_eq!(app.queue.status().await?.dead, 0, "{point:?}");
+    app.close().await
 }

@@ -22,91 +22,91 @@ async fn a_worker_that_starts_on_a_full_redis_promotes_what_waits() -> Result<()
     for partitions in ["1", "3"] {
         let mut world = World::with_own_stores().await?;
         world.set("HEYI_QUEUE__PARTITIONS", partitions);
-        let shop = TestApp::open(world).await?;
-        let orders = shop.paid_orders(10).await?;
-        let redis = shop.queue.redis().clone();
+        let app = TestApp::open(world).await?;
+        let orders = app.paid_orders(10).await?;
+        let redis = app.queue.redis().clone();
         // No worker was ever there, so there is no group yet.
         limit(&redis, 1).await?;
         let refused = redis::Cmd::set("x", 1)
             .exec_async(&mut redis.shared())
             .await;
         assert_eq!(refused.unwrap_err().code(), Some("OOM"));
-        let status = shop.queue.status().await?;
+        let status = app.queue.status().await?;
         assert_eq!(status.waiting, 10, "{status:?}");
 
-        let worker = shop.world.start_worker()?;
-        shop.quiet().await?;
+        let worker = app.world.start_worker()?;
+        app.quiet().await?;
         for order in &orders {
-            shop.the_code(order).await?;
+            app.the_code(order).await?;
         }
         // Another one, which finds the group.
         worker.stop().await?;
         limit(&redis, 0).await?;
-        let more = shop.paid_orders(5).await?;
+        let more = app.paid_orders(5).await?;
         limit(&redis, 1).await?;
-        let worker = shop.world.start_worker()?;
-        shop.quiet().await?;
+        let worker = app.world.start_worker()?;
+        app.quiet().await?;
         for order in &more {
-            shop.the_code(order).await?;
+            app.the_code(order).await?;
         }
         limit(&redis, 0).await?;
         worker.stop().await?;
-        shop.close().await?;
+        app.close().await?;
     }
     Ok(())
 }
 
 #[tokio::test]
 async fn status_makes_no_group() -> Result<()> {
-    let shop = TestApp::new().await?;
-    let status = shop.queue.status().await?;
+    let app = TestApp::new().await?;
+    let status = app.queue.status().await?;
     assert_eq!(status, heyi_common::queue::status::Status::default());
     let stream = {
-        let keys = shop.queue.keys();
+        let keys = app.queue.keys();
         keys.notify(keys.partitions().next().unwrap())
     };
     let exists: bool = redis::Cmd::exists(stream)
-        .query_async(&mut shop.queue.redis().shared())
+        .query_async(&mut app.queue.redis().shared())
         .await?;
     assert!(!exists);
-    shop.close().await
+    app.close().await
 }
 
 #[tokio::test]
 async fn a_group_that_is_gone_is_made_again() -> Result<()> {
-    let shop = TestApp::open(World::with_own_stores().await?).await?;
-    let worker = shop.world.worker().await?;
-    let first = shop.paid_orders(1).await?;
-    shop.quiet().await?;
-    shop.the_code(&first[0]).await?;
-    let keys = shop.queue.keys();
+    let app = TestApp::open(World::with_own_stores().await?).await?;
+    let worker = app.world.worker().await?;
+    let first = app.paid_orders(1).await?;
+    app.quiet().await?;
+    app.the_code(&first[0]).await?;
+    let keys = app.queue.keys();
     let stream = keys.notify(keys.partitions().next().unwrap());
     let gone = Script::new("return redis.call('DEL', KEYS[1])");
-    let mut connection = shop.queue.redis().shared();
+    let mut connection = app.queue.redis().shared();
     let () = gone.key(stream).invoke_async(&mut connection).await?;
-    let second = shop.paid_orders(1).await?;
-    shop.quiet().await?;
-    shop.the_code(&second[0]).await?;
+    let second = app.paid_orders(1).await?;
+    app.quiet().await?;
+    app.the_code(&second[0]).await?;
     worker.stop().await?;
-    shop.close().await
+    app.close().await
 }
 
 #[tokio::test]
 async fn scans_leave_a_full_redis() -> Result<()> {
-    let shop = TestApp::open(World::with_own_stores().await?).await?;
-    let order = shop.order("小店").await?;
-    let redis = shop.queue.redis().clone();
-    let counter = ScanCounter::new(Scans::new(redis.clone(), shop.queue.keys().clone()));
+    let app = TestApp::open(World::with_own_stores().await?).await?;
+    let order = app.order("小店").await?;
+    let redis = app.queue.redis().clone();
+    let counter = ScanCounter::new(Scans::new(redis.clone(), app.queue.keys().clone()));
     counter.count(order.code_id, Some(Platform::Alipay));
     counter.flush().await?;
     limit(&redis, 1).await?;
-    let worker = shop.world.start_worker()?;
+    let worker = app.world.start_worker()?;
     eventually("the scan is in MongoDB", async || {
-        let kept = shop.store.scans(order.code_id, today(), today()).await?;
+        let kept = app.store.scans(order.code_id, today(), today()).await?;
         Ok(!kept.is_empty())
     })
     .await?;
     limit(&redis, 0).await?;
     worker.stop().await?;
-    shop.close().await
+    app.close().await
 }

@@ -16,12 +16,12 @@ async fn refusal(mut process: Service) -> Result<String> {
 }
 
 /// Starts two processes at the same moment, and waits until Redis has a record.
-async fn is_recorded(shop: &TestApp) -> Result<String> {
-    let _processes = tokio::try_join!(shop.world.worker(), shop.world.api())?;
-    let key = shop.queue.keys().installation();
+async fn is_recorded(app: &TestApp) -> Result<String> {
+    let _processes = tokio::try_join!(app.world.worker(), app.world.api())?;
+    let key = app.queue.keys().installation();
     let mut record: Option<String> = None;
     eventually("a record in Redis", async || {
-        let mut redis = shop.queue.redis().shared();
+        let mut redis = app.queue.redis().shared();
         record = redis::Cmd::get(&key).query_async(&mut redis).await?;
         Ok(record.is_some())
     })
@@ -31,11 +31,11 @@ async fn is_recorded(shop: &TestApp) -> Result<String> {
 
 #[tokio::test]
 async fn a_process_that_differs_does_not_run_and_names_the_setting() -> Result<()> {
-    let mut shop = TestApp::new().await?;
-    is_recorded(&shop).await?;
+    let mut app = TestApp::new().await?;
+    is_recorded(&app).await?;
     let (prefix, database) = (
-        shop.world.setting("HEYI_REDIS__PREFIX").to_owned(),
-        shop.world.setting("HEYI_MONGO__DATABASE").to_owned(),
+        app.world.setting("HEYI_REDIS__PREFIX").to_owned(),
+        app.world.setting("HEYI_MONGO__DATABASE").to_owned(),
     );
     for (name, setting, value, place) in [
         (
@@ -63,9 +63,9 @@ async fn a_process_that_differs_does_not_run_and_names_the_setting() -> Result<(
             "Redis",
         ),
     ] {
-        let own = shop.world.setting(name).to_owned();
-        shop.world.set(name, &value);
-        for process in [shop.world.start_worker()?, shop.world.start_api()?] {
+        let own = app.world.setting(name).to_owned();
+        app.world.set(name, &value);
+        for process in [app.world.start_worker()?, app.world.start_api()?] {
             let said = refusal(process).await?;
             assert!(
                 said.contains(&format!("{setting} is {value:?} here")),
@@ -76,51 +76,51 @@ async fn a_process_that_differs_does_not_run_and_names_the_setting() -> Result<(
                 "{said}"
             );
         }
-        let doctor = shop.world.operate(&["doctor"]).await?;
+        let doctor = app.world.operate(&["doctor"]).await?;
         let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
         assert!(
             said.contains(&format!("{setting} is {value:?} here")),
             "{said}"
         );
         if own.is_empty() {
-            shop.world.set(name, "1");
+            app.world.set(name, "1");
         } else {
-            shop.world.set(name, own);
+            app.world.set(name, own);
         }
     }
-    shop.close().await
+    app.close().await
 }
 
 #[tokio::test]
 async fn another_database_of_the_same_redis_is_another_queue() -> Result<()> {
-    let mut shop = TestApp::new().await?;
-    is_recorded(&shop).await?;
-    let own = shop.world.setting("HEYI_REDIS__URL").to_owned();
+    let mut app = TestApp::new().await?;
+    is_recorded(&app).await?;
+    let own = app.world.setting("HEYI_REDIS__URL").to_owned();
     let (server, _) = own.rsplit_once('/').unwrap();
-    shop.world.set("HEYI_REDIS__URL", format!("{server}/9"));
+    app.world.set("HEYI_REDIS__URL", format!("{server}/9"));
     let differs = "the database number in redis.url is \"9\" here, but \"0\" in the installation that MongoDB holds";
-    for process in [shop.world.start_worker()?, shop.world.start_api()?] {
+    for process in [app.world.start_worker()?, app.world.start_api()?] {
         let said = refusal(process).await?;
         assert!(said.contains(differs), "{said}");
     }
     for command in [vec!["doctor"], vec!["dead", "drop", "1-0", "--yes"]] {
-        let refused = shop.world.operate(&command).await?;
+        let refused = app.world.operate(&command).await?;
         let said = [refused.stdout, refused.stderr].concat();
         let said = String::from_utf8_lossy(&said).into_owned();
         assert!(said.contains(differs), "{said}");
     }
-    shop.world.set("HEYI_REDIS__URL", own);
-    shop.close().await
+    app.world.set("HEYI_REDIS__URL", own);
+    app.close().await
 }
 
 #[tokio::test]
 async fn a_database_of_another_installation_is_not_taken_for_ours() -> Result<()> {
-    let shop = TestApp::new().await?;
-    is_recorded(&shop).await?;
+    let app = TestApp::new().await?;
+    is_recorded(&app).await?;
     // Its name is the same, so only the id tells.
     let mut staging = World::new().await?;
     for name in ["HEYI_REDIS__PREFIX", "HEYI_MONGO__DATABASE"] {
-        staging.set(name, shop.world.setting(name));
+        staging.set(name, app.world.setting(name));
     }
     let elsewhere = World::with_own_stores().await?;
     staging.set("HEYI_MONGO__URL", elsewhere.setting("HEYI_MONGO__URL"));
@@ -138,53 +138,53 @@ async fn a_database_of_another_installation_is_not_taken_for_ours() -> Result<()
             .success()
     );
     assert!(staging.worker().await?.stop().await?.success());
-    let said = refusal(shop.world.start_worker()?).await?;
+    let said = refusal(app.world.start_worker()?).await?;
     assert!(said.contains("a store of another installation"), "{said}");
     drop((staging, elsewhere));
-    shop.close().await
+    app.close().await
 }
 
 #[tokio::test]
 async fn another_redis_without_data_is_not_taken_for_ours_while_ours_is_in_use() -> Result<()> {
-    let mut shop = TestApp::new().await?;
-    let running = shop.world.api().await?;
+    let mut app = TestApp::new().await?;
+    let running = app.world.api().await?;
     let elsewhere = World::with_own_stores().await?;
-    let own = shop.world.setting("HEYI_REDIS__URL").to_owned();
-    shop.world
+    let own = app.world.setting("HEYI_REDIS__URL").to_owned();
+    app.world
         .set("HEYI_REDIS__URL", elsewhere.setting("HEYI_REDIS__URL"));
-    let api = shop.world.start_with("heyi-api", free_port()?, &[])?;
-    for process in [shop.world.start_worker()?, api] {
+    let api = app.world.start_with("heyi-api", free_port()?, &[])?;
+    for process in [app.world.start_worker()?, api] {
         let said = refusal(process).await?;
         assert!(
             said.contains("does redis.url name another Redis?"),
             "{said}"
         );
     }
-    let doctor = shop.world.operate(&["doctor"]).await?;
+    let doctor = app.world.operate(&["doctor"]).await?;
     let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
     assert!(
         said.contains("does redis.url name another Redis?"),
         "{said}"
     );
-    shop.world.set("HEYI_REDIS__URL", own);
+    app.world.set("HEYI_REDIS__URL", own);
     assert!(running.stop().await?.success());
     drop(elsewhere);
-    shop.close().await
+    app.close().await
 }
 
 #[tokio::test]
 async fn a_lost_record_is_put_back_by_those_who_run_and_not_by_a_newcomer() -> Result<()> {
-    let shop = TestApp::new().await?;
-    let before = is_recorded(&shop).await?;
-    let (worker, api) = tokio::try_join!(shop.world.worker(), shop.world.api())?;
+    let app = TestApp::new().await?;
+    let before = is_recorded(&app).await?;
+    let (worker, api) = tokio::try_join!(app.world.worker(), app.world.api())?;
     let mut staging = World::new().await?;
     for name in ["HEYI_REDIS__PREFIX", "HEYI_MONGO__DATABASE"] {
-        staging.set(name, shop.world.setting(name));
+        staging.set(name, app.world.setting(name));
     }
     let elsewhere = World::with_own_stores().await?;
     staging.set("HEYI_MONGO__URL", elsewhere.setting("HEYI_MONGO__URL"));
-    let key = shop.queue.keys().installation();
-    let mut redis = shop.queue.redis().shared();
+    let key = app.queue.keys().installation();
+    let mut redis = app.queue.redis().shared();
     redis::Cmd::del(&key).exec_async(&mut redis).await?;
     let said = refusal(staging.start_worker()?).await?;
     assert!(said.contains("MongoDB holds none"), "{said}");
@@ -193,32 +193,32 @@ async fn a_lost_record_is_put_back_by_those_who_run_and_not_by_a_newcomer() -> R
     assert!(worker.stop().await?.success());
     assert!(api.stop().await?.success());
     drop((staging, elsewhere));
-    shop.close().await
+    app.close().await
 }
 
 #[tokio::test]
 async fn a_redis_that_lost_its_disk_gets_the_record_back() -> Result<()> {
-    let shop = TestApp::new().await?;
-    let before = is_recorded(&shop).await?;
-    let key = shop.queue.keys().installation();
+    let app = TestApp::new().await?;
+    let before = is_recorded(&app).await?;
+    let key = app.queue.keys().installation();
     redis::Cmd::del(&key)
-        .exec_async(&mut shop.queue.redis().shared())
+        .exec_async(&mut app.queue.redis().shared())
         .await?;
-    assert_eq!(is_recorded(&shop).await?, before);
-    shop.close().await
+    assert_eq!(is_recorded(&app).await?, before);
+    app.close().await
 }
 
 #[tokio::test]
 async fn a_command_with_other_settings_changes_and_shows_nothing() -> Result<()> {
-    let mut shop = TestApp::new().await?;
-    is_recorded(&shop).await?;
-    let database = shop.world.setting("HEYI_MONGO__DATABASE").to_owned();
+    let mut app = TestApp::new().await?;
+    is_recorded(&app).await?;
+    let database = app.world.setting("HEYI_MONGO__DATABASE").to_owned();
     for (name, value) in [
         ("HEYI_QUEUE__PARTITIONS", "4".to_owned()),
         ("HEYI_MONGO__DATABASE", format!("{database}-staging")),
     ] {
-        let own = shop.world.setting(name).to_owned();
-        shop.world.set(name, value);
+        let own = app.world.setting(name).to_owned();
+        app.world.set(name, value);
         for command in [
             vec!["queue"],
             vec!["dead", "list"],
@@ -228,7 +228,7 @@ async fn a_command_with_other_settings_changes_and_shows_nothing() -> Result<()>
             vec!["code", "disable", "--owner", "oMallory"],
             vec!["code", "reports"],
         ] {
-            let refused = shop.world.operate(&command).await?;
+            let refused = app.world.operate(&command).await?;
             let said = String::from_utf8_lossy(&refused.stderr).into_owned();
             assert!(!refused.status.success(), "{command:?}");
             assert!(
@@ -236,19 +236,19 @@ async fn a_command_with_other_settings_changes_and_shows_nothing() -> Result<()>
                 "{said}"
             );
         }
-        shop.world
+        app.world
             .set(name, if own.is_empty() { "1".to_owned() } else { own });
     }
-    assert!(shop.world.operate(&["queue"]).await?.status.success());
-    shop.close().await
+    assert!(app.world.operate(&["queue"]).await?.status.success());
+    app.close().await
 }
 
 #[tokio::test]
 async fn running_processes_restore_the_record_and_end_when_it_is_changed() -> Result<()> {
-    let shop = TestApp::new().await?;
-    let (mut worker, mut api) = tokio::try_join!(shop.world.worker(), shop.world.api())?;
-    let key = shop.queue.keys().installation();
-    let mut redis = shop.queue.redis().shared();
+    let app = TestApp::new().await?;
+    let (mut worker, mut api) = tokio::try_join!(app.world.worker(), app.world.api())?;
+    let key = app.queue.keys().installation();
+    let mut redis = app.queue.redis().shared();
     redis::Cmd::del(&key).exec_async(&mut redis).await?;
     let mut record = String::new();
     eventually("the record is back", async || {
@@ -266,5 +266,5 @@ async fn running_processes_restore_the_record_and_end_when_it_is_changed() -> Re
         assert!(said.contains("queue.partitions is \"1\" here"), "{said}");
     }
     redis::Cmd::set(&key, record).exec_async(&mut redis).await?;
-    shop.close().await
+    app.close().await
 }

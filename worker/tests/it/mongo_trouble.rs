@@ -48,47 +48,47 @@ async fn is_told(world: &World, words: &str) -> Result<Service> {
     Ok(worker)
 }
 
-async fn is_promoted(shop: TestApp, mut worker: Service) -> Result<()> {
-    let order = shop.paid_orders(1).await?.remove(0);
+async fn is_promoted(app: TestApp, mut worker: Service) -> Result<()> {
+    let order = app.paid_orders(1).await?.remove(0);
     worker.answers("readyz").await?;
-    shop.quiet().await?;
-    shop.the_code(&order).await?;
+    app.quiet().await?;
+    app.the_code(&order).await?;
     assert!(worker.stop().await?.success());
-    shop.close().await
+    app.close().await
 }
 
 #[tokio::test]
 async fn old_documents_that_block_the_unique_index_are_named() -> Result<()> {
-    let shop = TestApp::new().await?;
-    let codes = codes(&shop.world).await?;
+    let app = TestApp::new().await?;
+    let codes = codes(&app.world).await?;
     let old = [doc! { "title": "旧" }, doc! { "title": "旧二" }];
     codes.insert_many(old).await?;
-    let worker = is_told(&shop.world, "documents in codes have no out_trade_no").await?;
+    let worker = is_told(&app.world, "documents in codes have no out_trade_no").await?;
     codes.delete_many(doc! {}).await?;
-    Box::pin(is_promoted(shop, worker)).await
+    Box::pin(is_promoted(app, worker)).await
 }
 
 #[tokio::test]
 async fn two_documents_of_one_order_are_named() -> Result<()> {
-    let shop = TestApp::new().await?;
-    let codes = codes(&shop.world).await?;
+    let app = TestApp::new().await?;
+    let codes = codes(&app.world).await?;
     let twice = [doc! { "out_trade_no": "N1" }, doc! { "out_trade_no": "N1" }];
     codes.insert_many(twice).await?;
-    let worker = is_told(&shop.world, "several documents in codes have out_trade_no").await?;
+    let worker = is_told(&app.world, "several documents in codes have out_trade_no").await?;
     codes.delete_many(doc! {}).await?;
-    Box::pin(is_promoted(shop, worker)).await
+    Box::pin(is_promoted(app, worker)).await
 }
 
 #[tokio::test]
 async fn an_index_of_that_name_that_is_not_unique_is_named() -> Result<()> {
     for keys in [doc! { "out_trade_no": 1 }, doc! { "out_trade_no": -1 }] {
-        let shop = TestApp::new().await?;
-        let codes = codes(&shop.world).await?;
+        let app = TestApp::new().await?;
+        let codes = codes(&app.world).await?;
         let index = IndexModel::builder().keys(keys).build();
         let name = codes.create_index(index).await?.index_name;
-        let worker = is_told(&shop.world, "takes its place and is not unique").await?;
+        let worker = is_told(&app.world, "takes its place and is not unique").await?;
         codes.drop_index(name).await?;
-        Box::pin(is_promoted(shop, worker)).await?;
+        Box::pin(is_promoted(app, worker)).await?;
     }
     Ok(())
 }
@@ -96,8 +96,8 @@ async fn an_index_of_that_name_that_is_not_unique_is_named() -> Result<()> {
 #[tokio::test]
 async fn a_unique_index_of_another_name_is_enough_and_one_of_another_field_is_named() -> Result<()>
 {
-    let shop = TestApp::new().await?;
-    let codes = codes(&shop.world).await?;
+    let app = TestApp::new().await?;
+    let codes = codes(&app.world).await?;
     for (keys, name) in [
         (doc! { "out_trade_no": 1 }, "by_order"),
         (doc! { "title": 1 }, "by_title"),
@@ -109,29 +109,29 @@ async fn a_unique_index_of_another_name_is_enough_and_one_of_another_field_is_na
         let index = IndexModel::builder().keys(keys).options(options).build();
         codes.create_index(index).await?;
     }
-    let said = doctor(&shop.world).await?;
+    let said = doctor(&app.world).await?;
     assert!(
         said.contains("the unique index by_title of codes can refuse a code"),
         "{said}"
     );
     assert!(!said.contains("by_order takes its place"), "{said}");
-    let worker = shop.world.worker().await?;
-    Box::pin(is_promoted(shop, worker)).await
+    let worker = app.world.worker().await?;
+    Box::pin(is_promoted(app, worker)).await
 }
 
 #[tokio::test]
 async fn a_wrong_name_of_the_set_is_named() -> Result<()> {
-    let mut shop = TestApp::new().await?;
-    let right = shop.world.setting("HEYI_MONGO__URL").to_owned();
+    let mut app = TestApp::new().await?;
+    let right = app.world.setting("HEYI_MONGO__URL").to_owned();
     assert!(right.contains("replicaSet="), "{right}");
     let wrong = right.replace("replicaSet=", "replicaSet=not-");
-    shop.world.set("HEYI_MONGO__URL", wrong);
-    is_told(&shop.world, "its replica set is named")
+    app.world.set("HEYI_MONGO__URL", wrong);
+    is_told(&app.world, "its replica set is named")
         .await?
         .stop()
         .await?;
-    shop.world.set("HEYI_MONGO__URL", right);
-    shop.close().await
+    app.world.set("HEYI_MONGO__URL", right);
+    app.close().await
 }
 
 #[tokio::test]
@@ -155,11 +155,11 @@ async fn a_single_server_works_and_doctor_says_that_it_is_no_replica_set() -> Re
     let url = format!("mongodb://{}/", mongo.address());
     let world = World::on(redis.url(), url.clone() + "?replicaSet=rs0").await?;
     is_told(&world, "it is a single server without a replica set").await?;
-    let shop = TestApp::open(World::on(redis.url(), url).await?).await?;
-    let said = doctor(&shop.world).await?;
+    let app = TestApp::open(World::on(redis.url(), url).await?).await?;
+    let said = doctor(&app.world).await?;
     assert!(said.contains("run it with --replSet"), "{said}");
-    let worker = shop.world.worker().await?;
-    Box::pin(is_promoted(shop, worker)).await
+    let worker = app.world.worker().await?;
+    Box::pin(is_promoted(app, worker)).await
 }
 
 #[tokio::test]
@@ -191,30 +191,30 @@ async fn a_missing_user_a_wrong_password_and_missing_rights_are_named() -> Resul
         let worker = is_told(&world, words).await?;
         assert!(!worker.log().contains("p@ss"), "{}", worker.log());
     }
-    let shop = TestApp::open(World::on(redis.url(), url("heyi:p%40ss@")).await?).await?;
-    let worker = shop.world.worker().await?;
-    let said = doctor(&shop.world).await?;
+    let app = TestApp::open(World::on(redis.url(), url("heyi:p%40ss@")).await?).await?;
+    let worker = app.world.worker().await?;
+    let said = doctor(&app.world).await?;
     let lines: Vec<&str> = said
         .lines()
         .filter(|line| line.contains("mongodb"))
         .collect();
     assert!(lines.iter().all(|line| line.starts_with("ok")), "{said}");
-    Box::pin(is_promoted(shop, worker)).await
+    Box::pin(is_promoted(app, worker)).await
 }
 
 #[tokio::test]
 async fn an_event_about_an_unreadable_document_is_a_dead_letter() -> Result<()> {
-    let shop = TestApp::new().await?;
-    let worker = shop.world.worker().await?;
-    let mappings: Collection<Document> = database(&shop.world).await?.collection("mappings");
-    let codes = codes(&shop.world).await?;
+    let app = TestApp::new().await?;
+    let worker = app.world.worker().await?;
+    let mappings: Collection<Document> = database(&app.world).await?.collection("mappings");
+    let codes = codes(&app.world).await?;
     for (is_code, payment) in [(false, 3), (true, 4)] {
-        let order = shop.unsaved_order("小店");
-        shop.promote(&order, payment).await?;
+        let order = app.unsaved_order("小店");
+        app.promote(&order, payment).await?;
         let broken = doc! { "$set": { "created_at": "yesterday" } };
         let id = if is_code {
             // As if the worker had died before the mapping.
-            shop.save(&order).await?;
+            app.save(&order).await?;
             codes
                 .update_one(doc! { "_id": order.code_id }, broken)
                 .await?;
@@ -224,35 +224,35 @@ async fn an_event_about_an_unreadable_document_is_a_dead_letter() -> Result<()> 
             mappings.update_one(doc! { "_id": &number }, broken).await?;
             number
         };
-        shop.enqueue(&order, shop.notify(&order, payment)).await?;
-        let letter = shop.the_dead_letter().await?;
-        let shown = text(&shop, &["dead", "show", &letter.id]).await?;
+        app.enqueue(&order, app.notify(&order, payment)).await?;
+        let letter = app.the_dead_letter().await?;
+        let shown = text(&app, &["dead", "show", &letter.id]).await?;
         assert!(shown.contains("poison"), "{shown}");
         assert!(
             shown.contains(&id) && shown.contains("cannot be read"),
             "{shown}"
         );
         assert!(worker.log().contains(&id));
-        shop.queue.drop_letter(&letter).await?;
+        app.queue.drop_letter(&letter).await?;
     }
     assert!(
         !worker.log().contains("MongoDB cannot be used"),
         "{}",
         worker.log()
     );
-    Box::pin(is_promoted(shop, worker)).await
+    Box::pin(is_promoted(app, worker)).await
 }
 
 #[tokio::test]
 async fn an_unreadable_owner_does_not_hide_the_others() -> Result<()> {
-    let shop = TestApp::new().await?;
-    let owners: Collection<Document> = database(&shop.world).await?.collection("blocked_owners");
+    let app = TestApp::new().await?;
+    let owners: Collection<Document> = database(&app.world).await?.collection("blocked_owners");
     let broken = doc! { "_id": "oBroken", "blocked_at": "yesterday" };
     owners.insert_one(broken).await?;
-    text(&shop, &["code", "disable", "--owner", "oCheat"]).await?;
-    let listed = text(&shop, &["code", "owners"]).await?;
+    text(&app, &["code", "disable", "--owner", "oCheat"]).await?;
+    let listed = text(&app, &["code", "owners"]).await?;
     assert!(listed.contains("oCheat"), "{listed}");
-    shop.close().await
+    app.close().await
 }
 
 async fn own_redis() -> Result<(tempfile::TempDir, Server)> {

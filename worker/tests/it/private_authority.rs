@@ -31,26 +31,26 @@ impl Stores {
         })
     }
 
-    /// A shop that looks into the stores without TLS, and whose processes use it.
-    async fn shop(&self) -> Result<TestApp> {
+    /// A test app that looks into the stores without TLS, and whose processes use it.
+    async fn app(&self) -> Result<TestApp> {
         let world = World::on(self.redis.url(), self.mongo.url()).await?;
-        let mut shop = TestApp::open(world).await?;
-        shop.world.set("HEYI_REDIS__URL", &self.redis_url);
-        shop.world
+        let mut app = TestApp::open(world).await?;
+        app.world.set("HEYI_REDIS__URL", &self.redis_url);
+        app.world
             .set("HEYI_MONGO__URL", self.mongo.url() + "&tls=true");
-        Ok(shop)
+        Ok(app)
     }
 }
 
-async fn is_promoted(mut shop: TestApp, stores: &Stores) -> Result<()> {
-    let worker = shop.world.worker().await?;
-    let order = shop.paid_orders(1).await?.remove(0);
-    shop.quiet().await?;
-    shop.the_code(&order).await?;
+async fn is_promoted(mut app: TestApp, stores: &Stores) -> Result<()> {
+    let worker = app.world.worker().await?;
+    let order = app.paid_orders(1).await?.remove(0);
+    app.quiet().await?;
+    app.the_code(&order).await?;
     assert!(worker.stop().await?.success());
-    shop.world.set("HEYI_REDIS__URL", stores.redis.url());
-    shop.world.set("HEYI_REDIS__CA_FILE", "");
-    shop.close().await
+    app.world.set("HEYI_REDIS__URL", stores.redis.url());
+    app.world.set("HEYI_REDIS__CA_FILE", "");
+    app.close().await
 }
 
 #[tokio::test]
@@ -58,27 +58,27 @@ async fn an_authority_is_trusted_once_it_is_named() -> Result<()> {
     let stores = Stores::start().await?;
     let authority = certificates::authority().display().to_string();
 
-    let shop = stores.shop().await?;
-    let worker = shop.world.start_worker()?;
+    let app = stores.app().await?;
+    let worker = app.world.start_worker()?;
     eventually("a refused certificate", async || {
         Ok(worker.log().contains("UnknownIssuer"))
     })
     .await?;
     worker.stop().await?;
 
-    let mut shop = stores.shop().await?;
-    shop.world.set("HEYI_REDIS__CA_FILE", &authority);
-    shop.world.set("HEYI_MONGO__CA_FILE", &authority);
-    is_promoted(shop, &stores).await?;
+    let mut app = stores.app().await?;
+    app.world.set("HEYI_REDIS__CA_FILE", &authority);
+    app.world.set("HEYI_MONGO__CA_FILE", &authority);
+    is_promoted(app, &stores).await?;
 
     // The system's authorities, as this variable names them.
-    let mut shop = stores.shop().await?;
-    shop.world.set("SSL_CERT_FILE", &authority);
-    is_promoted(shop, &stores).await?;
+    let mut app = stores.app().await?;
+    app.world.set("SSL_CERT_FILE", &authority);
+    is_promoted(app, &stores).await?;
 
-    let mut shop = stores.shop().await?;
-    shop.world.set("HEYI_REDIS__CA_FILE", &authority);
+    let mut app = stores.app().await?;
+    app.world.set("HEYI_REDIS__CA_FILE", &authority);
     let url = format!("{}&tls=true&tlsCAFile={authority}", stores.mongo.url());
-    shop.world.set("HEYI_MONGO__URL", url);
-    is_promoted(shop, &stores).await
+    app.world.set("HEYI_MONGO__URL", url);
+    is_promoted(app, &stores).await
 }

@@ -8,71 +8,71 @@ use crate::support::{TestApp, payment_id};
 
 #[tokio::test]
 async fn a_paid_order_becomes_a_code() -> Result<()> {
-    let shop = TestApp::new().await?;
-    let worker = shop.world.worker().await?;
-    let order = shop.order("小店").await?;
-    shop.enqueue(&order, shop.notify(&order, 1)).await?;
-    shop.quiet().await?;
-    let code = shop.the_code(&order).await?;
+    let app = TestApp::new().await?;
+    let worker = app.world.worker().await?;
+    let order = app.order("小店").await?;
+    app.enqueue(&order, app.notify(&order, 1)).await?;
+    app.quiet().await?;
+    let code = app.the_code(&order).await?;
     assert_eq!(code.payment_id, payment_id(1));
     assert_eq!(
         (code.state.deleted_at, code.state.disabled_at),
         (None, None)
     );
     assert!(worker.stop().await?.success());
-    shop.close().await
+    app.close().await
 }
 
 #[tokio::test]
 async fn the_same_notify_fifty_times_at_once_promotes_once() -> Result<()> {
-    let shop = TestApp::new().await?;
-    let (_one, _two) = tokio::try_join!(shop.world.worker(), shop.world.worker())?;
-    let order = shop.order("小店").await?;
-    let body = shop.notify(&order, 1);
+    let app = TestApp::new().await?;
+    let (_one, _two) = tokio::try_join!(app.world.worker(), app.world.worker())?;
+    let order = app.order("小店").await?;
+    let body = app.notify(&order, 1);
     let copies = (0..50).map(|_| {
-        shop.queue
+        app.queue
             .enqueue_notify(Gateway::Payjs, &order.out_trade_no, body.clone())
     });
     futures::future::try_join_all(copies).await?;
-    shop.quiet().await?;
-    shop.the_code(&order).await?;
+    app.quiet().await?;
+    app.the_code(&order).await?;
     assert_eq!(
-        shop.store
+        app.store
             .codes_of(order.openid.as_str(), None)
             .await?
             .items
             .len(),
         1
     );
-    assert_eq!(shop.queue.status().await?.dead, 0);
-    shop.close().await
+    assert_eq!(app.queue.status().await?.dead, 0);
+    app.close().await
 }
 
 #[tokio::test]
 async fn a_second_payment_is_a_dead_letter_to_refund() -> Result<()> {
-    let shop = TestApp::new().await?;
-    let _worker = shop.world.worker().await?;
-    let order = shop.order("小店").await?;
-    shop.enqueue(&order, shop.notify(&order, 1)).await?;
-    shop.quiet().await?;
-    shop.enqueue(&order, shop.notify(&order, 2)).await?;
-    let letter = shop.the_dead_letter().await?;
+    let app = TestApp::new().await?;
+    let _worker = app.world.worker().await?;
+    let order = app.order("小店").await?;
+    app.enqueue(&order, app.notify(&order, 1)).await?;
+    app.quiet().await?;
+    app.enqueue(&order, app.notify(&order, 2)).await?;
+    let letter = app.the_dead_letter().await?;
     assert_eq!(letter.field("reason"), "paid_twice");
     assert!(letter.field("error").contains(&payment_id(1)), "{letter:?}");
-    assert_eq!(shop.the_code(&order).await?.payment_id, payment_id(1));
-    shop.close().await
+    assert_eq!(app.the_code(&order).await?.payment_id, payment_id(1));
+    app.close().await
 }
 
 #[tokio::test]
 async fn two_payments_at_once_give_one_code_and_one_dead_letter() -> Result<()> {
-    let shop = TestApp::new().await?;
-    let order = shop.order("小店").await?;
-    shop.enqueue(&order, shop.notify(&order, 1)).await?;
-    shop.enqueue(&order, shop.notify(&order, 2)).await?;
-    let _workers = tokio::try_join!(shop.world.worker(), shop.world.worker())?;
-    let letter = shop.the_dead_letter().await?;
-    shop.quiet().await?;
-    let kept = shop.the_code(&order).await?.payment_id;
+    let app = TestApp::new().await?;
+    let order = app.order("小店").await?;
+    app.enqueue(&order, app.notify(&order, 1)).await?;
+    app.enqueue(&order, app.notify(&order, 2)).await?;
+    let _workers = tokio::try_join!(app.world.worker(), app.world.worker())?;
+    let letter = app.the_dead_letter().await?;
+    app.quiet().await?;
+    let kept = app.the_code(&order).await?.payment_id;
     let other = if kept == payment_id(1) {
         payment_id(2)
     } else {
@@ -80,136 +80,136 @@ async fn two_payments_at_once_give_one_code_and_one_dead_letter() -> Result<()> 
     };
     assert_eq!(letter.field("reason"), "paid_twice");
     assert!(letter.field("body").contains(&other), "{letter:?}");
-    shop.close().await
+    app.close().await
 }
 
 #[tokio::test]
 async fn another_amount_is_a_mismatch() -> Result<()> {
-    let shop = TestApp::new().await?;
-    let _worker = shop.world.worker().await?;
-    let order = shop.order("小店").await?;
-    let mut params = shop.notify_params(&order, 1);
+    let app = TestApp::new().await?;
+    let _worker = app.world.worker().await?;
+    let order = app.order("小店").await?;
+    let mut params = app.notify_params(&order, 1);
     params.insert("total_fee".to_owned(), "1".to_owned());
-    shop.enqueue(&order, shop.signed(params)).await?;
-    let letter = shop.the_dead_letter().await?;
+    app.enqueue(&order, app.signed(params)).await?;
+    let letter = app.the_dead_letter().await?;
     assert_eq!(letter.field("reason"), "mismatch");
     assert_eq!(
-        shop.queue.failure(&order.out_trade_no).await?.as_deref(),
+        app.queue.failure(&order.out_trade_no).await?.as_deref(),
         Some("mismatch")
     );
-    assert!(shop.store.code(order.code_id).await?.is_none());
+    assert!(app.store.code(order.code_id).await?.is_none());
     assert!(
-        shop.orders.get(&order.out_trade_no).await?.is_some(),
+        app.orders.get(&order.out_trade_no).await?.is_some(),
         "an operator may still promote it"
     );
-    shop.close().await
+    app.close().await
 }
 
 #[tokio::test]
 async fn another_merchant_is_a_mismatch_when_signed_and_rejected_when_not() -> Result<()> {
-    let shop = TestApp::new().await?;
-    let _worker = shop.world.worker().await?;
-    let order = shop.order("小店").await?;
-    let mut params = shop.notify_params(&order, 1);
+    let app = TestApp::new().await?;
+    let _worker = app.world.worker().await?;
+    let order = app.order("小店").await?;
+    let mut params = app.notify_params(&order, 1);
     params.insert("mchid".to_owned(), "1600000002".to_owned());
-    shop.enqueue(&order, shop.signed(params.clone())).await?;
-    assert_eq!(shop.the_dead_letter().await?.field("reason"), "mismatch");
+    app.enqueue(&order, app.signed(params.clone())).await?;
+    assert_eq!(app.the_dead_letter().await?.field("reason"), "mismatch");
     params.insert("sign".to_owned(), "0".repeat(32));
-    shop.enqueue(&order, heyi_common::form::write(&params))
+    app.enqueue(&order, heyi_common::form::write(&params))
         .await?;
     eventually("a rejected event", async || {
-        Ok(shop.queue.status().await?.rejected == 1)
+        Ok(app.queue.status().await?.rejected == 1)
     })
     .await?;
-    shop.close().await
+    app.close().await
 }
 
 #[tokio::test]
 async fn what_is_forged_or_no_notify_is_rejected_and_never_tried_again() -> Result<()> {
-    let shop = TestApp::new().await?;
-    let _worker = shop.world.worker().await?;
-    let order = shop.order("小店").await?;
-    let honest = shop.notify(&order, 1);
+    let app = TestApp::new().await?;
+    let _worker = app.world.worker().await?;
+    let order = app.order("小店").await?;
+    let honest = app.notify(&order, 1);
     let forged = honest.replace("total_fee=990", "total_fee=991");
-    let order_params = heyi_common::form::write(&shop.params(&order));
-    let mut create_reply = shop.notify_params(&order, 1);
+    let order_params = heyi_common::form::write(&app.params(&order));
+    let mut create_reply = app.notify_params(&order, 1);
     create_reply.insert(
         "code_url".to_owned(),
         "weixin://wxpay/bizpayurl?pr=x".to_owned(),
     );
-    let mut unpaid_check = shop.notify_params(&order, 1);
+    let mut unpaid_check = app.notify_params(&order, 1);
     unpaid_check.insert("transaction_id".to_owned(), "0".to_owned());
     let twice = format!("{honest}&total_fee=990");
     let bodies = [
         forged,
         order_params,
-        shop.signed(create_reply),
-        shop.signed(unpaid_check),
+        app.signed(create_reply),
+        app.signed(unpaid_check),
         twice,
     ];
     let count = bodies.len() as u64;
     for body in bodies {
-        shop.enqueue(&order, body).await?;
+        app.enqueue(&order, body).await?;
     }
     eventually("every one rejected", async || {
-        Ok(shop.queue.status().await?.rejected == count)
+        Ok(app.queue.status().await?.rejected == count)
     })
     .await?;
-    shop.quiet().await?;
-    assert!(shop.store.code(order.code_id).await?.is_none());
-    assert_eq!(shop.queue.status().await?.dead, 0);
-    shop.close().await
+    app.quiet().await?;
+    assert!(app.store.code(order.code_id).await?.is_none());
+    assert_eq!(app.queue.status().await?.dead, 0);
+    app.close().await
 }
 
 #[tokio::test]
 async fn an_order_that_comes_late_into_sight_is_promoted() -> Result<()> {
-    let shop = TestApp::new().await?;
-    let _worker = shop.world.worker().await?;
-    let order = shop.unsaved_order("小店");
-    shop.enqueue(&order, shop.notify(&order, 1)).await?;
+    let app = TestApp::new().await?;
+    let _worker = app.world.worker().await?;
+    let order = app.unsaved_order("小店");
+    app.enqueue(&order, app.notify(&order, 1)).await?;
     eventually("a parked event", async || {
-        Ok(shop.queue.status().await?.retries == 1)
+        Ok(app.queue.status().await?.retries == 1)
     })
     .await?;
-    shop.orders
+    app.orders
         .put(&order, std::time::Duration::from_secs(60))
         .await?;
-    shop.quiet().await?;
-    shop.the_code(&order).await?;
-    shop.close().await
+    app.quiet().await?;
+    app.the_code(&order).await?;
+    app.close().await
 }
 
 #[tokio::test]
 async fn an_order_that_stays_missing_is_a_dead_letter_to_refund() -> Result<()> {
-    let mut shop = TestApp::new().await?;
-    shop.world.set("HEYI_QUEUE__MISSING_FOR", "2s");
-    let _worker = shop.world.worker().await?;
-    let order = shop.unsaved_order("小店");
-    shop.enqueue(&order, shop.notify(&order, 1)).await?;
-    let letter = shop.the_dead_letter().await?;
+    let mut app = TestApp::new().await?;
+    app.world.set("HEYI_QUEUE__MISSING_FOR", "2s");
+    let _worker = app.world.worker().await?;
+    let order = app.unsaved_order("小店");
+    app.enqueue(&order, app.notify(&order, 1)).await?;
+    let letter = app.the_dead_letter().await?;
     assert_eq!(letter.field("reason"), "order_missing");
     assert!(letter.field("attempts").parse::<u32>()? >= 3, "{letter:?}");
     assert_eq!(
-        shop.queue.failure(&order.out_trade_no).await?.as_deref(),
+        app.queue.failure(&order.out_trade_no).await?.as_deref(),
         Some("order_missing")
     );
-    shop.close().await
+    app.close().await
 }
 
 #[tokio::test]
 async fn an_entry_that_is_no_event_or_an_order_that_cannot_be_read_is_poison() -> Result<()> {
-    let shop = TestApp::new().await?;
-    let _worker = shop.world.worker().await?;
-    let order = shop.order("小店").await?;
-    let mut redis = shop.queue.redis().shared();
-    let keys = shop.queue.keys();
+    let app = TestApp::new().await?;
+    let _worker = app.world.worker().await?;
+    let order = app.order("小店").await?;
+    let mut redis = app.queue.redis().shared();
+    let keys = app.queue.keys();
     let () = redis::cmd("SET")
         .arg(keys.order(&order.out_trade_no))
         .arg("{")
         .query_async(&mut redis)
         .await?;
-    shop.enqueue(&order, shop.notify(&order, 1)).await?;
-    assert_eq!(shop.the_dead_letter().await?.field("reason"), "poison");
+    app.enqueue(&order, app.notify(&order, 1)).await?;
+    assert_eq!(app.the_dead_letter().await?.field("reason"), "poison");
     let stream = keys.notify(keys.partition(&order.out_trade_no));
     let _: String = redis::cmd("XADD")
         .arg(stream)
@@ -219,8 +219,8 @@ async fn an_entry_that_is_no_event_or_an_order_that_cannot_be_read_is_poison() -
         .query_async(&mut redis)
         .await?;
     eventually("two dead letters", async || {
-        Ok(shop.queue.status().await?.dead == 2)
+        Ok(app.queue.status().await?.dead == 2)
     })
     .await?;
-    shop.close().await
+    app.close().await
 }

@@ -18,9 +18,9 @@ async fn the_documented_order_keeps_the_data_and_doctor_warns_before() -> Result
         .to_vec();
     let mut redis = Server::redis_with(&redis_dir, plain).await?;
     let mongo = Server::mongo(&mongo_dir, None).await?;
-    let shop = TestApp::open(World::on(redis.url(), mongo.url()).await?).await?;
-    let order = shop.order("小店").await?;
-    let said = text(&shop, &["doctor"]).await?;
+    let app = TestApp::open(World::on(redis.url(), mongo.url()).await?).await?;
+    let order = app.order("小店").await?;
+    let said = text(&app, &["doctor"]).await?;
     let warning = said
         .lines()
         .find(|line| line.contains("CONFIG SET appendonly yes"));
@@ -29,7 +29,7 @@ async fn the_documented_order_keeps_the_data_and_doctor_warns_before() -> Result
         "{said}"
     );
 
-    let mut connection = shop.queue.redis().shared();
+    let mut connection = app.queue.redis().shared();
     for command in commands() {
         let answer: redis::RedisResult<redis::Value> = command.query_async(&mut connection).await;
         answer?;
@@ -44,9 +44,9 @@ async fn the_documented_order_keeps_the_data_and_doctor_warns_before() -> Result
     redis.stop().await?;
     // With the configuration that we ship.
     let redis = Server::redis(&redis_dir, Some(redis.port())).await?;
-    eventually("Redis", async || Ok(shop.queue.status().await.is_ok())).await?;
+    eventually("Redis", async || Ok(app.queue.status().await.is_ok())).await?;
     assert_eq!(
-        shop.orders.get(&order.out_trade_no).await?,
+        app.orders.get(&order.out_trade_no).await?,
         Some(order.clone())
     );
     let appendonly: Vec<String> = redis::cmd("CONFIG")
@@ -55,7 +55,7 @@ async fn the_documented_order_keeps_the_data_and_doctor_warns_before() -> Result
         .await?;
     assert_eq!(appendonly, ["appendonly", "yes"]);
     let () = connection
-        .del(shop.queue.keys().order(&order.out_trade_no))
+        .del(app.queue.keys().order(&order.out_trade_no))
         .await?;
     drop(redis);
     Ok(())

@@ -71,36 +71,36 @@ pub(crate) fn codes(count: usize) -> Vec<ObjectId> {
 
 #[tokio::test]
 async fn workers_fold_what_comes_in_exactly_once() -> Result<()> {
-    let shop = TestApp::new().await?;
+    let app = TestApp::new().await?;
     let codes = codes(CODES);
-    let _workers = (shop.world.worker().await?, shop.world.worker().await?);
+    let _workers = (app.world.worker().await?, app.world.worker().await?);
     for _ in 0..5 {
-        shop.scan(&codes).await?;
+        app.scan(&codes).await?;
     }
-    shop.are_aggregated(&codes, 10).await?;
-    shop.close().await
+    app.are_aggregated(&codes, 10).await?;
+    app.close().await
 }
 
 #[tokio::test]
 async fn scans_of_a_split_queue_stay_in_one_slot() -> Result<()> {
     let mut world = World::new().await?;
     world.set("HEYI_QUEUE__PARTITIONS", "16");
-    let shop = TestApp::open(world).await?;
+    let app = TestApp::open(world).await?;
     let code = codes(1);
-    shop.scan(&code).await?;
-    let told = shop.scans().of(&shop.store, code[0], 1).await?;
+    app.scan(&code).await?;
+    let told = app.scans().of(&app.store, code[0], 1).await?;
     assert_eq!(told[0].platforms.values().sum::<u64>(), 2);
-    let _worker = shop.world.worker().await?;
-    shop.are_aggregated(&code, 2).await?;
-    shop.close().await
+    let _worker = app.world.worker().await?;
+    app.are_aggregated(&code, 2).await?;
+    app.close().await
 }
 
 #[tokio::test]
 async fn a_batch_that_is_sent_twice_counts_once() -> Result<()> {
-    let shop = TestApp::new().await?;
+    let app = TestApp::new().await?;
     let flush = Script::new(include_str!("../../../common/src/scans/lua/flush.lua"));
-    let keys = shop.queue.keys();
-    let mut connection = shop.queue.redis().shared();
+    let keys = app.queue.keys();
+    let mut connection = app.queue.redis().shared();
     for number in [1, 1, 2, 1, 2] {
         let failed: u64 = flush
             .key(keys.scans())
@@ -115,15 +115,15 @@ async fn a_batch_that_is_sent_twice_counts_once() -> Result<()> {
     }
     let counted: u64 = connection.hget(keys.scans(), "field").await?;
     assert_eq!(counted, 10);
-    shop.close().await
+    app.close().await
 }
 
 #[tokio::test]
 async fn a_batch_that_cannot_be_added_is_not_lost() -> Result<()> {
-    let shop = TestApp::new().await?;
-    let (keys, codes) = (shop.queue.keys(), codes(2));
-    let mut connection = shop.queue.redis().shared();
-    let scans = ScanCounter::new(shop.scans());
+    let app = TestApp::new().await?;
+    let (keys, codes) = (app.queue.keys(), codes(2));
+    let mut connection = app.queue.redis().shared();
+    let scans = ScanCounter::new(app.scans());
     scans.count(codes[0], None);
     scans.count(codes[1], None);
     let () = connection.set(keys.scans(), "no hash").await?;
@@ -138,58 +138,58 @@ async fn a_batch_that_cannot_be_added_is_not_lost() -> Result<()> {
         .hget(keys.scans(), format!("{}:{}:other", codes[1], today()))
         .await?;
     assert_eq!(counted, 1);
-    shop.close().await
+    app.close().await
 }
 
 #[tokio::test]
 async fn a_document_that_scans_do_not_fit_holds_up_no_others() -> Result<()> {
-    let shop = TestApp::new().await?;
+    let app = TestApp::new().await?;
     let codes = codes(2);
     let broken = doc! { "_id": format!("{}:{}", codes[0], today()), "platforms": "many" };
-    let scans = database(&shop.world).await?.collection::<Document>("scans");
+    let scans = database(&app.world).await?.collection::<Document>("scans");
     scans.insert_one(broken).await?;
-    shop.scan(&codes).await?;
-    shop.scans().aggregate(&shop.store, 100).await?;
-    assert_eq!(shop.aggregated(codes[1]).await?.iter().sum::<u64>(), 2);
-    shop.close().await
+    app.scan(&codes).await?;
+    app.scans().aggregate(&app.store, 100).await?;
+    assert_eq!(app.aggregated(codes[1]).await?.iter().sum::<u64>(), 2);
+    app.close().await
 }
 
 #[tokio::test]
 async fn a_fold_that_comes_late_or_again_adds_nothing() -> Result<()> {
-    let shop = TestApp::new().await?;
+    let app = TestApp::new().await?;
     let code = ObjectId::new();
     let field = format!("{}:{}:alipay", code.to_hex(), today());
     let counts = [ScanCount::read(&field, "3").unwrap()];
     for (aggregation, expected) in [(7, 3), (7, 3), (6, 3), (8, 6), (7, 6)] {
-        shop.store.add_scans("one", aggregation, &counts).await?;
-        assert_eq!(shop.aggregated(code).await?, [expected], "{aggregation}");
+        app.store.add_scans("one", aggregation, &counts).await?;
+        assert_eq!(app.aggregated(code).await?, [expected], "{aggregation}");
     }
     // Another Redis counts on its own.
     for (aggregation, expected) in [(1, 9), (1, 9), (2, 12)] {
-        shop.store.add_scans("other", aggregation, &counts).await?;
-        assert_eq!(shop.aggregated(code).await?, [expected], "{aggregation}");
+        app.store.add_scans("other", aggregation, &counts).await?;
+        assert_eq!(app.aggregated(code).await?, [expected], "{aggregation}");
     }
-    shop.store.add_scans("one", 8, &counts).await?;
-    assert_eq!(shop.aggregated(code).await?, [12]);
-    shop.close().await
+    app.store.add_scans("one", 8, &counts).await?;
+    assert_eq!(app.aggregated(code).await?, [12]);
+    app.close().await
 }
 
 #[tokio::test]
 async fn what_does_not_fit_into_memory_is_aggregated_in_parts() -> Result<()> {
-    let shop = TestApp::new().await?;
+    let app = TestApp::new().await?;
     let codes = codes(CODES);
-    shop.scan(&codes).await?;
-    let aggregated = shop.scans().aggregate(&shop.store, 100).await?;
+    app.scan(&codes).await?;
+    let aggregated = app.scans().aggregate(&app.store, 100).await?;
     assert_eq!(aggregated, u64::try_from(CODES * 2)?);
-    shop.are_aggregated(&codes, 2).await?;
-    shop.close().await
+    app.are_aggregated(&codes, 2).await?;
+    app.close().await
 }
 
 #[tokio::test]
 async fn a_fold_that_is_worked_on_is_not_taken_up() -> Result<()> {
-    let shop = TestApp::new().await?;
-    let keys = shop.queue.keys();
-    let mut connection = shop.queue.redis().shared();
+    let app = TestApp::new().await?;
+    let keys = app.queue.keys();
+    let mut connection = app.queue.redis().shared();
     let long_ago = [("aggregation", "7"), ("since", "7")];
     let _: () = connection
         .hset_multiple(keys.scans_aggregating(), &long_ago)
@@ -205,7 +205,7 @@ async fn a_fold_that_is_worked_on_is_not_taken_up() -> Result<()> {
             .await?;
         assert_eq!(is_under_way, expected);
     }
-    assert_eq!(shop.scans().aggregate(&shop.store, 100).await?, 0);
+    assert_eq!(app.scans().aggregate(&app.store, 100).await?, 0);
     let aggregation: u64 = connection
         .hget(keys.scans_aggregating(), "aggregation")
         .await?;
@@ -213,17 +213,17 @@ async fn a_fold_that_is_worked_on_is_not_taken_up() -> Result<()> {
     connection
         .hdel::<_, _, ()>(keys.scans_aggregating(), "since")
         .await?;
-    shop.close().await
+    app.close().await
 }
 
 #[tokio::test]
 async fn a_fold_is_taken_up_only_after_its_worker_had_time() -> Result<()> {
-    let shop = TestApp::new().await?;
+    let app = TestApp::new().await?;
     let code = codes(1);
-    shop.scan(&code).await?;
+    app.scan(&code).await?;
     let begin = Script::new(include_str!("../../../common/src/scans/lua/begin.lua"));
-    let keys = shop.queue.keys();
-    let mut connection = shop.queue.redis().shared();
+    let keys = app.queue.keys();
+    let mut connection = app.queue.redis().shared();
     let mut begin_within = async |lease: u32| -> Result<Option<i64>> {
         Ok(begin
             .key(keys.scans())
@@ -238,11 +238,11 @@ async fn a_fold_is_taken_up_only_after_its_worker_had_time() -> Result<()> {
     assert_eq!(begin_within(60_000).await?, None);
     assert_eq!(begin_within(0).await?, first, "it is the same aggregation");
     // What is scanned meanwhile waits, and is told.
-    shop.scan(&code).await?;
-    let told = shop.scans().of(&shop.store, code[0], 1).await?;
+    app.scan(&code).await?;
+    let told = app.scans().of(&app.store, code[0], 1).await?;
     assert_eq!(told[0].platforms.values().sum::<u64>(), 4);
     // An aggregation of the same number that was late in ending takes nothing of the next away.
-    let _worker = shop.world.worker().await?;
-    shop.are_aggregated(&code, 4).await?;
-    shop.close().await
+    let _worker = app.world.worker().await?;
+    app.are_aggregated(&code, 4).await?;
+    app.close().await
 }

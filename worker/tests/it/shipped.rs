@@ -30,18 +30,18 @@ async fn shipped_redis_settings_forbid_to_flush_and_allow_all_that_we_do() -> Re
     let file = root().join("deploy/redis.conf").canonicalize()?;
     for arguments in [vec![file.display().to_string()], compose_arguments()?] {
         assert!(!arguments.is_empty());
-        let shop = TestApp::open(World::with_redis_of(arguments).await?).await?;
-        let _worker = shop.world.worker().await?;
-        let order = shop.paid_orders(1).await?.remove(0);
-        shop.quiet().await?;
-        shop.the_code(&order).await?;
+        let app = TestApp::open(World::with_redis_of(arguments).await?).await?;
+        let _worker = app.world.worker().await?;
+        let order = app.paid_orders(1).await?.remove(0);
+        app.quiet().await?;
+        app.the_code(&order).await?;
         for command in ["FLUSHALL", "FLUSHDB"] {
-            let mut redis = shop.queue.redis().shared();
+            let mut redis = app.queue.redis().shared();
             let refused = redis::cmd(command).exec_async(&mut redis).await;
             let error = refused.unwrap_err().to_string();
             assert!(error.contains("unknown command"), "{command}: {error}");
         }
-        let doctor = shop.world.operate(&["doctor"]).await?;
+        let doctor = app.world.operate(&["doctor"]).await?;
         let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
         let persistence = said.lines().find(|line| line.contains("redis persistence"));
         assert!(
@@ -49,16 +49,16 @@ async fn shipped_redis_settings_forbid_to_flush_and_allow_all_that_we_do() -> Re
             "{said}"
         );
         let on_rewrite = ["no-appendfsync-on-rewrite", "yes"];
-        let mut redis = shop.queue.redis().shared();
+        let mut redis = app.queue.redis().shared();
         redis::cmd("CONFIG")
             .arg("SET")
             .arg(&on_rewrite)
             .exec_async(&mut redis)
             .await?;
-        let doctor = shop.world.operate(&["doctor"]).await?;
+        let doctor = app.world.operate(&["doctor"]).await?;
         let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
         assert!(said.contains("no-appendfsync-on-rewrite yes"), "{said}");
-        shop.close().await?;
+        app.close().await?;
     }
     Ok(())
 }

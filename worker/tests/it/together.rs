@@ -17,40 +17,40 @@ const REFUSED: &str = "refused";
 /// Longer than MongoDB's longest document.
 const TOO_LONG: usize = 17 << 20;
 
-fn code(shop: &TestApp, name: &str, payment: u32) -> Code {
-    let order = shop.unsaved_order(name);
+fn code(app: &TestApp, name: &str, payment: u32) -> Code {
+    let order = app.unsaved_order(name);
     Code::new(&order, &payment_of(&order, payment))
 }
 
 /// Lets MongoDB refuse some codes.
-async fn refuse(shop: &TestApp, those: Document) -> Result<()> {
-    shop.store.ensure_indexes().await?;
+async fn refuse(app: &TestApp, those: Document) -> Result<()> {
+    app.store.ensure_indexes().await?;
     let others = doc! { "$nor": [those] };
     let validator = doc! { "collMod": "codes", "validator": others };
-    database(shop).await?.run_command(validator).await?;
+    database(app).await?.run_command(validator).await?;
     Ok(())
 }
 
-async fn database(shop: &TestApp) -> Result<Database> {
-    let client = Client::with_uri_str(shop.world.setting("HEYI_MONGO__URL")).await?;
-    Ok(client.database(shop.world.setting("HEYI_MONGO__DATABASE")))
+async fn database(app: &TestApp) -> Result<Database> {
+    let client = Client::with_uri_str(app.world.setting("HEYI_MONGO__URL")).await?;
+    Ok(client.database(app.world.setting("HEYI_MONGO__DATABASE")))
 }
 
 #[tokio::test]
 async fn codes_that_are_inserted_together_fail_alone() -> Result<()> {
-    let shop = TestApp::new().await?;
-    refuse(&shop, doc! { "name": REFUSED }).await?;
+    let app = TestApp::new().await?;
+    refuse(&app, doc! { "name": REFUSED }).await?;
     let mut codes: Vec<Code> = (0..COUNT)
-        .map(|number| code(&shop, "小店", number))
+        .map(|number| code(&app, "小店", number))
         .collect();
-    codes[7] = code(&shop, REFUSED, 7);
+    codes[7] = code(&app, REFUSED, 7);
     codes[21].content.name = "大".repeat(TOO_LONG / 3);
     // Another payment of an order that is promoted at the same moment.
     codes[35] = Code {
         payment_id: payment_id(COUNT),
         ..codes[34].clone()
     };
-    let written = join_all(codes.iter().map(|code| shop.store.insert_code(code))).await;
+    let written = join_all(codes.iter().map(|code| app.store.insert_code(code))).await;
     let mut before = Vec::new();
     for (number, (code, written)) in codes.iter().zip(written).enumerate() {
         match (number, written) {
@@ -58,29 +58,29 @@ async fn codes_that_are_inserted_together_fail_alone() -> Result<()> {
             (34 | 35, written) => before.extend(written?),
             (_, written) => assert_eq!(written?, None, "{number}"),
         }
-        let kept = shop.store.code(code.id).await?;
+        let kept = app.store.code(code.id).await?;
         assert_eq!(kept.is_some(), !matches!(number, 7 | 21), "{number}");
     }
     assert_eq!(before.len(), 1, "one of the two was there before the other");
-    shop.close().await
+    app.close().await
 }
 
 #[tokio::test]
 async fn codes_that_are_read_together_fail_alone() -> Result<()> {
-    let shop = TestApp::new().await?;
+    let app = TestApp::new().await?;
     let codes: Vec<Code> = (0..COUNT)
-        .map(|number| code(&shop, &format!("{number}号店"), number))
+        .map(|number| code(&app, &format!("{number}号店"), number))
         .collect();
-    let written = join_all(codes.iter().map(|code| shop.store.insert_code(code))).await;
+    let written = join_all(codes.iter().map(|code| app.store.insert_code(code))).await;
     written.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let raw = database(&shop).await?.collection::<Document>("codes");
+    let raw = database(&app).await?.collection::<Document>("codes");
     raw.delete_one(doc! { "_id": codes[7].id }).await?;
     let broken = doc! { "$set": { "name": 21 } };
     raw.update_one(doc! { "_id": codes[21].id }, broken).await?;
     // Many ask for the same, and for what is not there.
     let asked: Vec<&Code> = codes.iter().chain(&codes[..30]).collect();
     let look = |code: Scanned| code.content;
-    let read = join_all(asked.iter().map(|code| shop.store.scanned(code.id, look))).await;
+    let read = join_all(asked.iter().map(|code| app.store.scanned(code.id, look))).await;
     for (number, (code, read)) in asked.iter().zip(read).enumerate() {
         match number % codes.len() {
             7 => assert_eq!(read?, None, "{number}"),
@@ -88,34 +88,34 @@ async fn codes_that_are_read_together_fail_alone() -> Result<()> {
             _ => assert_eq!(read?.as_ref(), Some(&code.content), "{number}"),
         }
     }
-    shop.close().await
+    app.close().await
 }
 
 #[tokio::test]
 async fn an_order_that_mongodb_refuses_holds_up_no_other() -> Result<()> {
-    let shop = TestApp::new().await?;
-    refuse(&shop, doc! { "name": REFUSED }).await?;
-    let refused = shop.order(REFUSED).await?;
-    shop.enqueue(&refused, shop.notify(&refused, COUNT)).await?;
-    let orders = shop.paid_orders(COUNT).await?;
-    let worker = shop.world.worker().await?;
+    let app = TestApp::new().await?;
+    refuse(&app, doc! { "name": REFUSED }).await?;
+    let refused = app.order(REFUSED).await?;
+    app.enqueue(&refused, app.notify(&refused, COUNT)).await?;
+    let orders = app.paid_orders(COUNT).await?;
+    let worker = app.world.worker().await?;
     eventually("all others are promoted", async || {
-        let status = shop.queue.status().await?;
+        let status = app.queue.status().await?;
         Ok(status.waiting == 0 && status.retries == 1)
     })
     .await?;
     for order in &orders {
-        shop.the_code(order).await?;
+        app.the_code(order).await?;
     }
-    assert_eq!(shop.store.mapping(&refused.out_trade_no).await?, None);
+    assert_eq!(app.store.mapping(&refused.out_trade_no).await?, None);
     assert!(
-        shop.orders.get(&refused.out_trade_no).await?.is_some(),
+        app.orders.get(&refused.out_trade_no).await?.is_some(),
         "it is kept"
     );
-    refuse(&shop, doc! { "name": "another" }).await?;
-    shop.release(&refused).await?;
-    shop.quiet().await?;
-    shop.the_code(&refused).await?;
+    refuse(&app, doc! { "name": "another" }).await?;
+    app.release(&refused).await?;
+    app.quiet().await?;
+    app.the_code(&refused).await?;
     worker.stop().await?;
-    shop.close().await
+    app.close().await
 }

@@ -39,7 +39,7 @@ async fn public_url(client: &Client, base: &Url) -> Finding {
     match client.get(&route).send().await {
         Ok(answer) => {
             let status = answer.status();
-            let trouble = trouble(&answer, "http.public_url");
+            let problem = problem(&answer, "http.public_url");
             // Only the api gives the reason of a refusal.
             let is_ours = answer
                 .json::<serde_json::Value>()
@@ -48,7 +48,7 @@ async fn public_url(client: &Client, base: &Url) -> Finding {
             if is_ours {
                 good(PUBLIC, format!("{route} is answered by the api"))
             } else {
-                bad(PUBLIC, format!("{route} {trouble}"))
+                bad(PUBLIC, format!("{route} {problem}"))
             }
         }
         Err(error) => bad(PUBLIC, unanswered(&route, &error)),
@@ -60,7 +60,7 @@ async fn notify_url(client: &Client, url: &Url) -> Finding {
     match client.post(url.clone()).form(&form).send().await {
         Ok(answer) => {
             let status = answer.status();
-            let trouble = trouble(&answer, "payjs.notify_url");
+            let problem = problem(&answer, "payjs.notify_url");
             let is_ours = status == StatusCode::BAD_REQUEST
                 && answer.text().await.is_ok_and(|body| body == "fail");
             if is_ours {
@@ -68,7 +68,7 @@ async fn notify_url(client: &Client, url: &Url) -> Finding {
             } else {
                 bad(
                     NOTIFY,
-                    format!("{url} {trouble}; until then no payment can be reported"),
+                    format!("{url} {problem}; until then no payment can be reported"),
                 )
             }
         }
@@ -77,7 +77,7 @@ async fn notify_url(client: &Client, url: &Url) -> Finding {
 }
 
 /// Describes a response that is not the api's, and what to check.
-fn trouble(answer: &Response, setting: &str) -> String {
+fn problem(answer: &Response, setting: &str) -> String {
     let status = answer.status();
     let advice = match status.as_u16() {
         300..=399 => {

@@ -64,10 +64,10 @@ pub(super) async fn memory(context: &Context, findings: &mut Vec<Finding>) {
         };
         let (used, max) = (memory.used / MIB, memory.max / MIB);
         let seen = format!("{} uses {used} of {max} MiB ({percent} %)", memory.server);
-        let trouble = memory.room(context.memory_share).trouble();
-        findings.push(match trouble {
+        let problem = memory.room(context.memory_share).problem();
+        findings.push(match problem {
             None => good(CHECK, seen),
-            Some(trouble) => bad(CHECK, format!("{seen}: {trouble}")),
+            Some(problem) => bad(CHECK, format!("{seen}: {problem}")),
         });
     }
 }
