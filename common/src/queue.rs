@@ -32,7 +32,7 @@
 //! | key | type | contents |
 //! |---|---|---|
 //! | `heyi:order:<out_trade_no>` | string, JSON, expires | the order |
-//! | `heyi:open:<openid>` | sorted set by expiry in ms, expires | numbers of the person's open orders, see [`cache`](crate::pending_orders) |
+//! | `heyi:open:<openid>` | sorted set by expiry in ms, expires | numbers of the person's open orders, see [`pending_orders`](crate::pending_orders) |
 //! | `heyi:signed:<sign>` | string, expires | the order that this signature of `/newOrder` made |
 //! | `heyi:notify` | stream, group `promoters` | events: `gateway`; `body`, `answer`, or `confirm` with `out_trade_no`, `asker`, `expiry` and `turn`; `attempt`, `received_at`; `order_lookups`, `check_refusals`, `paid_checks` |
 //! | `heyi:notify:retry` | sorted set by due time in ms | events that wait for their next attempt, JSON |

@@ -106,7 +106,7 @@ pub(super) fn optional_url<'de, D: Deserializer<'de>>(text: D) -> Result<Option<
 
 /// The base URL of an API, with or without its final slash.
 pub(super) fn base_url<'de, D: Deserializer<'de>>(text: D) -> Result<Url, D::Error> {
-    // The message of Url's own Deserialize quotes the text, which may hold a password.
+    // The error of Url's own Deserialize quotes the text, which may contain a password.
     let text = String::deserialize(text)?;
     let mut url = Url::parse(&text).map_err(serde::de::Error::custom)?;
     if !url.path().ends_with('/') {

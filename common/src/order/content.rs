@@ -18,8 +18,8 @@ use crate::{
 };
 
 /// What the page of a code shows.
-// The one home of these fields: they are uploaded and checked as `data`, then kept flattened in the order, the code and each
-// of its changes, and shown so in lists.
+// The only definition of these fields. They are uploaded and checked as `data`, then stored flattened in the order, the code
+// and each of its changes. Lists show them in the same form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Content {
     /// What the owner calls the code: 1 to 32 visible characters in NFC.

@@ -18,7 +18,7 @@ use icu_properties::{
 pub(super) const MAX_NAME: usize = 32;
 /// Maximum number of characters that are read: normalization may remove white space.
 const MOST_READ: usize = 8 * MAX_NAME;
-/// The most nonspacing marks on one letter (UTS #39, 5.4). More cover the lines above and below.
+/// Maximum number of nonspacing marks on one letter (UTS #39, 5.4). More cover the lines above and below.
 const MAX_MARKS: usize = 4;
 /// The longest emoji, in characters without variation selectors.
 const LONGEST_EMOJI: usize = 10;

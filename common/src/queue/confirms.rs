@@ -74,7 +74,7 @@ impl fmt::Display for Asker {
     }
 }
 
-/// What became of a confirm.
+/// The outcome of enqueueing a confirm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Confirming {
     /// It now waits for its turn.

@@ -24,7 +24,7 @@ const ORDER_LOOKUPS: &str = "order_lookups";
 const CHECK_REFUSALS: &str = "check_refusals";
 const PAID_CHECKS: &str = "paid_checks";
 
-/// What happened.
+/// The cause of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
     /// The gateway sent a notify.
@@ -57,7 +57,7 @@ pub enum Cause {
 /// A cause and its progress in the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// What happened.
+    /// The cause.
     pub cause: Cause,
     /// Number of earlier attempts, for whatever reason.
     pub attempt: u32,

@@ -24,7 +24,7 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Keys that begin with `prefix`, in so many partitions.
+    /// Keys with this prefix, in `partitions` partitions.
     pub fn new(prefix: &str, partitions: u16) -> Self {
         Self {
             prefix: prefix.to_owned(),

@@ -27,7 +27,7 @@ pub enum Outcome {
     Dead {
         /// The kind of failure.
         reason: DeadReason,
-        /// What exactly.
+        /// Details for the operator.
         error: String,
     },
     /// Not signed by the gateway.

@@ -66,7 +66,7 @@ impl Memory {
         Some(u8::try_from(percent).unwrap_or(u8::MAX))
     }
 
-    /// What this memory permits, if new orders are refused above `share` of `maxmemory`.
+    /// The [`Room`] of this memory, if new orders are refused above `share` of `maxmemory`.
     #[expect(
         clippy::cast_precision_loss,
         reason = "a share does not need the last digits"
@@ -82,7 +82,7 @@ impl Memory {
     }
 }
 
-/// What the memory of all masters permits: the fullest decides.
+/// The [`Room`] of all masters: the fullest decides.
 pub fn room(masters: &[Memory], share: f64) -> Room {
     let fullest = masters
         .iter()

@@ -22,7 +22,7 @@ pub struct Persistence {
     pub server: String,
     /// Its version.
     pub version: String,
-    /// Number of online replicas; none if it is a replica itself.
+    /// Number of connected replicas; none if it is a replica itself.
     pub replicas: Option<u32>,
     /// Whether the append-only file is on.
     pub append_only: bool,

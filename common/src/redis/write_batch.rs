@@ -1,7 +1,7 @@
 //! Batches concurrent writes into one round trip.
 //!
 //! With one round trip per write, `/notify` costs the api 1.75 times the CPU if `redis.wait_replicas` is 1, because `WAIT`
-//! blocks its connection, and 1.08 times otherwise ([measured](../../../docs/performance.md#speed-ups)).
+//! blocks its connection. Otherwise it costs 1.08 times ([measured](../../../docs/performance.md#speed-ups)).
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ pub(super) struct WriteBatcher(Batcher<Lanes>);
 /// A connection for each lane.
 struct Lanes([Connection; LANES]);
 
-/// What one request writes.
+/// The write of one request.
 struct Write {
     commands: Vec<Cmd>,
     /// Number of replicas that must have it.

@@ -22,7 +22,7 @@ pub struct AuditRecord {
     pub who: String,
     /// The command, e.g. `dead drop`.
     pub action: String,
-    /// What is changed, e.g. the id of a dead letter.
+    /// The changed object, e.g. the id of a dead letter.
     pub target: String,
     /// The former value, as Redis stored it.
     pub before: Document,

@@ -89,8 +89,8 @@ pub(crate) fn batches(counts: &mut Vec<ScanCount>) -> impl Iterator<Item = &[Sca
 }
 
 impl Store {
-    /// Adds a batch of an aggregation with one command. Aggregations from one source come one after another with growing
-    /// numbers, so a document skips a batch if its last aggregation is this or a later one.
+    /// Adds a batch of an aggregation with one command. Aggregations from one source come in sequence with growing numbers.
+    /// So a document skips a batch if its last aggregation is this or a later one.
     pub async fn add_scans(
         &self,
         source: &str,

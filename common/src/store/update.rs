@@ -23,9 +23,9 @@ pub enum Update {
 }
 
 impl Store {
-    /// Changes the content of a code and keeps the former content, in one atomic step, unless the last change was signed at
-    /// `ts` or later. Repeating it changes nothing. The same content signed later changes only the time. Without `ts`, for
-    /// clients of the old service, the time of the last change is ignored.
+    /// Changes the content of a code and keeps the former content, in one atomic step. Does nothing if the last change was
+    /// signed at `ts` or later. Repeating it changes nothing. The same content signed later changes only the time. Without
+    /// `ts`, for clients of the old service, the time of the last change is ignored.
     pub async fn update(&self, id: ObjectId, content: &Content, ts: Option<i64>) -> Result<Update> {
         let mut earlier =
             doc! { "_id": id, "deleted_at": null, "disabled_at": null, "owner_disabled_at": null };
