@@ -1,8 +1,8 @@
-//! Waiting longer after each failure.
+//! Exponential backoff.
 
 use std::time::Duration;
 
-/// A delay that doubles from a first to a longest one.
+/// A delay that doubles after each failure, up to a maximum.
 #[derive(Debug, Clone)]
 pub struct Backoff {
     first: Duration,
@@ -11,7 +11,7 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// From `first`, doubling, to `longest`.
+    /// A delay from `first`, doubling up to `longest`.
     pub fn new(first: Duration, longest: Duration) -> Self {
         Self {
             first,
@@ -20,17 +20,17 @@ impl Backoff {
         }
     }
 
-    /// For connecting again: from 50 ms to 1 s.
+    /// The backoff of reconnects: from 50 ms to 1 s.
     pub fn reconnect() -> Self {
         Self::new(Duration::from_millis(50), Duration::from_secs(1))
     }
 
-    /// Begins anew, after a success.
+    /// Resets the delay after a success.
     pub fn reset(&mut self) {
         self.next = self.first;
     }
 
-    /// Waits, with a jitter of 20 % up or down.
+    /// Waits, with a jitter of 20 %.
     pub async fn wait(&mut self) {
         let delay = jitter(self.next);
         self.next = (self.next * 2).min(self.longest);
@@ -38,7 +38,7 @@ impl Backoff {
     }
 }
 
-/// `delay` by a factor from 0.8 to 1.2, so that many do not come back at the same time.
+/// Multiplies `delay` by a random factor from 0.8 to 1.2, so that many clients do not return at the same time.
 pub fn jitter(delay: Duration) -> Duration {
     delay.mul_f64(rand::random_range(0.8..=1.2))
 }

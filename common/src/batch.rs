@@ -1,4 +1,4 @@
-//! Requests of one moment, carried out together.
+//! Batches concurrent requests.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -11,23 +11,23 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-/// How requests are carried out together.
+/// A kind of batch.
 pub(crate) trait Batch: Send + Sync + 'static {
-    /// What is asked.
+    /// A request.
     type Request: Send;
-    /// What each who asked is answered.
+    /// The answer to one request.
     type Answer: Send;
 
-    /// Batches under way at the same time; meanwhile the next one fills.
+    /// Batches in flight at the same time; meanwhile the next one fills.
     const LANES: usize;
-    /// Requests of one batch at most.
+    /// Maximum number of requests in one batch.
     const LARGEST: usize;
-    /// Requests that wait for a batch. When there are so many, senders wait.
+    /// Capacity of the queue of requests. When it is full, senders wait.
     const WAITING: usize;
-    /// Whether batches wait for more requests.
+    /// Whether batches are delayed to collect more requests.
     const PACE: Option<Pace> = None;
 
-    /// Carries out a batch: one answer for each request, in their order.
+    /// Carries out a batch. Returns one answer per request, in their order.
     fn carry_out(
         &self,
         lane: usize,
@@ -35,20 +35,20 @@ pub(crate) trait Batch: Send + Sync + 'static {
     ) -> impl Future<Output = Vec<Self::Answer>> + Send;
 }
 
-/// The least time from one batch to the next, unless `enough` requests wait.
+/// The minimum time between two batches, unless `enough` requests wait.
 pub(crate) struct Pace {
     pub(crate) time: Duration,
     pub(crate) enough: usize,
 }
 
-/// The runtime of the lanes is ending.
+/// The error after the runtime of the lanes has ended.
 #[derive(Debug, thiserror::Error)]
 #[error("this process is ending")]
 pub(crate) struct Ending;
 
-/// Gathers requests into batches. A request that comes alone waits for nothing but the [`Pace`]. Cheap to clone.
+/// Collects requests into batches. A single request is delayed only by the [`Pace`]. Cheap to clone.
 ///
-/// Its lanes start with the first request, in the runtime of that request, and end with the last handle.
+/// The lanes start with the first request, in its runtime, and end when the last handle is dropped.
 pub(crate) struct Batcher<B: Batch> {
     batch: Arc<B>,
     queue: Arc<OnceLock<mpsc::Sender<Asked<B>>>>,
@@ -64,7 +64,7 @@ impl<B: Batch> Batcher<B> {
         }
     }
 
-    /// Has a request carried out with others.
+    /// Carries out a request in a batch.
     pub(crate) async fn ask(&self, request: B::Request) -> Result<B::Answer, Ending> {
         let (done, answer) = oneshot::channel();
         let queue = self.queue.get_or_init(|| self.start());
@@ -94,7 +94,7 @@ impl<B: Batch> Clone for Batcher<B> {
     }
 }
 
-/// Not what is asked, which may be secret.
+/// Omits the requests, which may be secret.
 impl<B: Batch> std::fmt::Debug for Batcher<B> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Batcher").finish_non_exhaustive()
@@ -109,7 +109,7 @@ struct Queue<B: Batch> {
 }
 
 impl<B: Batch> Queue<B> {
-    /// The next batch; none when there will be no more requests.
+    /// The next batch; none if no more requests can come.
     async fn batch(&mut self) -> Option<Vec<Asked<B>>> {
         let mut batch = Vec::with_capacity(B::LARGEST);
         batch.push(self.asked.recv().await?);
@@ -121,7 +121,7 @@ impl<B: Batch> Queue<B> {
             }
             self.next = Instant::now() + pace.time;
         }
-        // Those who are about to ask may come along.
+        // Lets other tasks add their requests.
         yield_now().await;
         while batch.len() < B::LARGEST
             && let Ok(another) = self.asked.try_recv()
@@ -141,7 +141,7 @@ async fn run<B: Batch>(batch: Arc<B>, lane: usize, queue: Arc<Mutex<Queue<B>>>) 
         let (requests, waiting): (Vec<_>, Vec<_>) = asked.into_iter().unzip();
         let answers = batch.carry_out(lane, requests).await;
         for (done, answer) in waiting.into_iter().zip(answers) {
-            // Nobody waits any more when the client has gone, or the handler took too long.
+            // The receiver is gone if the client disconnected or the handler timed out.
             let _ = done.send(answer);
         }
     }
@@ -153,7 +153,7 @@ mod tests {
 
     use super::*;
 
-    /// Answers each request with itself, and the size of its batch.
+    /// Answers each request with itself and the size of its batch.
     struct Echo;
 
     impl Batch for Echo {

@@ -1,4 +1,4 @@
-//! Configuration: the built-in defaults, then a file, then credentials of systemd, then the environment.
+//! Configuration: the built-in defaults, a file, systemd credentials, then the environment.
 //!
 //! `config.default.toml` is both the defaults and the manual.
 
@@ -31,7 +31,7 @@ pub fn defaults() -> Result<toml::Table, ConfigErrors> {
     layers::defaults()
 }
 
-/// Everything that can be set, by section. See [`DEFAULTS`] for what each setting does.
+/// All settings by section. [`DEFAULTS`] describes each.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "config.default.toml documents every setting")]
@@ -51,7 +51,7 @@ pub struct Config {
 impl Config {
     /// Loads the configuration from the process's environment and checks what `process` needs.
     pub fn load(process: Process) -> Result<Self, ConfigErrors> {
-        // The one place that reads the environment.
+        // The only place that reads the environment.
         let (files, variables) = (
             [
                 std::env::var_os("HEYI_CONFIG"),
@@ -101,7 +101,7 @@ impl Config {
         }
     }
 
-    /// Legal settings that are risky in production, a sentence each.
+    /// Valid settings that are risky in production, one sentence each.
     pub fn warnings(&self) -> Vec<String> {
         validate::warnings(self)
     }
@@ -120,7 +120,7 @@ pub fn operator() -> String {
     format!("{user}@{}", host.trim())
 }
 
-/// Every mistake of a configuration, each with its key.
+/// All errors of a configuration, each with its key.
 #[derive(Debug, thiserror::Error)]
 #[error("the configuration has {} mistake(s):\n  - {}", .0.len(), .0.join("\n  - "))]
 pub struct ConfigErrors(pub Vec<String>);
@@ -259,13 +259,13 @@ pub struct Log {
     pub format: LogFormat,
 }
 
-/// How log lines are written.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// A line of text each.
+    /// One line of text each.
     Text,
-    /// A JSON object each.
+    /// One JSON object each.
     Json,
 }
 

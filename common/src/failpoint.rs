@@ -1,20 +1,20 @@
-//! Points between two effects at which a test can make the process die. Not in release builds.
+//! Failpoints: points between two effects at which tests can kill the process. Not in release builds.
 
 use std::fmt::Display;
 
 macro_rules! points {
     ($($(#[$doc:meta])+ $point:ident = $name:literal,)+) => {
-        /// A point between two effects. The walk of the worker's tests dies at each of them.
+        /// A failpoint between two effects. A test of the worker dies at each of them.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Failpoint {
             $($(#[$doc])+ $point,)+
         }
 
         impl Failpoint {
-            /// Every point.
+            /// All failpoints.
             pub const ALL: &[Self] = &[$(Self::$point),+];
 
-            /// What `HEYI_FAILPOINT` calls it.
+            /// Its name in `HEYI_FAILPOINT`.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Self::$point => $name,)+
@@ -25,13 +25,13 @@ macro_rules! points {
 }
 
 points! {
-    /// The order is in the cache; `/newOrder` has not answered.
+    /// The order is stored; `/newOrder` has not answered.
     OrderStored = "order.stored",
     /// The notify is checked; nothing is queued.
     EnqueueBefore = "enqueue.before",
     /// The event is queued; `/notify` has not answered.
     EnqueueAfter = "enqueue.after",
-    /// The gateway is to be asked; no confirm is queued.
+    /// The gateway must be asked; no confirm is queued.
     ConfirmBefore = "confirm.before",
     /// The confirm is queued; `/checkOrder` has not answered.
     ConfirmAfter = "confirm.after",
@@ -39,53 +39,53 @@ points! {
     Deleted = "del.deleted",
     /// The code is changed; `/update` has not answered.
     Updated = "update.updated",
-    /// A batch of scans is counted in Redis; the api does not know.
+    /// A batch of scans is counted in Redis; the api has no answer yet.
     ScansFlushed = "scans.flushed",
     /// An aggregation of scans has begun; nothing is in MongoDB.
     AggregationBegun = "aggregation.begun",
     /// Some or all of an aggregation is in MongoDB; Redis still has it.
     AggregationWritten = "aggregation.written",
-    /// A worker holds the event and has done nothing.
+    /// An event is in flight; the worker has done nothing.
     HandleBefore = "handle.before",
     /// The worker has the turn to ask the gateway; the confirm still waits.
     ConfirmTurn = "confirm.turn",
     /// The gateway said that it was paid, and sends no more notifies.
     ConfirmChecked = "confirm.checked",
-    /// The gateway's answer is an event of its own; the confirm is where it was.
+    /// The gateway's answer is an event; the confirm is not done.
     ConfirmAnswered = "confirm.answered",
     /// The code is written, the mapping is not.
     CodeWritten = "promote.code_written",
-    /// The outcome is known, the event is where it was.
+    /// The outcome is decided; the event is not settled.
     SettleBefore = "settle.before",
-    /// The event is settled, nobody knows.
+    /// The event is settled; the worker has no answer yet.
     SettleAfter = "settle.after",
     /// Parked events are due.
     DueBefore = "due.before",
-    /// They are in the stream again.
+    /// They are back in the stream.
     DueAfter = "due.after",
-    /// An event of a dead worker is claimed and not yet handed on.
+    /// An event of a dead worker is claimed and not yet delivered.
     TakeoverClaimed = "takeover.claimed",
     /// A poisonous event is a dead letter.
     TakeoverBuried = "takeover.buried",
-    /// A worker that ends has given back one of its events.
+    /// A worker that stops has released one of its events.
     ReleaseGivenBack = "release.given_back",
-    /// It sends no heartbeat any more, and is still in the group.
+    /// A worker that stops sends no more heartbeats and is still in the group.
     ReleaseUnsigned = "release.unsigned",
-    /// A letter is back in the queue; the operator does not know.
+    /// A letter is replayed; the operator has no answer yet.
     Replayed = "replay.after",
-    /// A letter is dropped; the operator does not know.
+    /// A letter is dropped; the operator has no answer yet.
     LetterDropped = "drop.after",
-    /// The order can become no code any more; the gateway has not been asked for the refund.
+    /// The refund is claimed; the gateway has not been asked.
     RefundClaimed = "refund.claimed",
-    /// The gateway has given the payment back; nothing is recorded.
+    /// The gateway has refunded the payment; nothing is recorded.
     RefundGranted = "refund.granted",
-    /// The refund is recorded, the order does not say so.
+    /// The refund is recorded; the order has no mark of it.
     RefundRecorded = "refund.recorded",
-    /// The order says so; the letter is still there.
+    /// The order has the mark of its refund; the letter still exists.
     RefundMarked = "refund.marked",
 }
 
-/// Ends the process immediately, without any clean-up, when `HEYI_FAILPOINT` names this point.
+/// Kills the process immediately, without clean-up, if `HEYI_FAILPOINT` names this point.
 #[inline]
 pub fn reach(point: Failpoint) {
     #[cfg(debug_assertions)]
@@ -94,7 +94,7 @@ pub fn reach(point: Failpoint) {
     let _ = point;
 }
 
-/// The same, but where `HEYI_FAILPOINT_OF` is set only for what it names.
+/// Like [`reach`], but if `HEYI_FAILPOINT_OF` is set, only for the value in it.
 #[inline]
 pub fn reach_of<T: Display>(point: Failpoint, name: impl FnOnce() -> Option<T>) {
     #[cfg(debug_assertions)]
@@ -103,7 +103,7 @@ pub fn reach_of<T: Display>(point: Failpoint, name: impl FnOnce() -> Option<T>) 
     let _ = (point, name);
 }
 
-/// Blocks this thread while the file that `HEYI_FREEZE_WHILE` names exists, when `HEYI_FREEZE` names this kind of part.
+/// Blocks this thread while the file in `HEYI_FREEZE_WHILE` exists, if `HEYI_FREEZE` names this kind of part.
 #[inline]
 pub fn freeze(kind: &str) {
     #[cfg(debug_assertions)]
@@ -144,7 +144,7 @@ mod enabled {
 
     pub(super) fn point(point: Failpoint) {
         if CRASH_AT.as_deref() == Some(point.name()) {
-            tracing::error!(crash.point = point.name(), "dying at a failpoint");
+            tracing::error!(crash.point = point.name(), "failpoint reached, exiting");
             crate::telemetry::flush();
             std::process::abort();
         }

@@ -1,4 +1,4 @@
-//! Forms, read strictly.
+//! Strict parsing of forms.
 
 use std::collections::btree_map::Entry;
 
@@ -6,16 +6,16 @@ use percent_encoding::percent_decode;
 
 use crate::sign::Params;
 
-/// The most fields of a form. A notify has about 10, and no request has more than that.
+/// Maximum number of fields. A notify has about 10, and no request has more.
 pub const MOST_FIELDS: usize = 64;
 
-/// Why a body is not a form that can be signed.
+/// Why a body is not a valid form.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum FormError {
-    /// There are more than [`MOST_FIELDS`], whose decoding and sorting would cost many times a usual form.
+    /// More than [`MOST_FIELDS`], whose decoding and sorting would cost far more than a usual form.
     #[error("there are more than 64 fields: send fewer")]
     TooMany,
-    /// The decoded text is not UTF-8, so its signature would be over something else.
+    /// The decoded text is not UTF-8, so its signature would cover another text.
     #[error("the form is not UTF-8 after decoding")]
     NotUtf8,
     /// A duplicate name: parsers could disagree on its value.
@@ -23,7 +23,7 @@ pub enum FormError {
     Twice(String),
 }
 
-/// Reads `application/x-www-form-urlencoded`.
+/// Parses `application/x-www-form-urlencoded`.
 pub fn parse(body: &[u8]) -> Result<Params, FormError> {
     let spaces = |byte: &u8| if *byte == b'+' { b' ' } else { *byte };
     let body: Vec<u8> = body.iter().map(spaces).collect();
@@ -42,7 +42,7 @@ pub fn parse(body: &[u8]) -> Result<Params, FormError> {
     Ok(params)
 }
 
-/// Writes `params` as a form.
+/// Encodes `params` as a form.
 pub fn write(params: &Params) -> String {
     form_urlencoded::Serializer::new(String::new())
         .extend_pairs(params)
@@ -135,7 +135,7 @@ mod tests {
         proptest::collection::btree_map(any::<String>(), any::<String>(), 0..MOST_FIELDS - 1)
     }
 
-    /// Bytes of which forms are made, good and bad.
+    /// Valid and malformed forms.
     fn nearly_a_form() -> impl Strategy<Value = Vec<u8>> {
         let piece = prop_oneof![
             Just(b"&".to_vec()),

@@ -1,8 +1,8 @@
-//! Gateways: whom a person pays through.
+//! Payment gateways.
 //!
-//! Each gateway is one module below, which alone knows its messages. What it reports becomes a [`Payment`], in which
-//! nothing is the gateway's own. To add a gateway, add it to [`Gateway`], its channels to [`Channel`], and a handle to
-//! [`Gateways`]; the compiler then names the verbs that it lacks.
+//! Each gateway is one module below, which alone knows its messages. It reports a neutral [`Payment`]. To add a gateway,
+//! add it to [`Gateway`], its channels to [`Channel`], and a handle to [`Gateways`]. The compiler then names the missing
+//! verbs.
 
 mod channel;
 pub mod payjs;
@@ -20,7 +20,7 @@ use crate::{
     order::{Fee, Order, OutTradeNo},
 };
 
-/// Whom a person pays through.
+/// A payment gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Gateway {
@@ -39,7 +39,7 @@ impl Gateway {
         }
     }
 
-    /// What a notify or an answer of the gateway says, which need not be verified.
+    /// Parses a notify or an answer of the gateway without verifying it.
     pub fn peek(self, body: &str) -> Option<Unverified> {
         match self {
             Self::Payjs => payjs::peek(body),
@@ -47,7 +47,7 @@ impl Gateway {
     }
 }
 
-/// What people call it.
+/// The name for people.
 impl fmt::Display for Gateway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -65,7 +65,7 @@ impl FromStr for Gateway {
     }
 }
 
-/// Who receives the money of an order. A payment counts for orders of its own merchant only.
+/// The receiver of an order's money. A payment counts only for orders of its own merchant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Merchant {
     /// The gateway.
@@ -74,7 +74,7 @@ pub struct Merchant {
     pub merchant: String,
 }
 
-/// A payment that a gateway reported, verified.
+/// A verified payment that a gateway reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payment {
     /// The gateway.
@@ -85,7 +85,7 @@ pub struct Payment {
     pub transaction_id: String,
     /// Our number of the order.
     pub out_trade_no: OutTradeNo,
-    /// What was paid.
+    /// The amount that was paid.
     pub total_fee: Fee,
     /// When it was paid, as the gateway wrote it.
     pub paid_at: String,
@@ -102,7 +102,7 @@ impl Payment {
     }
 }
 
-/// A payment by its numbers.
+/// The numbers that identify a payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PaymentRef {
     /// The gateway.
@@ -113,7 +113,7 @@ pub struct PaymentRef {
     pub payment_id: String,
 }
 
-/// What a message says before it is verified.
+/// The contents of a message before it is verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unverified {
     /// Our number of the order.
@@ -124,35 +124,35 @@ pub struct Unverified {
     pub total_fee: Option<Fee>,
 }
 
-/// Why a body is not a notify that an order of ours was paid.
+/// Why a body is not a notify of a payment for one of our orders.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum NotifyError {
-    /// The gateway sends no such notify.
+    /// It does not have the shape of a notify.
     #[error("{0}")]
     Malformed(String),
     /// Not signed by the gateway.
     #[error("invalid signature")]
     Forged,
-    /// Signed, and of another merchant.
+    /// Signed, but for another merchant.
     #[error("the notify is for another merchant")]
     OtherMerchant,
 }
 
-/// What a gateway knows of a payment.
+/// The state of a payment at a gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Status {
     /// Not paid, or not yet.
     Unpaid,
     /// Paid.
     Paid(Answer),
-    /// Paid, but the number of the order is not one of ours: another shop of the merchant made it.
+    /// Paid, but the order's number is not ours: another shop of the merchant made it.
     Foreign(String),
 }
 
-/// The gateway's answer that an order was paid. It names the order, which need not be the one that was asked about.
+/// The gateway's answer that an order was paid. It may name another order than the query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// What it says.
+    /// The payment in it.
     pub payment: Payment,
     /// The answer with its signature, as [`Gateways::read_answer`] takes it.
     pub body: String,
@@ -167,16 +167,16 @@ pub enum Refund {
     Before,
 }
 
-/// Why a gateway gave no answer that can be used.
+/// Why a gateway gave no usable answer.
 #[derive(Debug, thiserror::Error)]
 pub enum GatewayError {
-    /// The gateway said no, with its words. Asking again soon gets the same answer.
+    /// The gateway refused, with its message. An immediate repeat gets the same answer.
     #[error("{0} refused: {1}")]
     Refused(Gateway, String),
-    /// No answer, a broken one, or one that is not signed. Ask again later.
+    /// No answer, a malformed one, or one without a signature. Ask again later.
     #[error("{0} did not answer: {1:#}")]
     NoAnswer(Gateway, #[source] anyhow::Error),
-    /// A signed answer says that an order was paid, but cannot be read. Asking again gets the same answer.
+    /// A signed answer that an order was paid, but that cannot be parsed. A repeat gets the same answer.
     #[error("{0} says that an order was paid, but its answer lacks a usable {1}")]
     Unreadable(Gateway, &'static str),
 }
@@ -189,29 +189,29 @@ pub enum Checkout {
     Payjs(payjs::Checkout),
 }
 
-/// A handle to each gateway, which carries out the verbs. Cheap to clone.
+/// The handles of all gateways. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Gateways {
     payjs: Arc<payjs::Client>,
 }
 
 impl Gateways {
-    /// Handles that ask through `http`.
+    /// Handles that use the client `http`.
     pub fn new(http: reqwest::Client, config: &Config) -> Self {
         Self {
             payjs: Arc::new(payjs::Client::new(http, &config.payjs)),
         }
     }
 
-    /// Who receives the money that is paid through `gateway`.
+    /// The merchant of `gateway`.
     pub fn merchant(&self, gateway: Gateway) -> Merchant {
         match gateway {
             Gateway::Payjs => self.payjs.merchant(),
         }
     }
 
-    /// What the person needs to pay an order. The order is stored by now, so that no payment comes before it. When the
-    /// gateway makes none, it expires.
+    /// The data that the client needs to pay an order. The order must be stored before, so that no payment comes first. If
+    /// the gateway fails, the order expires.
     pub async fn checkout(
         &self,
         order: &Order,
@@ -226,14 +226,14 @@ impl Gateways {
         }
     }
 
-    /// Reads and verifies a notify.
+    /// Parses and verifies a notify.
     pub fn read_notify(&self, gateway: Gateway, body: &[u8]) -> Result<Payment, NotifyError> {
         match gateway {
             Gateway::Payjs => self.payjs.read_notify(body),
         }
     }
 
-    /// Reads and verifies an answer of [`query`](Self::query), which an event brought.
+    /// Parses and verifies an answer of [`query`](Self::query) from an event.
     pub fn read_answer(&self, gateway: Gateway, body: &str) -> Result<Payment, NotifyError> {
         match gateway {
             Gateway::Payjs => self.payjs.read_answer(body),
@@ -247,7 +247,7 @@ impl Gateways {
         }
     }
 
-    /// Gives all the money of a payment back.
+    /// Refunds the whole amount of a payment.
     pub async fn refund(&self, payment: &PaymentRef) -> Result<Refund, GatewayError> {
         match payment.gateway {
             Gateway::Payjs => self.payjs.refund(&payment.payment_id).await,

@@ -13,10 +13,10 @@ use tokio::{
 };
 
 const LIMIT: Duration = Duration::from_secs(8);
-/// Enough for any answer, in bytes.
+/// Maximum size of the answer in bytes.
 const LONGEST_ANSWER: u64 = 16 * 1024;
 
-/// Asks `path` of the process that listens on `address`, and fails unless it answers 200.
+/// Requests `path` from the process that listens on `address`. Fails unless it answers 200.
 pub async fn check(address: SocketAddr, path: &str) -> anyhow::Result<()> {
     let answer = timeout(LIMIT, ask(reachable(address), path))
         .await
@@ -38,7 +38,7 @@ async fn ask(address: SocketAddr, path: &str) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
-/// Who listens on every address is asked on the loopback.
+/// Replaces an unspecified address by the loopback.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address.ip() {

@@ -1,4 +1,4 @@
-//! The one HTTP client for the outside world.
+//! The HTTP client for calls to the outside.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use anyhow::Context;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const TIMEOUT: Duration = Duration::from_secs(8);
 
-/// A client with timeouts that follows no redirects, so that nothing signed goes to another host.
+/// A client with timeouts. It follows no redirects, so that nothing signed goes to another host.
 pub fn client() -> anyhow::Result<reqwest::Client> {
     install_tls();
     reqwest::Client::builder()
@@ -19,8 +19,8 @@ pub fn client() -> anyhow::Result<reqwest::Client> {
         .context("set up the HTTP client")
 }
 
-/// Makes ring the cryptography of every TLS connection of this process.
+/// Installs ring as the cryptography of all TLS connections of this process.
 pub(crate) fn install_tls() {
-    // An error means that it was installed before, which is what we want.
+    // An error means that it is already installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }

@@ -1,12 +1,12 @@
-//! The record of an installation: the settings in which all of its processes must agree.
+//! The installation record: the settings that must be the same in all processes.
 //!
-//! A process with other partitions, another prefix or another database takes part in a queue of its own: payments wait for
-//! ever, or end in a database where nobody looks. So the record is kept in Redis and in MongoDB, and a process that differs
-//! from either does not run. Both carry the same random id, which tells when the two do not belong together, e.g. a staging
-//! database beside the Redis in use.
+//! A process with other partitions, another prefix or another database would use a queue of its own. Its payments would
+//! wait forever, or end in a database that no other process reads. So the record is stored in Redis and in MongoDB, and
+//! a process that differs from either does not run. Both copies have the same random id. Different ids show that the two
+//! stores do not belong together, e.g. a staging database and the production Redis.
 //!
-//! A Redis without a record has lost its data, or is another one than that in use. Running processes tell: they renew the
-//! time in MongoDB's record for as long as their Redis holds it too.
+//! A Redis without a record has lost its data, or is not the one in use. To distinguish the two, running processes renew
+//! the time in MongoDB's record while their Redis has the record too.
 
 use std::time::Duration;
 
@@ -23,20 +23,20 @@ use crate::{
 };
 
 const AGAIN: Duration = Duration::from_millis(500);
-/// How long one look may take.
+/// Timeout of one check.
 const CHECK_WITHIN: Duration = Duration::from_secs(10);
-/// How often a running process looks again.
+/// How often a running process checks again.
 const EVERY: Duration = Duration::from_secs(3);
-/// An installation that nobody has renewed for this long is not in use.
+/// An installation that was not renewed for this long is not in use.
 const UNUSED_AFTER: Duration = Duration::from_secs(10);
 const LAG: Duration = Duration::from_secs(2);
 const WAITING: &str =
     "waiting for Redis and MongoDB, to compare the settings with those of the installation";
 
-/// What all processes of an installation have in common.
+/// The common settings of all processes of an installation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// Random. The same in Redis and in MongoDB.
+    /// A random id, the same in Redis and in MongoDB.
     pub id: String,
     /// The number of the database in `redis.url`.
     #[serde(default)]
@@ -51,7 +51,7 @@ pub struct Record {
     pub merchant: String,
 }
 
-/// Why a process does not belong to the installation, or may not.
+/// Why a process does not, or may not, belong to the installation.
 #[derive(Debug, thiserror::Error)]
 pub enum InstallationError {
     /// A setting differs from the record.
@@ -66,10 +66,10 @@ pub enum InstallationError {
         own: String,
         /// Its value in the record.
         recorded: String,
-        /// Where the record is.
+        /// The store of the record.
         place: StoreName,
     },
-    /// Redis and MongoDB do not belong together.
+    /// The records in Redis and MongoDB differ in their id.
     #[error(
         "Redis holds installation {redis}, but MongoDB holds {mongo}: one of redis.url and mongo.url names a store of \
          another installation. If both are right, join them with `heyi-worker installation accept`"
@@ -80,13 +80,13 @@ pub enum InstallationError {
         /// The id in MongoDB, or that there is none.
         mongo: String,
     },
-    /// Redis holds no record, but MongoDB does.
+    /// Redis has no record, but MongoDB has one.
     #[error(
         "Redis holds no record of this installation, but MongoDB does: does redis.url name another Redis? One that lost \
          its data gets the record back when the api or a worker starts"
     )]
     NotInRedis,
-    /// Redis holds no record, but somebody has used the installation a moment ago.
+    /// Redis has no record, but the installation was used recently.
     #[error(
         "Redis holds no record of this installation, but other processes have used it with theirs {} s ago: does redis.url \
          name another Redis? One that lost its data gets the record back automatically. To use a second Redis on purpose, run \
@@ -94,13 +94,13 @@ pub enum InstallationError {
         .used.age.as_secs()
     )]
     InUse {
-        /// When.
+        /// The last use.
         used: Used,
     },
     /// Redis did not answer.
     #[error("Redis did not answer")]
     Redis(#[from] redis::RedisError),
-    /// What Redis holds is no record.
+    /// What Redis has is not a valid record.
     #[error("the record of the installation in Redis cannot be read: {0}")]
     Broken(#[from] serde_json::Error),
     /// MongoDB did not answer.
@@ -108,7 +108,7 @@ pub enum InstallationError {
     Store(#[from] StoreError),
 }
 
-/// The last time that a running process has renewed its record.
+/// The last time that a running process renewed its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Used {
     /// By MongoDB's clock, in ms.
@@ -118,7 +118,7 @@ pub struct Used {
 }
 
 impl InstallationError {
-    /// Whether the process must not run, rather than try again later.
+    /// Whether the process must not run. If false, it should try again.
     pub fn is_final(&self) -> bool {
         matches!(
             self,
@@ -130,7 +130,7 @@ impl InstallationError {
     }
 }
 
-/// The record of this process's stores, and what this process expects of it.
+/// Compares this process's settings with the records in its stores.
 #[derive(Debug, Clone)]
 pub struct Installation {
     redis: Redis,
@@ -161,15 +161,15 @@ impl Installation {
         }
     }
 
-    /// Compares this process's settings with both records. Where there is none yet, this makes them, MongoDB's first: a
-    /// Redis that lost its disk gets its record back from there.
+    /// Compares this process's settings with both records. Creates missing ones, MongoDB's first. A Redis that lost its data
+    /// gets its record back from there.
     async fn check(&self) -> Result<Record, InstallationError> {
         let in_mongo = self.store.installation().await?;
         match self.in_redis().await? {
             Some(in_redis) => self.compare_with(in_redis, in_mongo).await,
             None if in_mongo.is_empty() => {
                 if self.has_queue().await? {
-                    // Running processes that have lost their record put it back. It counts, not ours.
+                    // Running processes restore a record that was lost. Theirs is used, not ours.
                     sleep(EVERY + LAG).await;
                     if self.in_redis().await?.is_some() {
                         return Box::pin(self.check()).await;
@@ -187,19 +187,19 @@ impl Installation {
         }
     }
 
-    /// Makes the first record, unless another process is faster.
+    /// Creates the first record, unless another process was faster.
     async fn create(&self) -> Result<Record, InstallationError> {
         self.store.create_installation(&self.own).await?;
         self.restore(self.store.installation().await?).await
     }
 
-    /// Checks, and notes that the installation is in use.
+    /// Checks, and records that the installation is in use.
     async fn join(&self) -> Result<(), InstallationError> {
         let record = self.check().await?;
         Ok(self.store.renew_installation(&record.id).await?)
     }
 
-    /// Gives Redis the record that MongoDB holds, and compares with both.
+    /// Restores Redis's record from MongoDB, and compares with both.
     async fn restore(&self, in_mongo: Vec<StoredRecord>) -> Result<Record, InstallationError> {
         self.compare_any(&in_mongo)?;
         if let Some(found) = in_mongo.iter().find(|found| self.is_ours(&found.record)) {
@@ -215,12 +215,12 @@ impl Installation {
         settings(record) == settings(&self.own)
     }
 
-    /// Whether somebody has used a queue in this Redis.
+    /// Whether this Redis contains a queue.
     async fn has_queue(&self) -> Result<bool, InstallationError> {
         Ok(self.redis.shared().exists(&self.queue).await?)
     }
 
-    /// Compares this process's settings with the record in Redis and its twin in MongoDB, and returns it.
+    /// Compares this process's settings with the record in Redis and its copy in MongoDB, and returns it.
     async fn compare_with(
         &self,
         in_redis: Record,
@@ -229,7 +229,7 @@ impl Installation {
         self.compare(&in_redis, StoreName::Redis)?;
         let is_same = |found: &StoredRecord| found.record.id == in_redis.id;
         if !in_mongo.iter().any(is_same) {
-            // Right after a failover a majority read may lag behind what another process was told is written.
+            // Right after a failover, a majority read may lag behind acknowledged writes.
             sleep(LAG).await;
             in_mongo = self.store.installation().await?;
         }
@@ -246,7 +246,7 @@ impl Installation {
         }
     }
 
-    /// Checks again until both stores have answered, and tells `waits` why that takes so long. An error is final: this
+    /// Checks until both stores have answered, and calls `waits` with the reason of the wait. An error is final: this
     /// process must not run.
     pub async fn until_checked(&self, waits: impl Fn(&str)) -> Result<(), InstallationError> {
         let mut last_used = None;
@@ -254,7 +254,7 @@ impl Installation {
             match timeout(CHECK_WITHIN, self.join()).await {
                 Ok(Err(error)) if !error.is_final() => {
                     if let InstallationError::InUse { used } = &error {
-                        // Who used it may have died together with Redis's data. Who still does has another Redis.
+                        // The last user may be gone. If the time changes, a live process uses another Redis.
                         if last_used
                             .replace(used.at)
                             .is_some_and(|last| last != used.at)
@@ -267,7 +267,7 @@ impl Installation {
                     outage::report_explained(WAITING, &error, &why);
                     sleep(AGAIN).await;
                 }
-                // A connection that died silently; the next one may live.
+                // The connection is dead; the next one may work.
                 Err(_) => tracing::warn!(error = "no answer in time", "{WAITING}"),
                 Ok(checked) => return checked,
             }
@@ -282,32 +282,32 @@ impl Installation {
         }
     }
 
-    /// Waits until Redis holds a record with the settings of this process. That is enough to write into its queue, also
-    /// while MongoDB is away. An error is final, as in [`until_checked`](Self::until_checked).
+    /// Waits until Redis has a record with the settings of this process. That is enough to write into its queue, even while
+    /// MongoDB is unavailable. An error is final, as in [`until_checked`](Self::until_checked).
     pub async fn until_redis_agrees(&self) -> Result<(), InstallationError> {
         loop {
             match timeout(CHECK_WITHIN, self.in_redis()).await {
                 Ok(Ok(Some(in_redis))) => return self.compare(&in_redis, StoreName::Redis),
                 Ok(Err(error)) if error.is_final() => return Err(error),
-                // That Redis is away is told by `until_checked`.
+                // `until_checked` reports that Redis is unavailable.
                 Ok(Ok(None) | Err(_)) | Err(_) => sleep(AGAIN).await,
             }
         }
     }
 
-    /// Checks every now and then. Ends when this process must not go on.
+    /// Checks periodically. Returns when this process must not continue.
     pub async fn keep_checking(&self) -> InstallationError {
         loop {
             sleep(EVERY).await;
             match timeout(CHECK_WITHIN, self.check_again()).await {
                 Ok(Err(error)) if error.is_final() => return error,
-                // Who needs the stores tells that they are away.
+                // The users of the stores report that they are unavailable.
                 _ => {}
             }
         }
     }
 
-    /// What a running process does: its Redis is that of the installation, so it gets a lost record back, and the record in
+    /// The check of a running process. Its Redis is that of the installation, so a lost record is restored, and the record in
     /// MongoDB is renewed.
     async fn check_again(&self) -> Result<(), InstallationError> {
         let in_mongo = self.store.installation().await?;
@@ -319,7 +319,7 @@ impl Installation {
         Ok(self.store.renew_installation(&record.id).await?)
     }
 
-    /// Compares this process's settings with both records and makes none.
+    /// Compares this process's settings with both records and creates none.
     pub async fn compare_all(&self) -> Result<(), InstallationError> {
         let in_mongo = self.store.installation().await?;
         match self.in_redis().await? {
@@ -332,7 +332,7 @@ impl Installation {
         }
     }
 
-    /// Compares this process's settings with the record in Redis. False when there is none.
+    /// Compares this process's settings with the record in Redis. False if there is none.
     pub async fn compare_with_redis(&self) -> Result<bool, InstallationError> {
         match self.in_redis().await? {
             Some(in_redis) => self.compare(&in_redis, StoreName::Redis).map(|()| true),
@@ -340,7 +340,7 @@ impl Installation {
         }
     }
 
-    /// Compares this process's settings with both records, or with that in MongoDB when Redis does not answer.
+    /// Compares this process's settings with both records, or only with MongoDB's if Redis does not answer.
     pub async fn compare_with_mongo(&self) -> Result<(), InstallationError> {
         match self.compare_all().await {
             Err(InstallationError::Redis(_)) => self.compare_any(&self.store.installation().await?),
@@ -348,7 +348,7 @@ impl Installation {
         }
     }
 
-    /// Finds no difference to one of these records.
+    /// Succeeds if one of these records matches.
     fn compare_any(&self, found: &[StoredRecord]) -> Result<(), InstallationError> {
         let mut compared = found
             .iter()
@@ -368,8 +368,8 @@ impl Installation {
         Ok((self.in_redis().await?, in_mongo.collect()))
     }
 
-    /// Makes an installation of this process's settings, in both stores. MongoDB keeps the records that it has: while an
-    /// operator moves to another Redis, two queues share one database.
+    /// Creates an installation with this process's settings in both stores. MongoDB keeps its other records: while an operator
+    /// moves to another Redis, two queues share one database.
     pub async fn accept(&self) -> Result<Record, InstallationError> {
         self.store.add_installation(&self.own).await?;
         let json = serde_json::to_string(&self.own)?;
@@ -380,7 +380,7 @@ impl Installation {
     fn compare(&self, record: &Record, place: StoreName) -> Result<(), InstallationError> {
         let own = settings(&self.own).into_iter().zip(settings(record));
         for ((setting, own), (_, recorded)) in own {
-            // Commands of the operator that ask no gateway need not know the merchant.
+            // Operator commands that ask no gateway may run without the merchant.
             let is_unknown = own.is_empty();
             if own != recorded && !is_unknown {
                 return Err(InstallationError::Differs {
@@ -410,7 +410,7 @@ impl Installation {
     }
 }
 
-/// What is compared, by the names of the settings.
+/// The compared values, by the names of the settings.
 fn settings(record: &Record) -> [(&'static str, String); 5] {
     [
         (

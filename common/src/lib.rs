@@ -1,7 +1,7 @@
-//! What Heyi's api and worker share, from the settings to the queue.
+//! Code shared by the api and the worker, from the settings to the queue.
 //!
-//! An [`order::Order`] is kept in Redis ([`pending_orders`]) until a [`gateway`] reports its payment. The report becomes an
-//! event of the [`queue`]; the worker promotes the order to a [`store::Code`] in MongoDB.
+//! Redis keeps an [`order::Order`] ([`pending_orders`]) until a [`gateway`] reports its payment. The report becomes an event
+//! of the [`queue`]. The worker promotes the order to a [`store::Code`] in MongoDB.
 
 pub mod config;
 

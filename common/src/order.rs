@@ -1,4 +1,4 @@
-//! An order: an unpaid wish for a code.
+//! An order: an unpaid request for a code.
 
 mod content;
 mod name;
@@ -16,27 +16,27 @@ pub use values::{Fee, OpenId, OutTradeNo, ValueError};
 
 use crate::gateway::Merchant;
 
-/// How long an order lives after the gateway reported its payment, so that a late promotion still finds it.
+/// TTL of an order after the gateway reported its payment, so that a late promotion still finds it.
 pub const PAID_TTL: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// The uploaded data, and who is to be paid how much. Lives in Redis under its `out_trade_no` until it is
-/// paid or expires.
+/// The uploaded data, the price and the merchant. Redis stores it under its `out_trade_no` until it is paid or
+/// expires.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
     /// The merchant's number of the order.
     pub out_trade_no: OutTradeNo,
-    /// The id its code will have. Chosen now, so that every promotion of this order writes the same code. 96 random
-    /// bits: the driver's own ids are a time, a value of the process and a counter, so one leads to its neighbours.
+    /// The id of its future code. Chosen now, so that every promotion of this order writes the same code. It has 96 random
+    /// bits: the driver's own ids are a time, a process value and a counter, so one id reveals its neighbours.
     #[serde(with = "hex_id")]
     pub code_id: ObjectId,
     /// The owner.
     pub openid: OpenId,
-    /// What its code will show.
+    /// The content of its future code.
     #[serde(flatten)]
     pub content: Content,
     /// The price in fen.
     pub total_fee: Fee,
-    /// Who receives its money.
+    /// The merchant that receives the money.
     #[serde(flatten)]
     pub merchant: Merchant,
     /// When the order was made.
@@ -44,7 +44,7 @@ pub struct Order {
 }
 
 impl Order {
-    /// Makes an order of `data` with a fresh code id. `out_trade_no` is drawn for its person
+    /// An order for `data` with a new code id. `out_trade_no` must be drawn for its person
     /// ([`Keys::draw_number`](crate::queue::Keys::draw_number)).
     pub fn new(
         data: OrderData,

@@ -1,4 +1,4 @@
-//! Failures of Redis and MongoDB: the lines of the log that name store, address and cause, and the metrics.
+//! Outages of Redis and MongoDB: metrics, and log lines that name store, address and cause.
 
 use std::{
     error::Error,
@@ -16,9 +16,9 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// How often the stores are asked whether they answer.
+/// How often the stores are checked.
 const EVERY: Duration = Duration::from_secs(2);
-/// A store that takes longer than this does not answer.
+/// Timeout of a check, after which a store counts as unavailable.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
 /// One of the two stores.
@@ -30,7 +30,7 @@ pub enum StoreName {
     MongoDb,
 }
 
-/// Where the stores are, without users and passwords. A process has one of each.
+/// The addresses of the stores, without users and passwords. A process has one of each.
 static ADDRESSES: [OnceLock<String>; 2] = [OnceLock::new(), OnceLock::new()];
 
 impl StoreName {
@@ -39,7 +39,7 @@ impl StoreName {
         chain(error).find_map(Self::of_one)
     }
 
-    /// The same without the causes of the error.
+    /// Like [`of`](Self::of), but ignores the causes of the error.
     pub fn of_one(error: &(dyn Error + 'static)) -> Option<Self> {
         if error.is::<RedisError>() || error.is::<WriteError>() {
             Some(Self::Redis)
@@ -58,13 +58,13 @@ impl StoreName {
         }
     }
 
-    /// Remembers where it is, for the log.
+    /// Stores its address for the log.
     pub(crate) fn set_address(self, address: String) {
-        // All handles of a process have the same settings.
+        // All handles of a process have the same address.
         let _ = ADDRESSES[self as usize].set(address);
     }
 
-    /// Where it is, without user and password. Empty before this process has a handle to it.
+    /// Its address, without user and password. Empty before this process has a handle to it.
     pub fn address(self) -> &'static str {
         ADDRESSES[self as usize].get().map_or("", String::as_str)
     }
@@ -79,13 +79,13 @@ impl fmt::Display for StoreName {
     }
 }
 
-/// Counts and logs a failure of a store. `message` says what could not be done. An error that is about no store is only
+/// Counts and logs a failure of a store. `message` says which operation failed. An error that is not about a store is only
 /// logged.
 pub fn report(message: &str, error: &(dyn Error + 'static)) {
     report_explained(message, error, &causes(error));
 }
 
-/// The same, with what was found to be behind the error.
+/// Like [`report`], with an explanation of the error.
 pub fn report_explained(message: &str, error: &(dyn Error + 'static), why: &str) {
     if let Some(store) = StoreName::of(error) {
         report_of(store, message, why);
@@ -94,8 +94,8 @@ pub fn report_explained(message: &str, error: &(dyn Error + 'static), why: &str)
     }
 }
 
-/// The log bounds how many errors each place in the code writes: all failures of one store are one place. At the level
-/// debug there is a line for each.
+/// The log limits the errors per place in the code, and all failures of one store share this place. The level debug has a
+/// line for each.
 fn report_of(store: StoreName, message: &str, error: &str) {
     counter!("heyi_store_errors_total", "store" => store.label()).increment(1);
     let address = store.address();
@@ -110,7 +110,7 @@ fn report_of(store: StoreName, message: &str, error: &str) {
     }
 }
 
-/// Asks both stores whether they answer, for as long as it is polled.
+/// Checks both stores periodically, while it is polled.
 pub async fn watch(redis: Redis, store: Store) {
     let mut watched = [StoreName::Redis, StoreName::MongoDb].map(Watched::new);
     loop {
@@ -137,7 +137,7 @@ async fn failure<E>(
     }
 }
 
-/// Whether a store answered the last time.
+/// The last known state of a store.
 struct Watched {
     store: StoreName,
     up: Gauge,
@@ -170,7 +170,7 @@ impl Watched {
     }
 }
 
-/// What is behind an error of a store, with the store's address. None when the error is about no store.
+/// Explains an error of a store, with the store's address. None if the error is not about a store.
 pub async fn explain(error: &(dyn Error + 'static), store: &Store) -> Option<String> {
     for cause in chain(error) {
         if let Some(of_mongo) = cause.downcast_ref::<StoreError>() {
@@ -184,7 +184,7 @@ pub async fn explain(error: &(dyn Error + 'static), store: &Store) -> Option<Str
     None
 }
 
-/// An error and its causes as one text. A text that the one before it contains already is left away.
+/// An error and its causes as one text. Skips a cause that the previous text already contains.
 pub fn causes(error: &(dyn Error + 'static)) -> String {
     let mut text = String::new();
     for error in chain(error) {

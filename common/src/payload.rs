@@ -1,4 +1,4 @@
-//! Payloads: the texts inside receive codes, and the allow-list of their forms.
+//! Payloads: the texts of receive codes, and the allow-list of their patterns.
 
 use std::{collections::BTreeMap, ops::RangeInclusive, sync::LazyLock};
 
@@ -7,12 +7,12 @@ use serde::{Deserialize, Deserializer};
 
 use crate::platform::Platform;
 
-/// The most characters of a payload. A bound here costs nothing; one in a form, over a class of many
-/// characters, is compiled into as many copies of the class.
+/// Maximum number of characters of a payload. A bound here costs nothing; a bound on a class of many characters in a
+/// pattern is compiled into as many copies of the class.
 const LONGEST: usize = 1_000;
 
-/// The most bytes of all payloads of a code, so that no order takes much of Redis. Real ones of all platforms have about
-/// 500. Whatever is this short fits into a QR code.
+/// Maximum number of bytes of all payloads of a code, to limit the size of orders in Redis. Real codes of all platforms
+/// have about 500. Any text up to this size fits into a QR code.
 pub const LARGEST: usize = 2_048;
 
 /// Payloads of one composite code by platform.
@@ -21,13 +21,13 @@ pub type Payloads = BTreeMap<Platform, String>;
 /// Why a payload is refused.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum PayloadError {
-    /// A code that lets anybody who reads it take money from its owner.
+    /// A code with which anybody who reads it can take money from its owner.
     #[error(
         "payloads.{0} is a payment code (付款码), with which anybody who sees it can take your money; \
          save the receive code (收款码) instead"
     )]
     PaymentCode(Platform),
-    /// None of the platform's forms.
+    /// It matches no pattern of the platform.
     #[error("payloads.{0} is not a receive code of {0} that we know; scan the receive code again")]
     Unknown(Platform),
     /// The code of WeChat's receive screen.
@@ -36,26 +36,26 @@ pub enum PayloadError {
          receive code) there and scan the saved picture; to use this one all the same, send data.confirmed = true"
     )]
     ReceiveScreen,
-    /// A code of the platform, but of none of the known forms of receive codes.
+    /// A code of the platform, but not a known form of receive code.
     #[error(
         "payloads.{0} is a code of {0}, but perhaps no receive code: pay a small amount with it first; \
          if it works, send data.confirmed = true"
     )]
     Unconfirmed(Platform),
-    /// They are too long together.
+    /// All payloads together are too long.
     #[error(
         "data.payloads must have at most {LARGEST} bytes in all, and {platform} has {bytes} bytes; \
          scan the receive code again"
     )]
     TooLarge {
-        /// That of the longest.
+        /// The platform of the longest.
         platform: Platform,
-        /// What it takes.
+        /// Its size.
         bytes: usize,
     },
 }
 
-/// Checks that payloads are short enough together.
+/// Checks the total size of payloads.
 pub fn check_total(payloads: &Payloads) -> Result<(), PayloadError> {
     let total: usize = payloads.values().map(String::len).sum();
     let longest = payloads.iter().max_by_key(|(_, payload)| payload.len());
@@ -68,7 +68,7 @@ pub fn check_total(payloads: &Payloads) -> Result<(), PayloadError> {
     }
 }
 
-/// The forms of each platform's codes: regular expressions over the whole payload.
+/// The patterns of each platform's codes: regular expressions over the whole payload.
 #[derive(Debug, Clone)]
 pub struct AllowList {
     known: Forms,
@@ -154,8 +154,7 @@ fn compile(texts: BTreeMap<Platform, Vec<String>>) -> Result<Forms, regex::Error
         .collect()
 }
 
-/// The payload as it is kept. Alipay's saved pictures end in a time with a blank in it, which means nothing to the app that
-/// scans.
+/// Normalizes a payload for storage. Alipay's saved pictures end in a time with a blank in it, which scanning apps ignore.
 pub fn normalized(payload: &str) -> &str {
     static SAVED_AT: LazyLock<Option<Regex>> = LazyLock::new(|| {
         Regex::new(r"(?i)\A(https://qr\.alipay\.com/\w+)\?0&T=[0-9 :%+T-]*\z").ok()
@@ -165,12 +164,12 @@ pub fn normalized(payload: &str) -> &str {
     address.map_or(payload, |address| address.as_str())
 }
 
-/// Whether `payload` is what WeChat's yellow receive screen shows: it is said to work face to face only.
+/// Whether `payload` is that of WeChat's yellow receive screen, which is said to work only face to face.
 pub fn is_receive_screen(payload: &str) -> bool {
     payload.starts_with("wxp://f2f6")
 }
 
-/// How payment codes (付款码) begin, in two digits, and how many digits they have: of WeChat, Alipay, QQ, UnionPay, JD.
+/// Payment codes (付款码) of WeChat, Alipay, QQ, UnionPay and JD: their first two digits, and their number of digits.
 const PAYMENT_CODES: [(RangeInclusive<u8>, RangeInclusive<usize>); 5] = [
     (10..=15, 18..=18),
     (25..=30, 16..=24),
@@ -179,7 +178,7 @@ const PAYMENT_CODES: [(RangeInclusive<u8>, RangeInclusive<usize>); 5] = [
     (18..=18, 18..=18),
 ];
 
-/// Whether `text` is a personal payment code (付款码). Blanks between the digits do not hide one.
+/// Whether `text` is a personal payment code (付款码), also with blanks between the digits.
 pub fn is_payment_code(text: &str) -> bool {
     let is_blank = |c: char| c.is_whitespace() || c == '-';
     if !text.chars().all(|c| c.is_ascii_digit() || is_blank(c)) {

@@ -1,4 +1,4 @@
-//! Orders in Redis, which expire when they are not paid.
+//! Pending orders in Redis, which expire unless they are paid.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::{
     redis::{Redis, WriteError},
 };
 
-/// Marks of blocked people that are written at a time.
+/// Number of marks of blocked people that are written concurrently.
 const BLOCKED_AT_ONCE: usize = 100;
 
-/// The order cache.
+/// The pending orders.
 #[derive(Debug, Clone)]
 pub struct PendingOrders {
     redis: Redis,
@@ -30,23 +30,23 @@ pub enum PendingOrderError {
     /// The order could not be written durably.
     #[error("the order cannot be kept")]
     NotKept(#[from] WriteError),
-    /// What is stored is no order.
+    /// The stored value is not an order.
     #[error("the stored order cannot be read")]
     Broken(#[from] serde_json::Error),
 }
 
-/// Under which conditions a new order is stored.
+/// Conditions for storing a new order.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms<'a> {
-    /// How long the order lives unless it is paid.
+    /// TTL of the order unless it is paid.
     pub ttl: Duration,
-    /// How many unpaid orders a person may have; 0 is any number.
+    /// Maximum number of unpaid orders per person; 0 is no limit.
     pub open_per_person: u32,
-    /// The signature that may make this order and no other; none makes any number.
+    /// The signature, which may make only this order; none sets no limit.
     pub signature: Option<Signature<'a>>,
 }
 
-/// A signature, which makes one order.
+/// A signature, which may make one order.
 #[derive(Debug, Clone, Copy)]
 pub struct Signature<'a> {
     /// In upper-case hex.
@@ -55,31 +55,31 @@ pub struct Signature<'a> {
     pub remember_for: Duration,
 }
 
-/// What became of a new order.
+/// The outcome of a new order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "only a stored order may be paid"]
 pub enum Placed {
     /// It is stored.
     Stored,
-    /// Its signature has made another order.
+    /// Its signature has already made another order.
     SignatureUsed,
-    /// Its person has as many unpaid orders as allowed.
+    /// Its person has the maximum number of unpaid orders.
     TooManyOpen {
         /// Time until the first of them expires.
         first_expires_in: Duration,
     },
-    /// An operator took the codes of its person down.
+    /// An operator blocked its person.
     Blocked,
 }
 
 impl PendingOrders {
-    /// The cache under `keys`.
+    /// The pending orders under `keys`.
     pub fn new(redis: Redis, keys: Keys) -> Self {
         Self { redis, keys }
     }
 
-    /// Stores a new order if its signature is new and its person may have one more, in one round trip. Waits for the replicas that are to have
-    /// it too: a person who pays for an order that a failover lost gets no code.
+    /// Stores a new order in one round trip, if its signature is new and its person may have one more. Waits for replicas:
+    /// if a failover lost the order, the person would pay and get no code.
     pub async fn place(
         &self,
         order: &Order,
@@ -88,7 +88,7 @@ impl PendingOrders {
         let (signature, remember_for) = terms
             .signature
             .map_or(("", Duration::ZERO), |it| (it.text, it.remember_for));
-        // With its text, since a write cannot load a script that Redis does not know.
+        // Sends the script's text, since a write cannot load a script that Redis does not know.
         let mut put = redis::cmd("EVAL");
         put.arg(include_str!("pending_orders/lua/put_order.lua"))
             .arg(4)
@@ -105,7 +105,7 @@ impl PendingOrders {
         Ok(placed(answers.pop().unwrap_or(Value::Nil))?)
     }
 
-    /// Stores an order for `ttl`, however many others its person has.
+    /// Stores an order for `ttl`, without the limit per person.
     pub async fn put(&self, order: &Order, ttl: Duration) -> Result<(), PendingOrderError> {
         let key = self.keys.order(&order.out_trade_no);
         let write = Cmd::set_ex(key, serde_json::to_string(order)?, ttl.as_secs());
@@ -123,10 +123,10 @@ impl PendingOrders {
         Ok(json.map(|json| serde_json::from_str(&json)).transpose()?)
     }
 
-    /// Refuses orders of these people for this time.
+    /// Refuses new orders of these people for `ttl`.
     pub async fn block(&self, people: &[OpenId], ttl: Duration) -> Result<(), PendingOrderError> {
         for people in people.chunks(BLOCKED_AT_ONCE) {
-            // Each in the slot of its person.
+            // Each mark is in the slot of its person.
             try_join_all(people.iter().map(|openid| {
                 let mark = Cmd::set_ex(self.keys.blocked(openid), 1, ttl.as_secs());
                 self.redis.write(vec![mark])
@@ -145,14 +145,14 @@ impl PendingOrders {
             .await?)
     }
 
-    /// Lets a person make orders again.
+    /// Allows a person to make orders again.
     pub async fn unblock(&self, openid: &OpenId) -> Result<(), PendingOrderError> {
         let mark = Cmd::del(self.keys.blocked(openid));
         self.redis.write(vec![mark]).await?;
         Ok(())
     }
 
-    /// Drops the order.
+    /// Removes the order.
     pub async fn remove(&self, out_trade_no: &OutTradeNo) -> Result<(), PendingOrderError> {
         let () = self
             .redis
@@ -167,7 +167,7 @@ fn ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Reads what `put_order.lua` returned.
+/// Parses the answer of `put_order.lua`.
 fn placed(answer: Value) -> Result<Placed, RedisError> {
     let answer: Vec<String> = from_redis_value(answer)?;
     match answer.iter().map(String::as_str).collect::<Vec<_>>()[..] {

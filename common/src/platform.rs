@@ -1,14 +1,14 @@
 //! The platforms whose receive codes can be merged: one table, from which everything else derives.
 //!
-//! Parsing, the default patterns, labels and colours of pages and posters, the detection of scanners, samples of the sandbox
-//! and the client's list all read [`Platform::row`]. To add a platform, add a row.
+//! Parsing, default patterns, labels and colours of pages and posters, scanner detection, samples of the sandbox and the
+//! client's list all read [`Platform::row`]. To add a platform, add a row.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// What is known of a platform.
+/// The data of a platform.
 #[derive(Debug)]
 pub struct Row {
     /// The name in JSON, in the database and in settings.
@@ -23,17 +23,17 @@ pub struct Row {
     pub colour: u32,
     /// Parts of a `User-Agent`, one of which the app sends.
     pub agent_marks: &'static [&'static str],
-    /// The order in which marks are looked for: an app may name other apps as well.
+    /// The order in which marks are checked: an app may name other apps too.
     pub agent_rank: u8,
-    /// The end of a `User-Agent` of the app, for samples.
+    /// The end of the app's `User-Agent`, for samples.
     pub agent: &'static str,
-    /// Default patterns of its receive codes: regular expressions over the whole payload. None: not offered until an operator
-    /// sets one.
+    /// Default patterns of its receive codes: regular expressions over the whole payload. If empty, the platform is not
+    /// offered until an operator sets one.
     pub patterns: &'static [&'static str],
     /// Default patterns of its other codes, which are accepted only with `data.confirmed`: perhaps new receive codes, perhaps
-    /// red packets, contact cards or orders. They name the host in full, since the payload goes into pages.
+    /// red packets, contact cards or orders. They name the whole host, since the payload goes into pages.
     pub other_patterns: &'static [&'static str],
-    /// A payload of a known form that belongs to nobody.
+    /// A payload of a known form without an owner.
     pub sample: Option<&'static str>,
 }
 
@@ -88,7 +88,7 @@ platforms! {
         agent_marks: &["AlipayClient/", "AliApp(AP/"],
         agent_rank: 0,
         agent: "AliApp(AP/10.5.80.8000) AlipayClient/10.5.80.8000 Language/zh-Hans",
-        // The first three characters of an id say what it is: fkx and 2m6 a person, stx and tsx a shop, a6x and ap those of earlier years.
+        // The first characters of an id: fkx and 2m6 are people, stx and tsx shops, a6x and ap are from earlier years.
         patterns: &[
             r"https://qr\.alipay\.com/((fkx|2m6|stx|tsx|a6x)[A-Za-z0-9]{7,37}|ap[a-z0-9]{16})(\?(t=[0-9]{1,20}|_s=[a-z-]{1,20}))?",
             r"HTTPS://QR\.ALIPAY\.COM/((FKX|2M6|STX|TSX|A6X)[A-Z0-9]{7,37}|AP[A-Z0-9]{16})(\?[Tt]=[0-9]{1,20})?",
@@ -108,7 +108,7 @@ platforms! {
         agent_marks: &["QQ/"],
         agent_rank: 4,
         agent: "MQQBrowser/6.2 TBS/046613 V1_AND_SQ_8.9.80_0_YYB_D QQ/8.9.80.12440 NetType/WIFI",
-        // A nickname stands in it unencoded.
+        // It contains a nickname, unencoded.
         patterns: &[
             r#"https://i\.qianbao\.qq\.com/wallet/sqrcode\.htm\?[^\p{Cc}\p{Zl}\p{Zp}"\x27<>\\`{|}^]{20,}"#,
         ],
@@ -127,7 +127,7 @@ platforms! {
         english: "UnionPay",
         glyph: "云",
         colour: 0x0B_71_83,
-        // Also apps of banks, which read UnionPay's codes.
+        // Bank apps too, which read UnionPay's codes.
         agent_marks: &["UnionPay/", "com.unionpay."],
         agent_rank: 3,
         agent: "(com.unionpay.chsp) (UnionPay/1.0 CloudPay)",
@@ -166,7 +166,7 @@ platforms! {
         english: "e-CNY",
         glyph: "数",
         colour: 0xB8_22_2C,
-        // No mark of the app is known: it is a phone like any other.
+        // No mark of the app is known, so it counts as any phone.
         agent_marks: &[],
         agent_rank: 5,
         agent: "",
@@ -177,7 +177,7 @@ platforms! {
 }
 
 impl Platform {
-    /// What is known of it.
+    /// Its row in the table.
     pub fn row(self) -> &'static Row {
         &ROWS[self as usize]
     }
@@ -187,7 +187,7 @@ impl Platform {
         self.row().key
     }
 
-    /// The platform of this name.
+    /// The platform with this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL
             .into_iter()

@@ -1,39 +1,39 @@
-//! The queue of events, over one Redis stream a partition.
+//! The queue of events: one Redis stream per partition.
 //!
 //! # The life of an event
 //!
-//! 1. [`enqueue`] puts a notify, or the gateway's signed answer to a question, into the stream and extends its order, in one
-//!    round trip. From here on the event is safe: whatever dies, it leaves the stream only by one of the transitions
-//!    below.
+//! 1. [`enqueue`] adds a notify, or the gateway's signed answer to a query, to the stream and extends its order, in one
+//!    round trip. From then on the event is safe: it leaves the stream only by one of the transitions below.
 //! 2. [`consume`] reads it for one worker. Redis keeps it in that consumer's list of pending entries.
-//! 3. The worker decides on an [`Outcome`] and [`settle`] carries it out, each in one atomic transition:
-//!    done, parked for a retry, a dead letter, rejected, or nothing more to do.
-//! 4. [`due`] puts parked events back into the stream when their time has come.
-//! 5. [`heartbeat`] tells living consumers from dead ones, and [`takeover`] gives the events of the dead to the living. An
-//!    event that was delivered too often to workers that died becomes a dead letter.
-//! 6. [`dead`] lists dead letters and puts them back for an operator. A payment has at most one.
+//! 3. The worker decides on an [`Outcome`]. [`settle`] carries it out in one atomic transition:
+//!    done, parked for a retry, dead letter, rejected, or nothing more to do.
+//! 4. [`due`] moves parked events back into the stream when they are due.
+//! 5. [`heartbeat`] detects dead consumers, and [`takeover`] claims their events. An event that was delivered too often to
+//!    workers that died becomes a dead letter.
+//! 6. [`dead`] lists and replays dead letters for an operator. A payment has at most one.
 //!
-//! A confirm, which asks the gateway about a payment that a payer named, waits in [`confirms`] for its turn before 2. When
+//! A confirm asks the gateway about a payment that a payer named. It waits in [`confirms`] for its turn before step 2. If
 //! the gateway says that it was paid, the answer becomes an event of the order that it names, and the confirm is done.
 //!
-//! Due times are Redis's own, so the clocks of the workers do not matter. Redis's clock may be set back: no expiry and no
-//! due time is believed that lies further ahead than it was ever set, and who lives is not a matter of clocks.
+//! Due times come from Redis's clock, so workers' clocks do not matter. Redis's clock may be set back: an expiry or due
+//! time that is further ahead than any that was set is ignored. Liveness does not depend on Redis's clock.
 //! Every transition also works while Redis is above its `maxmemory`.
 //!
-//! What ends an event is never counted by its `attempt`, which an outage raises too: `order_lookups` counts how often its
-//! order was found missing, `check_refusals` how often the gateway refused to say whether it was paid, unless `paid_checks` says that it
+//! `attempt` never ends an event, since an outage raises it too. Separate counters do: `order_lookups` counts failed
+//! lookups of the order, `check_refusals` the checks that the gateway refused to answer, and `paid_checks` the checks that
+//! said paid. Their fields exist only when they are not zero.
 //! said so before. They are only there once they count.
 //!
 //! # Keys
 //!
-//! With one partition as below; with more, `{partition}:` follows the prefix, so that a partition lives in one
-//! slot of a Redis Cluster. All of them are made in [`Keys`].
+//! As below with one partition. With more, `{partition}:` follows the prefix, so that each partition is in one slot of a
+//! Redis Cluster. All keys are made in [`Keys`].
 //!
-//! | key | type | what |
+//! | key | type | contents |
 //! |---|---|---|
 //! | `heyi:order:<out_trade_no>` | string, JSON, expires | the order |
-//! | `heyi:open:<openid>` | sorted set by expiry in ms, expires | numbers of the person's open orders, see [`cache`](crate::pending_orders) |
-//! | `heyi:signed:<sign>` | string, expires | the order that this signature of `/newOrder` has made |
+//! | `heyi:open:<openid>` | sorted set by expiry in ms, expires | numbers of the person's open orders, see [`pending_orders`](crate::pending_orders) |
+//! | `heyi:signed:<sign>` | string, expires | the order that this signature of `/newOrder` made |
 //! | `heyi:notify` | stream, group `promoters` | events: `gateway`; `body`, `answer`, or `confirm` with `out_trade_no`, `asker`, `expiry` and `turn`; `attempt`, `received_at`; `order_lookups`, `check_refusals`, `paid_checks` |
 //! | `heyi:notify:retry` | sorted set by due time in ms | events that wait for their next attempt, JSON |
 //! | `heyi:notify:dead` | stream | events that ended without a promotion, with `reason`, `error`, `attempts` |
@@ -42,10 +42,10 @@
 //! | `heyi:confirms` | sorted set by turn | confirms that wait for their turn, JSON |
 //! | `heyi:confirms:turns` | hash | `round`: the round of the last turn; `number`: how many confirms have waited |
 //! | `heyi:confirms:next:<asker>` | string, EX 4 h | the round in which an asker has the next turn |
-//! | `heyi:confirms:<asker>` | set, EX 4 h | the orders of which an asker has a confirm on its way |
-//! | `heyi:confirm:<out_trade_no>` | string, EX 30 s | a confirm was queued a moment ago; `paid` for 10 min once the gateway said so |
-//! | `heyi:letter:<gateway>:<payment_id>` | string | the dead letter of a payment; for a year after it was dropped |
-//! | `heyi:letter:named:<gateway>:<payment_id>` | string | the same of a payment that only a confirm named |
+//! | `heyi:confirms:<asker>` | set, EX 4 h | the orders for which an asker has a confirm in the queue |
+//! | `heyi:confirm:<out_trade_no>` | string, EX 30 s | a confirm was queued recently; `paid` for 10 min once the gateway said so |
+//! | `heyi:letter:<gateway>:<payment_id>` | string | the dead letter of a payment; kept for a year after it was dropped |
+//! | `heyi:letter:named:<gateway>:<payment_id>` | string | the same for a payment that only a confirm named |
 //! | `heyi:failed:<out_trade_no>` | string, EX 30 d | the reason of its dead letter |
 //! | `heyi:check` | string, PX 1 s | a worker has moved a confirm into the stream |
 //! | `heyi:check:question` | string, PX 1 s | a worker has asked the gateway |
@@ -113,7 +113,7 @@ impl Queue {
         self.redis.shared()
     }
 
-    /// Makes the stream and its group where they are missing, also in a Redis that is at its `maxmemory`.
+    /// Creates the stream and its group if they do not exist, even in a Redis at its `maxmemory`.
     pub async fn ensure_group(&self, partition: Partition) -> RedisResult<()> {
         Script::new(include_str!("queue/lua/ensure_group.lua"))
             .key(self.keys.notify(partition))
@@ -123,8 +123,7 @@ impl Queue {
     }
 }
 
-/// Takes an answer about a group that does not exist for the answer about an empty one. Only a reader makes a group, and
-/// only when it is missing.
+/// Treats a missing group as an empty one. Only readers create a group.
 fn or_empty<T: Default>(answer: RedisResult<T>) -> RedisResult<T> {
     match answer {
         Err(error) if is_without_group(&error) => Ok(T::default()),
@@ -132,7 +131,7 @@ fn or_empty<T: Default>(answer: RedisResult<T>) -> RedisResult<T> {
     }
 }
 
-/// Whether Redis answered that there is no such group or stream.
+/// Whether Redis answered that the group or stream does not exist.
 fn is_without_group(error: &RedisError) -> bool {
     error.code() == Some("NOGROUP") || error.to_string().contains("no such key")
 }

@@ -1,4 +1,4 @@
-//! Connections to Redis: to one server, to whichever of several is the master, or to the masters of a cluster.
+//! Connections to Redis: a single server, a master behind Sentinel, or the masters of a cluster.
 
 mod cluster;
 mod connection;
@@ -38,7 +38,7 @@ use crate::{
     outage::StoreName,
 };
 
-/// A handle to Redis that finds its master and reconnects by itself. Cheap to clone.
+/// A handle to Redis that finds the master and reconnects. Cheap to clone.
 #[derive(Clone)]
 pub struct Redis {
     masters: Arc<Masters>,
@@ -52,7 +52,7 @@ impl std::fmt::Debug for Redis {
 }
 
 impl Redis {
-    /// A handle that connects when it is first used, so that a process starts while Redis is away.
+    /// A handle that connects when it is first used, so that a process starts while Redis is unavailable.
     pub fn new(config: &config::Redis) -> anyhow::Result<Self> {
         http::install_tls();
         let url = RedisUrl::of(config).map_err(|mistake| anyhow::anyhow!("{mistake}"))?;
@@ -68,14 +68,14 @@ impl Redis {
         self.masters.database()
     }
 
-    /// The connection that all commands but blocking ones share.
+    /// The shared connection for all non-blocking commands.
     pub fn shared(&self) -> Shared {
         Shared {
             masters: self.masters.clone(),
         }
     }
 
-    /// A connection of its own to the master of `key`, for commands that block for up to `longest`.
+    /// A dedicated connection to the master of `key`, for commands that block for up to `longest`.
     pub async fn blocking(
         &self,
         key: &str,
@@ -93,7 +93,7 @@ impl Redis {
         connection
     }
 
-    /// Whether every master answers.
+    /// Succeeds if every master answers.
     pub async fn ping(&self) -> RedisResult<()> {
         let Versioned {
             version,

@@ -1,7 +1,7 @@
-//! The certificate authorities that a TLS connection to a store trusts.
+//! The trusted certificate authorities of TLS connections to the stores.
 //!
-//! Clients take the system's, so that an authority that the operator installed there is trusted; `SSL_CERT_FILE` names
-//! another file. rustls-platform-verifier would be the same for HTTP only: the drivers of both stores take certificates.
+//! Uses the system's, so that an authority that the operator installed is trusted; `SSL_CERT_FILE` names another file.
+//! rustls-platform-verifier would do this only for HTTP: the drivers of both stores take certificates.
 
 use std::path::{Path, PathBuf};
 
@@ -11,12 +11,12 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject as _},
 };
 
-/// The file with the system's authorities, where there is one.
+/// The file with the system's authorities, if it exists.
 pub(crate) fn system_file() -> Option<PathBuf> {
     openssl_probe::probe().cert_file
 }
 
-/// The certificates of a file that can be roots, as PEM. A system's file may hold some that cannot.
+/// The certificates of a file that can be roots, as PEM. A system's file may have some that cannot.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, String> {
     let certificates = CertificateDer::pem_file_iter(path).map_err(|error| error.to_string())?;
     let is_root =

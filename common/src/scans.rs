@@ -2,30 +2,30 @@
 //!
 //! # The life of a count
 //!
-//! 1. The api adds it to the [`ScanCounter`] of its process, in memory: a page waits for nothing and fails for nothing.
-//! 2. Every second the counter goes to Redis, in batches with numbers, so that one that is sent twice counts once. What a
-//!    process has not sent when it dies, a second's scans at most, is lost.
-//! 3. A worker begins an *aggregation*: in one atomic step the hash gets another name and the aggregation a number, which never comes
-//!    again. Others go on counting into a new hash.
-//! 4. It adds the hash to MongoDB, a document per code and day. Each document remembers the number of its last aggregation, for
-//!    each Redis that there was, and takes none a second time, so whichever process dies, and however many workers do the same, nothing counts twice.
-//!    A worker that was away for long finds a million counts: it reads them in parts, writes a hundred documents at a time,
-//!    and after each step pauses for three times as long as it took, since orders come first.
-//! 5. The hash is dropped, if it still is that of this aggregation. Until then any worker may take it up again, and nothing of
-//!    the next aggregation begins: so nothing is lost between the stores, and the last number is all that a document needs.
+//! 1. The api adds it to the [`ScanCounter`] of its process, in memory. So no page waits for a count or fails with it.
+//! 2. Every second the counter flushes to Redis in numbered batches, so that a repeated batch counts once. A process that
+//!    dies loses at most one second of scans.
+//! 3. A worker begins an *aggregation*: one atomic step renames the hash and gives the aggregation a number that is never
+//!    used again. Processes continue counting into a new hash.
+//! 4. The worker adds the hash to MongoDB, one document per code and day. Each document stores the number of its last
+//!    aggregation per Redis and takes none twice. So nothing counts twice, even if processes die or several workers do the
+//!    same. After a long time without a worker there may be a million counts: the worker reads them in parts and writes a
+//!    hundred documents at a time. After each step it pauses for three times as long as it took, since orders come first.
+//! 5. The worker deletes the hash if it still belongs to this aggregation. Until then any worker may take over the
+//!    aggregation, and the next one cannot start. So no count is lost, and a document needs only the last number.
 //!
-//! [`Scans::of`] adds up what is in MongoDB and what is still on its way.
+//! [`Scans::of`] adds up the counts in MongoDB and in Redis.
 //!
 //! # Keys
 //!
-//! | key | type | what |
+//! | key | type | contents |
 //! |---|---|---|
 //! | `heyi:scans` | hash, `<code id>:<day>:<platform>` → count | scans to be aggregated |
-//! | `heyi:scans:aggregating` | the same, and `aggregation`, `since` | those being aggregated, by which aggregation, and when its worker was last at it, in ms |
-//! | `heyi:scans:aggregation` | string | the number of the last aggregation that began |
+//! | `heyi:scans:aggregating` | the same, and `aggregation`, `since` | scans being aggregated, the number of the aggregation, and when its worker last worked on it, in ms |
+//! | `heyi:scans:aggregation` | string | the number of the last aggregation that was started |
 //! | `heyi:scans:flushed:<process>` | string, EX 1 d | the number of the last batch of a process |
 //!
-//! With more partitions than one, `{0}:` follows the prefix.
+//! With several partitions, `{0}:` follows the prefix.
 
 mod aggregate;
 mod counter;
@@ -42,7 +42,7 @@ pub use stats::{DayScans, StatsError};
 
 use crate::{platform::Platform, queue::Keys, redis::Redis};
 
-/// What scans by other apps and browsers are counted under.
+/// The name under which scans by other apps and browsers are counted.
 const OTHER: &str = "other";
 
 /// Scans in Redis. Cheap to clone.
@@ -50,7 +50,7 @@ const OTHER: &str = "other";
 pub struct Scans {
     redis: Redis,
     keys: Keys,
-    /// Tells these keys from those of another Redis: while one takes over from the other, both aggregate into the same documents.
+    /// Identifies these keys: during a move to another Redis, both aggregate into the same documents.
     source: String,
 }
 
@@ -66,12 +66,12 @@ impl Scans {
     }
 }
 
-/// What scans are counted by.
+/// A code, day and platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Kind {
     code: ObjectId,
     day: Date,
-    /// None for what is no app of a platform.
+    /// None if the app belongs to no platform.
     platform: Option<Platform>,
 }
 
@@ -89,12 +89,12 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Today where the owners are: in China.
+/// Today in China, where the owners are.
 pub fn today() -> Date {
     day_of(Timestamp::now())
 }
 
-/// The day of a moment in China.
+/// The date of a timestamp in China.
 pub fn day_of(moment: Timestamp) -> Date {
     tz::offset(8).to_datetime(moment).date()
 }

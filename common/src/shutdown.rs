@@ -1,4 +1,4 @@
-//! From signals to an orderly end.
+//! Graceful shutdown on signals.
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;

@@ -1,14 +1,15 @@
-//! The signature of our requests, and of gateways that sign alike: MD5 over sorted parameters and a key.
+//! Signatures of our requests and of gateways with the same scheme: MD5 over sorted parameters and a key.
 //!
-//! Every parameter but `sign` that has a value, sorted by name, joined as `name=value` with `&`, then `&key=…`, MD5, in
-//! upper-case hex. Nothing is trimmed or encoded, and `"0"` counts as a value.
+//! All parameters except `sign` and those without a value are sorted by name and joined as `name=value` with `&`. Then
+//! `&key=…` is added. The signature is the MD5 in upper-case hex. Nothing is trimmed or encoded, and `"0"` counts as a
+//! value.
 //!
-//! The join is ambiguous: a value that holds `&name=…` signs like a further parameter. So no user's text may reach a
-//! parameter that we sign for a gateway. A signature alone never proves what kind of message it came with: each
-//! [gateway](crate::gateway) checks the shape as well.
+//! The join is ambiguous: a value with `&name=…` in it signs like a further parameter. So no user's text may be in a
+//! parameter that we sign for a gateway. A signature alone never proves the kind of its message: each
+//! [gateway](crate::gateway) also checks the shape.
 //!
-//! Requests to our own routes are signed with two parameters more: [`ROUTE`], which is not sent, and [`TS`].
-//! A request whose text could be read in a second way is refused, see [`second_reading`].
+//! Requests to our own routes are signed with two further parameters: [`ROUTE`], which is not sent, and [`TS`]. A
+//! request whose text has a second reading is refused, see [`second_reading`].
 
 mod person;
 mod request;
@@ -25,7 +26,7 @@ pub use request::{ROUTE, Routed, TS, second_reading};
 /// Parameters by name, in the order in which they are signed.
 pub type Params = BTreeMap<String, String>;
 
-/// Parameters in the order in which they are signed: by name, none twice.
+/// Parameters in signing order: by name, without duplicates.
 pub trait Sorted {
     /// Their names and values.
     fn pairs(&self) -> impl Iterator<Item = (&str, &str)>;
@@ -38,18 +39,18 @@ impl Sorted for Params {
     }
 }
 
-/// The name under which a signature travels.
+/// The name of the signature parameter.
 pub const SIGN: &str = "sign";
 
-/// Signs `params` with `key`: 32 upper-case hex digits. A `sign` among them takes no part.
+/// Signs `params` with `key`: 32 upper-case hex digits. Ignores a `sign` among them.
 pub fn sign(params: &impl Sorted, key: &SecretString) -> String {
     digest(params, key, |value| !value.is_empty())
 }
 
-/// Whether `params` carry the signature that `key` makes of the rest.
+/// Whether `params` have a valid signature of `key`.
 ///
-/// Sources disagree on whether empty values are signed, so both readings are accepted; they only differ
-/// when there is an empty value. The comparison takes the same time wherever the first difference is.
+/// Sources disagree on whether empty values are signed, so both are accepted; they differ only if a value is empty. The
+/// comparison takes constant time.
 pub fn verify(params: &impl Sorted, key: &SecretString) -> bool {
     let Some((_, given)) = params.pairs().find(|(name, _)| *name == SIGN) else {
         return false;

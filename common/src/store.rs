@@ -1,4 +1,4 @@
-//! Codes and the mapping in MongoDB, and what is recorded besides.
+//! MongoDB: codes, mappings, and all other records.
 
 mod audit;
 mod changes;
@@ -62,12 +62,12 @@ use self::{
 };
 use crate::{config, http, order::OutTradeNo, outage::StoreName};
 
-/// How long a certain answer may take.
+/// Timeout of a read that must be certain.
 const CERTAIN_WITHIN: Duration = Duration::from_secs(2);
-/// How long a read may take. A server that hangs is noticed by the driver only after some 12 s.
+/// Timeout of a read. The driver notices a server that hangs only after about 12 s.
 const READ_WITHIN: Duration = Duration::from_secs(5);
 const DUPLICATE_KEY: i32 = 11000;
-/// MongoDB's code for what only a member of a replica set can do.
+/// MongoDB's error code for a command that only a replica set supports.
 const NOT_A_REPLICA_SET: i32 = 123;
 
 /// The database. Cheap to clone.
@@ -88,12 +88,12 @@ pub struct Store {
     scans: Collection<KeptScans>,
 }
 
-/// What asking MongoDB gives.
+/// The result of a request to MongoDB.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
 impl Store {
-    /// A handle that connects when it is first used. Every write is acknowledged by a majority and journaled, and
-    /// every read asks the primary, whatever the URL says.
+    /// A handle that connects when it is first used. Whatever the URL says, every write is acknowledged by a majority and
+    /// journaled, and every read asks the primary.
     pub async fn new(config: &config::Mongo) -> anyhow::Result<Self> {
         http::install_tls();
         let member_changes = Arc::new(AtomicU32::new(0));
@@ -104,8 +104,8 @@ impl Store {
         Ok(store)
     }
 
-    /// The same with connections of its own, which belong to the runtime in which this is called: an answer that
-    /// arrives in one runtime is slow to reach another.
+    /// A handle with its own connections, which belong to the calling runtime: an answer that arrives in one runtime
+    /// reaches another one late.
     pub fn with_own_connections(&self) -> Result<Self> {
         let (options, changes) = (self.options.clone(), self.member_changes.clone());
         Ok(Self::connect(options, changes, self.database.name())?)
@@ -134,14 +134,14 @@ impl Store {
         })
     }
 
-    /// How often this handle, or one [with its own connections](Self::with_own_connections), learned that a member of
-    /// MongoDB is not what it was. What was read before that may be of a primary that was none any more, or may be
-    /// rolled back. A failover behind a mongos is not learned of.
+    /// Number of times that this handle, or one [with its own connections](Self::with_own_connections), saw a member of
+    /// MongoDB change its role. Earlier reads may come from a former primary or be rolled back. A failover behind a mongos
+    /// is not seen.
     pub fn member_changes(&self) -> u32 {
         self.member_changes.load(Ordering::Acquire)
     }
 
-    /// Whether MongoDB answers, has a primary, and lets this user read codes. A `ping` needs no login.
+    /// Succeeds if MongoDB answers, has a primary, and lets this user read codes. A `ping` would need no login.
     pub async fn ping(&self) -> Result<()> {
         let codes = self.codes.clone_with_type::<RawDocumentBuf>();
         read(codes.find_one(doc! { "_id": null })).await?;
@@ -165,8 +165,8 @@ impl Store {
         found.map(|code| decode("codes", &code)).transpose()
     }
 
-    /// What `look` makes of the code with this id, deleted or not. For many who scan at one moment: several codes are
-    /// read by one command, each with its own outcome, and where hundreds a second are, it waits a few ms for others.
+    /// Applies `look` to the code with this id, deleted or not. For concurrent scans: one command reads several codes, each
+    /// with its own outcome. Where hundreds a second are scanned, it waits a few ms to fill a batch.
     pub async fn scanned<T>(
         &self,
         id: ObjectId,
@@ -179,21 +179,21 @@ impl Store {
         Ok(Some(look(decode("codes", &document)?)))
     }
 
-    /// The mapping of an order that became a code, if a majority has it: an event ends because of it, so it must
-    /// not go with a primary that fails.
+    /// The mapping of an order that became a code, if a majority has it. It ends an event, so a failover must not roll it
+    /// back.
     pub async fn mapping(&self, out_trade_no: &OutTradeNo) -> Result<Option<Mapping>> {
         self.find_mapping(out_trade_no, ReadConcern::majority())
             .await
     }
 
-    /// The same, but none only if there is none: right after a failover a majority read may still lag behind what
-    /// was acknowledged before. Costs as much as a write.
+    /// Like [`mapping`](Self::mapping), but `None` is certain. Right after a failover, a majority read may lag behind
+    /// acknowledged writes. Costs as much as a write.
     pub async fn mapping_for_certain(&self, out_trade_no: &OutTradeNo) -> Result<Option<Mapping>> {
         match self
             .find_mapping(out_trade_no, ReadConcern::linearizable())
             .await
         {
-            // A single server lags behind nobody.
+            // A single server has no lag.
             Err(StoreError::Mongo(error)) if code_of(&error) == Some(NOT_A_REPLICA_SET) => {
                 self.mapping(out_trade_no).await
             }
@@ -217,7 +217,7 @@ impl Store {
             .transpose()
     }
 
-    /// Writes a code. When its order already has one, or can have none, that is returned and nothing is written.
+    /// Writes a code. If its order has one already, or can have none, returns that and writes nothing.
     pub async fn insert_code(&self, code: &Code) -> Result<Option<Existing>> {
         match self.new_codes.insert(code).await? {
             Inserted::Written => Ok(None),
@@ -230,7 +230,7 @@ impl Store {
         }
     }
 
-    /// Writes a mapping. When there is one, that one is returned and nothing is written.
+    /// Writes a mapping. If one exists, returns that and writes nothing.
     pub async fn insert_mapping(&self, mapping: &Mapping) -> Result<Option<Mapping>> {
         match self.new_mappings.insert(mapping).await? {
             Inserted::Written => Ok(None),
@@ -243,7 +243,7 @@ impl Store {
         }
     }
 
-    /// Marks a code as deleted by its owner; the payment stays on record. A repeat changes nothing.
+    /// Marks a code as deleted by its owner; the payment stays on record. Repeating it changes nothing.
     pub async fn delete(&self, id: ObjectId) -> Result<()> {
         let present = doc! { "_id": id, "deleted_at": null };
         self.codes
@@ -252,7 +252,7 @@ impl Store {
         Ok(())
     }
 
-    /// Takes a code's page down or puts it back. False when there is no such code.
+    /// Disables a code's page or enables it again. False if the code does not exist.
     pub async fn set_disabled(&self, id: ObjectId, disabled: bool) -> Result<bool> {
         let change = if disabled {
             doc! { "$set": { "disabled_at": DateTime::now() } }
@@ -274,7 +274,7 @@ impl Store {
     }
 }
 
-/// Waits for what is read, but not forever.
+/// Bounds the time of a read.
 async fn read<T>(
     answer: impl IntoFuture<Output = std::result::Result<T, mongodb::error::Error>>,
 ) -> Result<T> {

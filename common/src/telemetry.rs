@@ -20,23 +20,23 @@ pub use self::declare::{counter, counters, gauge, gauges, histogram};
 use self::{throttle::Throttle, writer::LogWriter};
 use crate::config::{Log, LogFormat};
 
-/// Upper bounds of the buckets of every histogram of seconds.
+/// The upper bounds of histogram buckets, in seconds.
 const SECONDS: [f64; 14] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 30.0,
 ];
-/// The same for what may wait while a store is away.
+/// The same for durations that an outage can extend.
 const LONG_SECONDS: [f64; 10] = [
     0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 60.0, 300.0, 3600.0, 86_400.0,
 ];
-/// The histogram of how long promotions take.
+/// The histogram of the duration of promotions.
 const PROMOTION: &str = "heyi_promotion_seconds";
-/// The text format of Prometheus.
+/// The media type of Prometheus's text format.
 pub const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The log of this process, once it is started.
+/// The log of this process, after it is started.
 static LOG: OnceLock<LogWriter> = OnceLock::new();
 
-/// Writes the last lines of the log when it is dropped.
+/// Flushes the log when it is dropped.
 #[must_use]
 pub struct LogGuard(());
 
@@ -57,7 +57,7 @@ pub fn start(config: &Log) -> anyhow::Result<LogGuard> {
     let text = fmt()
         .with_env_filter(filter)
         .with_writer(writer)
-        // They would go to standard error, and panic when that cannot be written.
+        // They would go to standard error, and panic if the write fails.
         .log_internal_errors(false)
         .with_target(false);
     match config.format {
@@ -77,26 +77,26 @@ pub fn start(config: &Log) -> anyhow::Result<LogGuard> {
     Ok(LogGuard(()))
 }
 
-/// Waits until what was logged is written, at most a second.
+/// Waits until the log is written, at most a second.
 pub fn flush() {
     if let Some(log) = LOG.get() {
         log.flush();
     }
 }
 
-/// Says why this process ends: in the log if it is started, else on standard error. Without a backtrace, which tells an operator
-/// nothing.
+/// Logs why this process ends, or prints it to standard error if the log is not started. Without a backtrace, which does
+/// not help an operator.
 pub fn report_end(error: &anyhow::Error) {
     if LOG.get().is_some() {
         tracing::error!(once = true, "{error:#}");
         flush();
     } else {
-        // There may be nobody to read it.
+        // The reader may be gone.
         let _ = writeln!(io::stderr(), "Error: {error:#}");
     }
 }
 
-/// The default hook writes to standard error itself, which may block.
+/// Logs a panic. The default hook writes to standard error itself, which may block.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let backtrace = Backtrace::capture();
     let backtrace = (backtrace.status() == BacktraceStatus::Captured).then_some(backtrace);
@@ -118,7 +118,7 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
 pub struct Metrics(PrometheusHandle);
 
 impl Metrics {
-    /// All of them, as they are now.
+    /// All metrics in the text format.
     pub fn render(&self) -> String {
         let dropped = LOG.get().map_or(0, LogWriter::dropped);
         metrics::counter!("heyi_log_lines_dropped_total").absolute(dropped);
@@ -126,13 +126,13 @@ impl Metrics {
         self.0.render()
     }
 
-    /// Bounds the memory that they take. To be called now and then.
+    /// Limits their memory. Call it periodically.
     pub fn run_upkeep(&self) {
         self.0.run_upkeep();
     }
 }
 
-/// The metrics of this process. A counter that is made before this counts nothing.
+/// Creates the metrics of this process. Counters that are made before this count nothing.
 pub fn metrics() -> Metrics {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
     let install = || {

@@ -1,5 +1,5 @@
-//! systemd's watchdog, fed by the parts of the process that do the work: when one of them stands still, the pings stop,
-//! and systemd starts the process anew.
+//! systemd's watchdog. Parts of the process show progress; if one is stuck, the pings stop and systemd restarts the
+//! process.
 
 use std::{
     fmt,
@@ -20,20 +20,20 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{config, failpoint, redis::Redis};
 
-/// How often a runtime shows that it runs its tasks, and how long it may take to.
+/// How often a runtime shows that it runs its tasks, and the timeout of that.
 const BEAT_EVERY: Duration = Duration::from_secs(1);
 const BEAT_WITHIN: Duration = Duration::from_secs(10);
-/// How long Redis may take to answer when a part stands still.
+/// Timeout of the check whether Redis answers while a part is stuck.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
-/// A deadline that never comes.
+/// No deadline.
 const NEVER: u64 = u64::MAX;
 
-/// The parts that are watched. Cheap to clone.
+/// The watched parts. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Watchdog(Arc<Mutex<Vec<Pulse>>>);
 
 impl Watchdog {
-    /// Watches one more part, which is of a kind and has a name.
+    /// Adds a part with a kind and a name.
     pub fn part(&self, kind: &'static str, name: &impl ToString) -> Pulse {
         let pulse = Pulse(Arc::new(Part {
             kind,
@@ -46,14 +46,14 @@ impl Watchdog {
         pulse
     }
 
-    /// A part that stands still.
+    /// A part that is stuck.
     fn stuck(&self) -> Option<Pulse> {
         let parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         parts.iter().find(|part| part.is_late()).cloned()
     }
 }
 
-/// By which a part shows that it moves. Cheap to clone.
+/// The handle with which a part shows progress. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Pulse(Arc<Part>);
 
@@ -62,12 +62,12 @@ struct Part {
     kind: &'static str,
     name: String,
     start: Instant,
-    /// When the part stands still unless it moved again, in ms after `start`.
+    /// The time after which the part is stuck unless it shows progress, in ms after `start`.
     deadline: AtomicU64,
 }
 
 impl Pulse {
-    /// Says that the part moves, and will again within this time.
+    /// Shows progress, and promises more within this time.
     pub fn within(&self, time: Duration) {
         failpoint::freeze(self.0.kind);
         let deadline = self.0.start.elapsed() + time;
@@ -75,7 +75,7 @@ impl Pulse {
         self.0.deadline.store(deadline, Ordering::Relaxed);
     }
 
-    /// Shows again and again that the runtime in which this is polled runs its tasks.
+    /// Shows periodically that the runtime that polls this runs its tasks.
     pub async fn beat(self) {
         loop {
             self.within(BEAT_WITHIN);
@@ -83,7 +83,7 @@ impl Pulse {
         }
     }
 
-    /// Says that the part waits for something that may take any time.
+    /// Pauses the deadline, while the part waits for something that may take any time.
     pub fn rest(&self) {
         self.0.deadline.store(NEVER, Ordering::Relaxed);
     }
@@ -100,10 +100,10 @@ impl fmt::Display for Pulse {
     }
 }
 
-/// Tells systemd that this process is ready, and then, until `stop`, that all parts move: this runtime too. Parts that need
-/// Redis may stand still while the one of these settings does not answer.
+/// Notifies systemd that this process is ready, and then, until `stop`, that no part is stuck, including this runtime.
+/// Parts that need Redis may be stuck while the Redis of these settings does not answer.
 ///
-/// The pings come from a thread with a runtime and connections of its own, which stand still with nothing else.
+/// The pings come from a thread with its own runtime and connections, so that nothing else can block them.
 pub fn announce_ready(
     stop: CancellationToken,
     watchdog: Watchdog,
@@ -130,20 +130,20 @@ async fn ping(
     limit: Duration,
     redis: Option<&Redis>,
 ) {
-    // Two may be late before the limit is over.
+    // Two pings may be late within the limit.
     let mut tick = interval(limit / 3);
     while !stop.is_cancelled() {
         tick.tick().await;
         match watchdog.stuck() {
             Some(part) if answers(redis).await && part.is_late() => {
-                tracing::error!(%part, "a part of the process stands still: the watchdog gets no ping");
+                tracing::error!(%part, "a part of the process is stuck: the watchdog gets no ping");
             }
             _ => notify(&[NotifyState::Watchdog]),
         }
     }
 }
 
-/// Tells systemd that this process ends.
+/// Notifies systemd that this process ends.
 pub(crate) fn announce_stopping() {
     notify(&[NotifyState::Stopping]);
 }

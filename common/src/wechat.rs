@@ -1,4 +1,4 @@
-//! WeChat: a login code for an openid.
+//! WeChat: exchanges a login code for an openid.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use url::Url;
 
 use crate::{config, order::OpenId};
 
-/// WeChat's errcode for "busy, ask again".
+/// WeChat's errcode for a busy system.
 const BUSY: i64 = -1;
-/// The pauses before WeChat is asked again because it was busy.
+/// The delays between retries while WeChat is busy.
 const PAUSES: [Duration; 2] = [Duration::from_millis(300), Duration::from_secs(1)];
 
-/// Asks WeChat.
+/// A client of WeChat.
 #[derive(Debug, Clone)]
 pub struct Client {
     http: reqwest::Client,
@@ -23,18 +23,18 @@ pub struct Client {
     secret: SecretString,
 }
 
-/// Why WeChat named nobody.
+/// Why WeChat returned no openid.
 #[derive(Debug, thiserror::Error)]
 pub enum WeChatError {
-    /// WeChat's own refusal, e.g. 40029 for a code that is wrong or expired.
+    /// WeChat refused, e.g. with 40029 for a code that is wrong or expired.
     #[error("WeChat refused: {errcode} {errmsg}")]
     Refused {
-        /// WeChat's number of the error.
+        /// WeChat's error number.
         errcode: i64,
-        /// WeChat's words.
+        /// WeChat's message.
         errmsg: String,
     },
-    /// No answer, or one that makes no sense.
+    /// No answer, or a malformed one.
     #[error("WeChat did not answer: {0}")]
     OutOfReach(String),
 }
@@ -59,8 +59,8 @@ impl Client {
         }
     }
 
-    /// The openid behind a code of `wx.login`. A code works once and for five minutes. A busy WeChat has not used it up,
-    /// so it is asked again, up to three times in all, where `may_repeat` allows it.
+    /// The openid of a code of `wx.login`. A code works once and for five minutes. If WeChat is busy, it has not used the
+    /// code, so the request is retried up to twice if `may_repeat` allows it.
     pub async fn openid(
         &self,
         code: &str,
@@ -89,7 +89,7 @@ impl Client {
             .append_pair("grant_type", "authorization_code");
         let response = self.http.get(url).send().await.map_err(without_url)?;
         let response = response.error_for_status().map_err(without_url)?;
-        // The type of the answer is text/plain.
+        // The content type of the answer is text/plain.
         let body = response.bytes().await.map_err(without_url)?;
         let reply: Reply = serde_json::from_slice(&body).map_err(|error| {
             WeChatError::OutOfReach(format!("its answer is not what it should be: {error}"))
@@ -114,7 +114,7 @@ impl Client {
     }
 }
 
-/// The secret is in the URL, so the URL stays out of every message.
+/// Removes the URL from an error, since it contains the secret.
 fn without_url(error: reqwest::Error) -> WeChatError {
     let error = error.without_url();
     let cause = std::error::Error::source(&error)

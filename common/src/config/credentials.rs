@@ -1,13 +1,13 @@
-//! Settings from files that systemd hands over (`LoadCredential=`), one setting a file.
+//! Settings from systemd credentials (`LoadCredential=`), one file per setting.
 //!
-//! A file is named like its setting, e.g. `payjs.key` or `redis.url`. Others in the directory are not ours.
+//! A file is named like its setting, e.g. `payjs.key` or `redis.url`. Other files in the directory are ignored.
 
 use std::{fs, path::Path};
 
 /// The variable that names the directory. systemd sets it for a service with credentials.
 pub(super) const DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 
-/// What the files hold, by the name of the setting, and a mistake for each file that cannot be read.
+/// The contents of the files by the name of the setting, and an error for each file that cannot be read.
 pub(super) fn read(directory: Option<&Path>) -> (Vec<(String, String)>, Vec<String>) {
     let (mut settings, mut mistakes) = (Vec::new(), Vec::new());
     let Some(directory) = directory else {
@@ -38,7 +38,7 @@ pub(super) fn read(directory: Option<&Path>) -> (Vec<(String, String)>, Vec<Stri
     (settings, mistakes)
 }
 
-/// Whether a file is named like a setting: `section.key`.
+/// Whether the name of a file has the form of a setting: `section.key`.
 fn is_name(name: &str) -> bool {
     let is_word = |word: &str| {
         !word.is_empty()

@@ -1,6 +1,6 @@
-//! Merges the configuration sources and collects every mistake.
+//! Merges the configuration sources and collects all errors.
 //!
-//! A value may be a secret, and so may a line of a file. So errors name the key, or the file and the line. Types are
+//! A value or a line of a file may be a secret, so errors name only the key, or the file and the line. Types are
 //! checked here because serde's message for a wrong type quotes the value, and toml's Display quotes the line.
 
 use std::{ffi::OsString, fs, net::SocketAddr, path::Path};
@@ -15,7 +15,7 @@ use crate::platform::Platform;
 const PREFIX: &str = "HEYI_";
 const FILE_SUFFIX: &str = "_FILE";
 
-/// Merges the defaults, `file`, `credentials` and `environment`. What could not be used is listed and left at its default.
+/// Merges the defaults, `file`, `credentials` and `environment`. Lists invalid values and leaves them at their default.
 pub(super) fn merge(
     file: Option<&Path>,
     credentials: Vec<(String, String)>,
@@ -35,7 +35,7 @@ pub(super) fn merge(
     }
     for (name, value) in credentials {
         let path = name.replace('.', "__");
-        // Of a section that we do not have, it is the credential of somebody else.
+        // In an unknown section, it is the credential of another program.
         let is_ours = name
             .split_once('.')
             .is_some_and(|(section, _)| merged.contains_key(section));
@@ -58,7 +58,7 @@ pub(super) fn merge(
     Ok((config, mistakes))
 }
 
-/// The variables of this process that may be settings, and a mistake for each setting that is not valid UTF-8.
+/// The variables of this process that may be settings, and an error for each setting that is not valid UTF-8.
 pub(super) fn environment(
     variables: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> (Vec<(String, String)>, Vec<String>) {
@@ -85,7 +85,7 @@ fn path_of(name: &str) -> Option<&str> {
     path.contains("__").then_some(path)
 }
 
-/// What to write instead of `HEYI_REDIS_URL`. Other variables may begin like ours.
+/// The correction of a name like `HEYI_REDIS_URL`. Other programs' variables may start with our prefix.
 fn with_two(name: &str, defaults: &Table) -> Option<String> {
     let (section, key) = name.strip_prefix(PREFIX)?.split_once('_')?;
     defaults
@@ -93,7 +93,7 @@ fn with_two(name: &str, defaults: &Table) -> Option<String> {
         .then(|| format!("{name}: is no setting; write {PREFIX}{section}__{key}"))
 }
 
-/// An empty text is no URL; anything else must be one.
+/// None for an empty text; anything else must be a URL.
 pub(super) fn optional_url<'de, D: Deserializer<'de>>(text: D) -> Result<Option<Url>, D::Error> {
     let text = String::deserialize(text)?;
     if text.is_empty() {
@@ -104,9 +104,9 @@ pub(super) fn optional_url<'de, D: Deserializer<'de>>(text: D) -> Result<Option<
         .map_err(serde::de::Error::custom)
 }
 
-/// An address that others are joined to, with or without its final slash.
+/// The base URL of an API, with or without its final slash.
 pub(super) fn base_url<'de, D: Deserializer<'de>>(text: D) -> Result<Url, D::Error> {
-    // The message of Url's own Deserialize quotes the text, which may hold a password.
+    // The error of Url's own Deserialize quotes the text, which may contain a password.
     let text = String::deserialize(text)?;
     let mut url = Url::parse(&text).map_err(serde::de::Error::custom)?;
     if !url.path().ends_with('/') {
@@ -115,7 +115,7 @@ pub(super) fn base_url<'de, D: Deserializer<'de>>(text: D) -> Result<Url, D::Err
     Ok(url)
 }
 
-/// An empty text is no address; anything else must be one.
+/// None for an empty text; anything else must be an address.
 pub(super) fn optional_address<'de, D: Deserializer<'de>>(
     text: D,
 ) -> Result<Option<SocketAddr>, D::Error> {
@@ -158,7 +158,7 @@ fn parse(source: &str, text: &str) -> Result<Table, ConfigErrors> {
     })
 }
 
-/// Lays `over` over `base`; a key that `base` does not have is a mistake.
+/// Merges `over` into `base`; a key that `base` lacks is an error.
 fn overlay(base: &mut Table, over: Table, path: &str, mistakes: &mut Vec<String>) {
     for (key, value) in over {
         let name = format!("{path}{key}");
@@ -176,8 +176,8 @@ fn overlay(base: &mut Table, over: Table, path: &str, mistakes: &mut Vec<String>
     }
 }
 
-/// Replaces a value by another of the same type. Blanks around a text are dropped: they come with copying, and a key
-/// with one verifies nothing.
+/// Replaces a value by another of the same type. Trims blanks around a text: they come from copying, and a key with one
+/// verifies nothing.
 fn put(slot: &mut Value, mut value: Value) -> Result<(), String> {
     if !slot.same_type(&value) {
         return Err(format!("must be {}, not {}", kind(slot), kind(&value)));
@@ -212,7 +212,7 @@ fn set(base: &mut Table, path: &str, value: &str) -> Result<(), String> {
         .strip_suffix(FILE_SUFFIX)
         .and_then(|path| slot_named(base, path))
     {
-        // The path is not quoted either: somebody may have written the secret itself here.
+        // The path is not quoted either: it may be the secret itself by mistake.
         let text = fs::read_to_string(value)
             .map_err(|error| format!("cannot read the file that it names: {error}"))?;
         return assign(slot, &text);
@@ -233,7 +233,7 @@ fn slot<'a>(base: &'a mut Table, path: &str) -> Option<&'a mut Value> {
     Some(slot)
 }
 
-/// Texts are taken as they are; everything else is written as in TOML.
+/// Assigns a text as it is; parses everything else as TOML.
 fn assign(slot: &mut Value, text: &str) -> Result<(), String> {
     if slot.is_str() {
         return put(slot, Value::String(text.to_owned()));
@@ -244,8 +244,8 @@ fn assign(slot: &mut Value, text: &str) -> Result<(), String> {
     put(slot, line.remove("value").ok_or("the value is missing")?)
 }
 
-/// Reads the merged tables. Each value that does not fit is listed, set back to its default, and the rest read
-/// again, so that one run names every mistake.
+/// Decodes the merged tables. Lists each invalid value, resets it to its default, and decodes again, so that one run
+/// reports every error.
 fn read(
     defaults: &Table,
     mut merged: Table,
@@ -284,7 +284,7 @@ fn without_quotes(message: &str, merged: &Table, path: &[String]) -> String {
         collect(value, &mut texts);
     }
     texts.into_iter().fold(message.to_owned(), |message, text| {
-        // As serde quotes a value, and the name of a variant.
+        // serde quotes values, and names of variants.
         message
             .replace(&format!("{text:?}"), "…")
             .replace(&format!("`{text}`"), "…")
@@ -301,7 +301,7 @@ fn collect<'a>(value: &'a Value, texts: &mut Vec<&'a str>) {
     }
 }
 
-/// Sets the value at `path` back to its default; false when that changes nothing.
+/// Resets the value at `path` to its default; false if that changes nothing.
 fn reset(defaults: &Table, merged: &mut Table, path: &[String]) -> bool {
     let [key, rest @ ..] = path else { return false };
     let key = key.split('[').next().unwrap_or(key);

@@ -1,4 +1,4 @@
-//! Where Redis is, as `redis.url` says it.
+//! The parsed `redis.url`.
 
 use std::{path::Path, time::Duration};
 
@@ -10,7 +10,7 @@ use secrecy::ExposeSecret as _;
 
 use crate::{config, roots};
 
-/// One server, servers that sentinels watch, or a cluster.
+/// A single server, servers behind Sentinel, or a cluster.
 #[derive(Debug, Clone)]
 pub(crate) enum RedisUrl {
     /// `redis://[user:password@]host:port/db`
@@ -19,16 +19,16 @@ pub(crate) enum RedisUrl {
     Sentinel {
         /// The sentinels.
         sentinels: Vec<ConnectionInfo>,
-        /// What they call the master.
+        /// Their name of the master.
         name: String,
-        /// How to speak to the master, but for its address.
+        /// The settings of a connection to the master, except its address.
         pattern: ConnectionInfo,
     },
     /// `redis+cluster://[user:password@]host:port,host:port`
     Cluster {
         /// Some of its nodes.
         seeds: Vec<ConnectionInfo>,
-        /// How to speak to any node, but for its address.
+        /// The settings of a connection to any node, except its address.
         pattern: ConnectionInfo,
     },
 }
@@ -36,14 +36,14 @@ pub(crate) enum RedisUrl {
 const FORMS: &str = "must be redis://host:port/db, redis+sentinel://host:port,host:port/name/db or redis+cluster://host:port,host:port; \
      with TLS rediss://, rediss+sentinel:// or rediss+cluster://";
 
-/// When an idle connection is probed, and how often until it is given up. Load balancers forget a connection that is idle
-/// for some minutes, without telling either side.
+/// When an idle connection is probed, and how often until it is closed. Load balancers silently drop connections that are
+/// idle for some minutes.
 const PROBE_AFTER: Duration = Duration::from_secs(30);
 const PROBE_EVERY: Duration = Duration::from_secs(10);
 const PROBES: u32 = 3;
 
 impl RedisUrl {
-    /// The servers that the settings name. An error names the setting, and never quotes a password.
+    /// The servers of the settings. An error names the setting, and never quotes a password.
     pub(crate) fn of(config: &config::Redis) -> Result<Self, String> {
         let url = Self::parse(config.url.expose_secret());
         let mut url = url.map_err(|mistake| format!("redis.url: {mistake}"))?;
@@ -71,7 +71,7 @@ impl RedisUrl {
         Ok(url)
     }
 
-    /// Where TLS is spoken, trusts the authorities in a file, or the system's where none is named.
+    /// With TLS, sets the trusted authorities from a file, or the system's if none is named.
     fn trust(&mut self, file: &str) -> Result<(), String> {
         let speaks_tls =
             |server: &ConnectionInfo| matches!(server.addr(), ConnectionAddr::TcpTls { .. });
@@ -95,7 +95,7 @@ impl RedisUrl {
             };
         }
         let roots = if file.is_empty() {
-            // Without any, the client takes those of webpki-roots.
+            // Without a file, the client trusts webpki-roots.
             roots::system_file().and_then(|system| roots::read(&system).ok())
         } else {
             let roots = roots::read(Path::new(file));
@@ -128,7 +128,7 @@ impl RedisUrl {
         }
     }
 
-    /// The addresses that it names, without users and passwords.
+    /// The addresses, without users and passwords.
     pub(crate) fn addresses(&self) -> String {
         let list = |nodes: &[ConnectionInfo]| {
             let addresses = nodes.iter().map(|node| node.addr().to_string());
@@ -160,7 +160,7 @@ impl RedisUrl {
     }
 }
 
-/// The address of the node that another node or a sentinel named, reached as `pattern` says.
+/// The address of a node that another node or a sentinel named, with the settings of `pattern`.
 pub(crate) fn at(pattern: &ConnectionInfo, host: &str, port: u16) -> ConnectionInfo {
     let host = host.to_owned();
     let address = match pattern.addr() {
@@ -198,7 +198,7 @@ fn sentinels(scheme: &str, rest: &str) -> Result<RedisUrl, String> {
     let plain = scheme.trim_end_matches("+sentinel");
     let all = nodes(plain, secret, hosts, db)?;
     let pattern = all.first().ok_or(FORMS)?.clone();
-    // Sentinels know no databases.
+    // Sentinels have no databases.
     let sentinels = nodes(plain, "", hosts, "0")?;
     Ok(RedisUrl::Sentinel {
         sentinels,

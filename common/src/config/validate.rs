@@ -1,4 +1,4 @@
-//! What the settings must fulfil, and which legal ones are risky.
+//! Validates the settings, and finds valid ones that are risky.
 
 use std::{path::Path, time::Duration};
 
@@ -9,14 +9,14 @@ use url::Url;
 use super::{Config, RedisUrl};
 use crate::{order::Fee, roots};
 
-/// The process a configuration is for. Each needs only its own settings, and each checks what those below it check.
+/// The process a configuration is for. Each checks its own settings and those of the processes after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Process {
     /// The HTTP process.
     Api,
     /// The queue worker, and the commands that ask PayJS.
     Worker,
-    /// The operator's other commands. They need the stores only.
+    /// The operator's other commands, which need only the stores.
     Operator,
 }
 
@@ -31,11 +31,11 @@ struct Rule {
     process: Process,
     key: &'static str,
     holds: fn(&Config) -> bool,
-    /// What to do if it does not hold.
+    /// What to do if it is violated.
     advice: &'static str,
 }
 
-/// Each line: the process that needs it and all above it, the setting, what its value must fulfil, and what to do.
+/// Each line: the last process that needs it, the setting, the condition of its value, and the advice.
 macro_rules! rules {
     ($table:ident: $($process:ident $section:ident.$name:ident($value:ident): $holds:expr => $advice:expr;)*) => {
         const $table: &[Rule] = &[$(Rule {
@@ -96,7 +96,7 @@ rules! { RULES:
     Api orders.payloads(it): it.platforms().next().is_some() => "must know a form of some platform";
 }
 
-// Legal settings that are risky in production.
+// Valid settings that are risky in production.
 rules! { RISKS:
     Api orders.require_sign(it): *it => "= false: anyone can make orders for anyone";
     Api sign.window(it): !it.is_zero()
@@ -126,7 +126,7 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
         .collect()
 }
 
-/// What only the parts of the URL show.
+/// Checks the parts of the URL.
 fn redis(config: &Config) -> Result<(), String> {
     let url = RedisUrl::of(&config.redis)?;
     if url.is_cluster() && config.queue.partitions <= 1 {
@@ -141,7 +141,7 @@ fn mongo(config: &Config) -> Result<(), String> {
     if !is_password_encoded(url) {
         return Err(format!("mongo.url: {ENCODE_PASSWORD}"));
     }
-    // The error may quote the password, so it is not shown.
+    // The error may quote the password, so it is dropped.
     let url = ConnectionString::parse(url).map_err(|_| "mongo.url: must be a mongodb:// or mongodb+srv:// URL, with user and password percent-encoded")?;
     if ca_file.is_empty() {
         return Ok(());
@@ -154,7 +154,7 @@ fn mongo(config: &Config) -> Result<(), String> {
         .map_err(|error| format!("mongo.ca_file: cannot be used: {error}"))
 }
 
-/// Such an address is shown to clients, or printed by `doctor`.
+/// Such a URL is shown to clients, or printed by `doctor`.
 fn has_no_user(url: &Url) -> bool {
     url.username().is_empty() && url.password().is_none()
 }
@@ -167,7 +167,7 @@ fn is_web(url: Option<&Url>) -> bool {
     url.is_some_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 
-/// Whether the text can be a number or key of PayJS or WeChat. Blanks and invisible characters come with copying.
+/// Whether the text can be a number or key of PayJS or WeChat. Blanks and invisible characters come from copying.
 fn is_token(text: &str) -> bool {
     let is_quote = |c: char| matches!(c, '"' | '\'' | '`');
     text.chars().all(|c| c.is_ascii_graphic() && !is_quote(c))
@@ -178,11 +178,11 @@ fn is_notify_route(url: &Url) -> bool {
     url.path().ends_with("/notify") && !url.path().contains("//")
 }
 
-/// What to do about a URL in which a password ends too early.
+/// The advice for a URL with an unencoded password.
 pub(crate) const ENCODE_PASSWORD: &str = "user and password must be percent-encoded: write %40 for @, %3A for :, %2F for /, %3F for ?, %23 for #";
 
-/// Whether the text before the host of a URL can be told from the rest. A password with an unencoded `@`, `/`, `?` or `#`
-/// would be taken for a host, and be logged as one.
+/// Whether the user and password of a URL are encoded. A password with an unencoded `@`, `/`, `?` or `#` would be parsed
+/// as a host and logged.
 pub(crate) fn is_password_encoded(url: &str) -> bool {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());

@@ -1,4 +1,4 @@
-//! The ways in which a person can pay.
+//! The channels through which a person can pay.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -28,14 +28,14 @@ impl Channel {
         }
     }
 
-    /// Whom the person pays through.
+    /// The gateway of the channel.
     pub fn gateway(self) -> Gateway {
         match self {
             Self::MiniApp | Self::Cashier | Self::Native => Gateway::Payjs,
         }
     }
 
-    /// Whether the gateway is asked while the person waits for the order.
+    /// Whether `/newOrder` waits for an answer of the gateway.
     pub fn asks_gateway(self) -> bool {
         matches!(self, Self::Native)
     }

@@ -1,4 +1,4 @@
-//! PayJS: what we sign for it, what it tells us, what we ask it.
+//! PayJS: signed parameters, notifies, and queries.
 
 mod ask;
 mod checkout;
@@ -25,7 +25,7 @@ pub fn merchant(config: &config::PayJs) -> Merchant {
     }
 }
 
-/// What a notify or an answer says, which need not be verified.
+/// Parses a notify or an answer without verifying it.
 pub(super) fn peek(body: &str) -> Option<Unverified> {
     let form = form::parse(body.as_bytes()).ok()?;
     Some(Unverified {

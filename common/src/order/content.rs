@@ -1,4 +1,4 @@
-//! The content of a code, and `data`, by which a person uploads it.
+//! The content of a code, and the uploaded `data`.
 
 use std::fmt;
 
@@ -18,8 +18,8 @@ use crate::{
 };
 
 /// What the page of a code shows.
-// The one home of these fields: they are uploaded and checked as `data`, then kept flattened in the order, the code and each
-// of its changes, and shown so in lists.
+// The only definition of these fields. They are uploaded and checked as `data`, then stored flattened in the order, the code
+// and each of its changes. Lists show them in the same form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Content {
     /// What the owner calls the code: 1 to 32 visible characters in NFC.
@@ -35,14 +35,14 @@ pub struct Content {
 pub struct OrderData {
     /// The owner.
     pub openid: OpenId,
-    /// What the code will show.
+    /// The content of the future code.
     pub content: Content,
 }
 
 /// Why `data` is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
-    /// Not an object. An array would be read by the order of the fields.
+    /// Not an object. serde would read an array by the order of the fields.
     #[error("data must be a JSON object, or a string that holds one")]
     NotAnObject,
     /// Not JSON of the expected shape.
@@ -54,7 +54,7 @@ pub enum DataError {
     /// The name is refused.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// There is nothing to merge.
+    /// No receive codes.
     #[error("data.payloads must hold at least one receive code")]
     NoPayload,
     /// One of the payloads is refused.
@@ -69,7 +69,7 @@ struct Upload {
     openid: Option<String>,
     #[serde(flatten)]
     content: Content,
-    /// Whether the person says that payloads of no known form are receive codes.
+    /// Whether the person confirmed that payloads of no known form are receive codes.
     #[serde(default)]
     confirmed: bool,
     #[serde(flatten)]
@@ -77,7 +77,7 @@ struct Upload {
 }
 
 impl OrderData {
-    /// Reads the JSON text of `data` and checks every part of it.
+    /// Parses the JSON text of `data` and checks every part of it.
     pub fn parse(json: &str, known: &AllowList) -> Result<Self, DataError> {
         let mut upload: Upload = from_object(json)?;
         let openid = upload
@@ -92,7 +92,7 @@ impl OrderData {
 }
 
 impl Content {
-    /// Reads the JSON text of `data` of `/update` and checks it as that of an order.
+    /// Parses the JSON text of `data` of `/update` with the checks of an order.
     pub fn parse(json: &str, known: &AllowList) -> Result<Self, DataError> {
         let upload: Upload = from_object(json)?;
         if upload.openid.is_some() {

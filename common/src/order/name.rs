@@ -1,4 +1,4 @@
-//! What a name may hold: it must be visible, and two names that look the same must be the same text.
+//! Names: they must be visible, and two names that look the same must be the same text.
 //!
 //! The categories and properties are those of Unicode, from ICU4X, which `url` brings anyway. `unicode-properties` and
 //! `unicode-general-category` lack `Default_Ignorable_Code_Point` and `Joining_Type`. ICU4X has no list of emoji of several
@@ -16,9 +16,9 @@ use icu_properties::{
 
 /// The longest name, in characters after normalization.
 pub(super) const MAX_NAME: usize = 32;
-/// The most characters that are looked at: white space may make more of a name.
+/// Maximum number of characters that are read: normalization may remove white space.
 const MOST_READ: usize = 8 * MAX_NAME;
-/// The most nonspacing marks on one letter (UTS #39, 5.4). More cover the lines above and below.
+/// Maximum number of nonspacing marks on one letter (UTS #39, 5.4). More cover the lines above and below.
 const MAX_MARKS: usize = 4;
 /// The longest emoji, in characters without variation selectors.
 const LONGEST_EMOJI: usize = 10;
@@ -29,7 +29,7 @@ const TEXT_STYLE: char = '\u{FE0E}';
 const EMOJI_STYLE: char = '\u{FE0F}';
 const KEYCAP: char = '\u{20E3}';
 
-/// Characters that show as nothing although Unicode does not count them as ignorable: the empty Braille pattern, the
+/// Characters that are invisible although Unicode does not count them as ignorable: the empty Braille pattern, the
 /// object replacement character, controls and blanks of Egyptian hieroglyphs, a note without a head, joiners of
 /// Tifinagh and Brahmi, the Khitan filler.
 const BLANKS: [char; 9] = [
@@ -44,7 +44,7 @@ const BLANKS: [char; 9] = [
     '\u{1D159}',
 ];
 
-/// Why a text is no name.
+/// Why a text is not a valid name.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum NameError {
     /// Too short or too long.
@@ -56,20 +56,20 @@ pub enum NameError {
         u32::from(*.0)
     )]
     Invisible(char),
-    /// Nothing but blanks and marks.
+    /// Only blanks and marks.
     #[error("data.name must have a letter, digit, symbol or punctuation mark")]
     Blank,
-    /// Marks that do not belong to the letter before them, or too many for one.
+    /// Marks that do not belong to the letter before them, or too many on one.
     #[error(
         "data.name has combining marks that do not belong to the letter before them, or more than {MAX_MARKS} on one"
     )]
     Marks,
 }
 
-/// The one form in which a name is stored: NFC, no white space around it, one space for each run of white space, joiners and
-/// variation selectors only where a script or an emoji needs them. Emoji have the form that Unicode recommends (RGI).
+/// Normalizes a name: NFC, no white space around it, one space for each run of white space. Joiners and variation selectors
+/// stay only where a script or an emoji needs them. Emoji have the form that Unicode recommends (RGI).
 pub(super) fn parse(text: &str) -> Result<String, NameError> {
-    // First, since a mark composes with the character before it only when nothing stands between them.
+    // First, since a mark composes with a character only directly after it.
     let text = without_selectors(text.trim())?;
     let text: Vec<char> = ComposingNormalizerBorrowed::new_nfc()
         .normalize_iter(text.into_iter())
@@ -98,7 +98,7 @@ pub(super) fn parse(text: &str) -> Result<String, NameError> {
     Ok(name.text)
 }
 
-/// The text without variation selectors of emoji: some keyboards add them, some do not. Others are refused.
+/// Removes variation selectors of emoji, since only some keyboards add them. Refuses other selectors.
 fn without_selectors(text: &str) -> Result<Vec<char>, NameError> {
     let text: Vec<char> = text.chars().collect();
     let mut kept = Vec::with_capacity(text.len());
@@ -108,7 +108,7 @@ fn without_selectors(text: &str) -> Result<Vec<char>, NameError> {
             continue;
         }
         let is_of_emoji = at.checked_sub(1).is_some_and(|last| {
-            // 1, # and * are emoji with a keycap only.
+            // 1, # and * are emoji only with a keycap.
             Emoji::for_char(text[last])
                 && (!text[last].is_ascii() || text.get(at + 1) == Some(&KEYCAP))
         });
@@ -119,7 +119,7 @@ fn without_selectors(text: &str) -> Result<Vec<char>, NameError> {
     Ok(kept)
 }
 
-/// The longest emoji of several characters at the start of `text`, and how many there it takes.
+/// The longest emoji of several characters at the start of `text`, and its length.
 fn emoji(text: &[char]) -> Option<(&'static str, usize)> {
     if !Emoji::for_char(*text.first()?) {
         return None;
@@ -133,14 +133,14 @@ fn emoji(text: &[char]) -> Option<(&'static str, usize)> {
     })
 }
 
-/// A name while it is read.
+/// A name while it is parsed.
 #[derive(Default)]
 struct Name {
     text: String,
     is_visible: bool,
-    /// What marks belong to.
+    /// The last letter, to which marks belong.
     letter: Option<char>,
-    /// Nonspacing marks on it.
+    /// Number of nonspacing marks on it.
     marks: usize,
 }
 
@@ -150,7 +150,7 @@ impl Name {
         self.begin_letter(first);
     }
 
-    /// Adds the character at this place of the text.
+    /// Adds the character at this position of the text.
     fn push(&mut self, text: &[char], at: usize) -> Result<(), NameError> {
         let c = text[at];
         let (before, after) = (&text[..at], &text[at + 1..]);
@@ -164,7 +164,7 @@ impl Name {
         }
         if is_invisible(c, category) {
             if c == ZWJ && joins_emoji(before, after) {
-                // No such emoji, so most fonts show its parts as without the joiner.
+                // No such emoji exists, so most fonts show its parts as if the joiner were missing.
                 return Ok(());
             }
             if !is_needed(c, before, after) {
@@ -203,7 +203,7 @@ impl Name {
     }
 }
 
-/// Whether the mark is used with all scripts or with that of `letter`. Fonts show nothing of one on a letter of another.
+/// Whether the mark is used with all scripts or with that of `letter`. On a letter of another script, fonts show nothing.
 fn is_mark_of(mark: char, letter: char) -> bool {
     let scripts = ScriptWithExtensions::new();
     let of_letter = scripts.get_script_extensions_val(letter);
@@ -214,14 +214,14 @@ fn is_mark_of(mark: char, letter: char) -> bool {
             .any(|script| of_letter.contains(&script))
 }
 
-/// Whether the mark only puts the next letter below the last one, and there is none.
+/// Whether the mark only stacks the next letter below the last one, and no letter follows.
 fn stacks_nothing(mark: char, after: &[char]) -> bool {
     IndicSyllabicCategory::for_char(mark) == IndicSyllabicCategory::InvisibleStacker
         && !begins_with_letter(after, Script::for_char(mark))
 }
 
-/// Whether a reader sees nothing, or nothing that is the same everywhere. Of the unassigned characters those that are
-/// reserved for emoji pass: phones have new ones before we do.
+/// Whether a character is invisible, or differs between devices. Unassigned characters that are reserved for emoji are
+/// accepted: phones have new emoji before we do.
 fn is_invisible(c: char, category: GeneralCategory) -> bool {
     match category {
         GeneralCategory::Unassigned => !ExtendedPictographic::for_char(c),
@@ -235,14 +235,14 @@ fn is_invisible(c: char, category: GeneralCategory) -> bool {
     }
 }
 
-/// Whether emoji stand on both sides, as in UAX #29, GB11.
+/// Whether the joiner is between two emoji (UAX #29, GB11).
 fn joins_emoji(before: &[char], after: &[char]) -> bool {
     let last = before.iter().rfind(|c| !EmojiModifier::for_char(**c));
     let is_picture = |c: Option<&char>| c.is_some_and(|c| ExtendedPictographic::for_char(*c));
     is_picture(last) && is_picture(after.first())
 }
 
-/// Whether the joiner chooses a form of the letters around it, which are of a script that needs it (RFC 5892, A.1, A.2).
+/// Whether the joiner changes the letters around it, in a script that needs it (RFC 5892, A.1, A.2).
 fn is_needed(joiner: char, before: &[char], after: &[char]) -> bool {
     let Some(&last) = before.last() else {
         return false;
@@ -277,12 +277,12 @@ fn begins_with_letter(text: &[char], script: Script) -> bool {
     })
 }
 
-/// Whether it is the sign of Indic scripts that drops a vowel.
+/// Whether the character is a virama, the sign of Indic scripts that drops a vowel.
 fn is_virama(c: char) -> bool {
     CanonicalCombiningClass::for_char(c) == CanonicalCombiningClass::Virama
 }
 
-/// Whether the letters on both sides would join.
+/// Whether the letters on both sides would join without it.
 fn parts_letters(before: &[char], after: &[char]) -> bool {
     let kind = |c: &char| JoiningType::for_char(*c);
     let last = before

@@ -1,4 +1,4 @@
-//! Values that are checked once, when they are made.
+//! Values that are validated when they are made.
 
 use std::{fmt, str::FromStr};
 
@@ -6,7 +6,7 @@ use jiff::{Timestamp, civil::DateTime, tz::Offset};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Why a text or number is not the value it should be.
+/// Why a text or number is not a valid value.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{0}")]
 pub struct ValueError(pub(super) &'static str);
@@ -22,8 +22,8 @@ const RANDOM_BYTES: usize = 9;
 const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 impl OutTradeNo {
-    /// A number that nobody has or can guess and that `is_wanted`: the UTC time to the second, then 72 bits, drawn until
-    /// it is. One draw takes about 0.1 µs, and of 1,024 partitions each number is in one.
+    /// Draws a random number until it `is_wanted`: the UTC time to the second, then 72 bits. It is unique and cannot be
+    /// guessed. A draw takes about 0.1 µs; with 1,024 partitions, one in 1,024 numbers fits.
     pub(crate) fn draw(now: Timestamp, is_wanted: impl Fn(&Self) -> bool) -> Self {
         let mut number = Self(now.strftime("%Y%m%d%H%M%S").to_string());
         loop {
@@ -45,7 +45,7 @@ impl OutTradeNo {
         &self.0
     }
 
-    /// When the order was made, by a number that has the form of ours. Anybody can write such a number.
+    /// When the order was made, if its number has the form of ours. Anybody can make up such a number.
     pub fn made_at(&self) -> Option<Timestamp> {
         let (time, random) = self.0.split_at_checked(TIME_DIGITS)?;
         let is_ours = random.len() == 2 * RANDOM_BYTES

@@ -301,7 +301,7 @@ proptest! {
             if list.check(platform, &payload, true).is_ok() {
                 prop_assert!(begins_as_known(platform, &payload), "{payload}");
                 prop_assert!(payload.chars().count() <= 700, "{payload}");
-                // A nickname stands in QQ's as it is.
+                // QQ's has an unencoded nickname.
                 let plain = |c: char| c.is_ascii_graphic() || platform == Platform::Qq && !c.is_control();
                 prop_assert!(payload.chars().all(plain), "{payload:?}");
                 prop_assert!(!payload.contains(['"', '\'', '<', '>', '\\', '`']), "{payload}");
@@ -327,7 +327,7 @@ proptest! {
     }
 }
 
-/// A known payload with some characters put in, taken out, or changed.
+/// A known payload with some characters inserted, removed or changed.
 fn changed_payload() -> impl Strategy<Value = String> {
     let hex = "00ff".repeat(16);
     let known = proptest::sample::select(vec![

@@ -1,5 +1,5 @@
-//! The queue as an apalis backend: tasks come from the channel of the readers, and the backend's own layer
-//! settles each with the outcome that its handler returned.
+//! The queue as an apalis backend. Readers send tasks over a channel, and a layer of the backend settles each task with
+//! the outcome that its handler returned.
 
 use std::{
     convert::Infallible,
@@ -20,7 +20,7 @@ use tower::{Layer, Service};
 use super::{Consumer, DeadReason, Delivery, Outcome, settle::Settler};
 use crate::outage;
 
-/// What a failure of the handler itself means, e.g. when it took too long.
+/// Maps a failure of the handler itself, e.g. a timeout, to an outcome.
 pub type OnError = fn(&Delivery, &BoxDynError) -> Outcome;
 
 /// Feeds an apalis worker from the readers of one [`Consumer`].
@@ -69,7 +69,7 @@ impl Backend for StreamBackend {
             .map(|delivery| delivery.map(|delivery| Ok(Task::new(delivery))))
     }
 
-    /// Gives back what was read ahead; apalis calls this when no handler runs any more.
+    /// Releases the events that were read ahead. apalis calls this when no handler runs any more.
     fn poll_close(
         &mut self,
         cx: &mut Context<'_>,
@@ -111,7 +111,7 @@ impl BackendConfig for StreamBackend {
     }
 }
 
-/// Runs each task on its own and settles its event.
+/// Runs each task in its own tokio task and settles its event.
 #[derive(Clone)]
 pub struct SettleLayer {
     consumer: Consumer,
@@ -172,7 +172,7 @@ where
             settler.settle(&delivery, outcome).await;
             consumer.in_flight.remove(delivery.partition, &delivery.id);
         };
-        // A task of its own, so that handlers use every core.
+        // Its own task, so that handlers use every core.
         let run = tokio::spawn(run);
         Box::pin(async move { run.await.map_err(Into::into) })
     }

@@ -1,12 +1,13 @@
-//! Confirms: payers name a payment, and the gateway must be asked about it.
+//! Confirms: a payer names a payment, and a worker asks the gateway about it.
 //!
-//! The gateway blocks clients that ask too often, so questions take turns: one a second over all workers. Confirms wait apart from
-//! the stream, so that they never delay a notify, and one is moved into the stream for each turn. Those that have had to
-//! wait behind notifies there arrive together, so a worker takes a second turn right before it asks. Turns go round by
-//! asker: with 45 people who ask all the time, an honest first question waits for 45 turns. Orders that are not in Redis,
-//! which anybody can invent, are all asked about by one asker. A confirm whose order has become a code meanwhile takes
-//! no turn. What waits is bounded for each asker and in all; a confirm that finds no room is not queued, and the payer
-//! asks again.
+//! The gateway blocks clients that ask too often, so all workers together ask once a second. Confirms wait apart from the
+//! stream, so that they never delay a notify. Each turn moves one into the stream. Confirms that waited there behind
+//! notifies would be asked in one burst, so a worker takes a second turn right before it asks.
+//!
+//! Turns go round by asker: with 45 people who ask all the time, a new person's first confirm waits for 45 turns. Anybody can
+//! invent orders that are not in Redis, so all of these share one asker's turns. A confirm whose order has become a code
+//! takes no turn. The number of waiting confirms is bounded per asker and in total. Above the bound a confirm is not
+//! queued, and the payer asks again.
 
 use std::{fmt, net::IpAddr, time::Duration};
 
@@ -26,42 +27,41 @@ use crate::{
 
 /// At most one confirm for each order in this time.
 const SAME_ORDER_EVERY: Duration = Duration::from_secs(30);
-/// One question to the gateway in this time, over all workers.
+/// Minimum time between two queries to the gateway, over all workers.
 const TURN: Duration = Duration::from_secs(1);
-/// Confirms that go into the stream with one turn, at the most: those before the last need no question.
+/// Maximum number of confirms that one turn moves into the stream: those before the last need no query.
 const MOST_AT_ONCE: usize = 100;
-/// How often a worker looks for confirms that wait.
+/// How often a worker checks for waiting confirms.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// How long an asker's confirms are remembered when their end was not seen: longer than as many as may wait take.
+/// TTL of an asker's set of confirms, in case their end was missed. Longer than the longest wait.
 const ASKER_TTL: Duration = Duration::from_secs(4 * 3600);
-/// How long an order lives from a confirm on, until the gateway has answered. Less than after a notify, so that the two can be told
-/// apart.
+/// TTL of an order after a confirm, until the gateway has answered. Shorter than after a notify, to distinguish the two.
 const CONFIRM_TTL: Duration = PAID_TTL.saturating_sub(Duration::from_secs(3600));
-/// Confirms that wait in one partition, at the most.
+/// Maximum number of waiting confirms in one partition.
 const MOST_WAITING: usize = 10_000;
-/// Confirms of one partition that wait for one asker's rounds, at the most. Binding for the networks, which share theirs:
-/// anybody can make up orders that are not in Redis.
+/// Maximum number of waiting confirms of one asker in one partition. In practice it bounds the networks, which share one
+/// asker's turns: anybody can make up orders that are not in Redis.
 const MOST_ROUNDS: usize = 500;
-/// Confirms of one person on their way.
+/// Maximum number of queued confirms of one person.
 const MOST_OF_A_PERSON: usize = 5;
-/// Confirms of one network on their way.
+/// Maximum number of queued confirms of one network.
 const MOST_OF_A_NETWORK: usize = 2;
-/// Rounds by which a confirm that comes back from a retry is behind.
+/// Number of rounds by which a retried confirm is delayed.
 pub(super) const BEHIND_AFTER_RETRY: usize = MOST_OF_A_PERSON;
-/// What the name of an asker begins with that is a person.
+/// Prefix of an asker's name if it is a person.
 const PERSON: &str = "person:";
-/// What takes part in the rounds for all networks together.
+/// The asker's name that all networks share.
 const NETWORKS: &str = "networks";
 
 /// The mark of an order that the gateway said was paid.
 pub(super) const CONFIRMED: &str = "paid";
 
-/// Who asks: turns go round by it.
+/// Who asks. Turns go round by asker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Asker {
     /// The person whose order is in Redis.
     Person(OpenId),
-    /// The client's site (IPv6 /48, IPv4 /24), for an order that is not.
+    /// The client's site (IPv6 /48, IPv4 /24), for an order that is not in Redis.
     Network(IpAddr),
 }
 
@@ -74,16 +74,16 @@ impl fmt::Display for Asker {
     }
 }
 
-/// What became of a confirm.
+/// The outcome of enqueueing a confirm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Confirming {
-    /// It waits for its turn now.
+    /// It now waits for its turn.
     Queued,
-    /// One of the same order is on its way, or the gateway said that the order was paid.
+    /// The order has a confirm in the queue, or the gateway said that it was paid.
     Waiting,
-    /// The order was asked about a moment ago.
+    /// The gateway was asked about the order recently.
     Asked,
-    /// The asker has too many on their way, or all have. Ask again later.
+    /// The asker, or all together, have too many in the queue. Ask again later.
     Full,
 }
 
@@ -100,7 +100,7 @@ impl FromRedisValue for Confirming {
 }
 
 impl Queue {
-    /// Lets a confirm wait for its turn. An order that is not paid lives for `unpaid_ttl`.
+    /// Enqueues a confirm, which waits for its turn. An order that is not paid lives for `unpaid_ttl`.
     pub async fn enqueue_confirm(
         &self,
         payment: &PaymentRef,
@@ -127,7 +127,7 @@ impl Queue {
         });
         let member = serde_json::Value::from_iter(event.owned_fields()).to_string();
         let partition = self.keys.partition(out_trade_no);
-        // With its text, since a write cannot load a script that Redis does not know.
+        // Sends the script's text, since a write cannot load a script that Redis does not know.
         let mut write = redis::cmd("EVAL");
         write
             .arg(include_str!("lua/confirm.lua"))
@@ -154,8 +154,8 @@ impl Queue {
         Ok(from_redis_value(answer).map_err(redis::RedisError::from)?)
     }
 
-    /// Puts the confirm whose turn it is into the stream, at most one a second over all workers. Partitions after
-    /// `last` come first. Says which partition had the turn; none when none waits, or another worker had it.
+    /// Moves the next confirm into the stream, at most one a second over all workers. Tries the partitions after `last`
+    /// first. Returns the partition that had the turn; none if no confirm waits or another worker took the turn.
     async fn take_turn(&self, last: Option<Partition>) -> RedisResult<Option<Partition>> {
         let Some(partition) = self.next_with_confirms(last).await? else {
             return Ok(None);
@@ -178,7 +178,7 @@ impl Queue {
         Ok(Some(partition))
     }
 
-    /// Takes the turn to ask the gateway. Says how long another one lasts, when it is not free.
+    /// Takes the turn to ask the gateway. If it is not free, returns the time until it is.
     pub async fn take_question(&self) -> RedisResult<Option<Duration>> {
         self.take(self.keys.question()).await
     }
@@ -192,8 +192,8 @@ impl Queue {
         Ok((left > 0).then(|| Duration::from_millis(left)))
     }
 
-    /// The order of a confirm is not paid, so it expires when it would have without. One that a notify has reported since
-    /// is left alone.
+    /// Restores the expiry that the order of an unpaid confirm had before. Leaves an order alone that a notify has reported
+    /// since.
     pub async fn let_expire(&self, confirm: &Event) -> RedisResult<()> {
         let Cause::Confirm {
             payment,
@@ -218,7 +218,7 @@ impl Queue {
     async fn next_with_confirms(&self, last: Option<Partition>) -> RedisResult<Option<Partition>> {
         let after = self.keys.partitions().filter(|one| Some(*one) > last);
         let before = self.keys.partitions().filter(|one| Some(*one) <= last);
-        // A master that is away keeps no other partition from its turn.
+        // An unavailable master does not delay the other partitions.
         let mut failed = None;
         for partition in after.chain(before) {
             let mut redis = self.connection();
@@ -232,7 +232,7 @@ impl Queue {
     }
 }
 
-/// Gives confirms their turns until stopped, while `gate` is open. Any number of workers may do so at the same time.
+/// Gives confirms their turns until stopped, while `gate` is open. Any number of workers may do so concurrently.
 pub async fn watch(queue: Queue, gate: watch::Receiver<bool>, stop: CancellationToken) {
     let mut backoff = Backoff::reconnect();
     let mut last = None;
@@ -250,7 +250,7 @@ pub async fn watch(queue: Queue, gate: watch::Receiver<bool>, stop: Cancellation
                 backoff.reset();
             }
             Err(error) => {
-                outage::report("cannot look for confirms, trying again", &error);
+                outage::report("cannot give confirms their turn, trying again", &error);
                 backoff.wait().await;
             }
         }

@@ -1,4 +1,4 @@
-//! Out of the queue: a reader a partition, and one bounded channel to the worker.
+//! Reads events: one reader per partition, and one bounded channel to the worker.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,10 +25,10 @@ use crate::{
     watchdog::{Pulse, Watchdog},
 };
 
-/// How long a read waits for work before it asks again.
+/// How long a read blocks for new events before it is repeated.
 const BLOCK: Duration = Duration::from_secs(2);
 const LARGEST_READ: usize = 256;
-/// How long a reader takes at most to connect, or for one read.
+/// Maximum time to connect, or for one read.
 const LONGEST_STEP: Duration = Duration::from_secs(10);
 
 /// One process's part in the consumer group. Cheap to clone.
@@ -37,24 +37,24 @@ pub struct Consumer {
     pub(super) queue: Queue,
     pub(super) name: Arc<str>,
     pub(super) in_flight: InFlight,
-    /// Tasks that hand on events share it; [`deliver_alone`](Self::deliver_alone) has it for itself.
+    /// Shared by tasks that deliver events; [`deliver_alone`](Self::deliver_alone) takes it exclusively.
     pub(super) handing_on: Arc<RwLock<()>>,
     deliveries: mpsc::Sender<Delivery>,
     gate: watch::Receiver<bool>,
     pub(super) stop: CancellationToken,
     /// Watches the readers.
     watchdog: Watchdog,
-    /// How long a reader may wait for room while the worker takes events.
+    /// How long a reader may wait for channel capacity while the worker takes events.
     patience: Duration,
     /// Cancelled when this consumer has left the group.
     pub(super) left: CancellationToken,
-    /// Since when heartbeats get through to each partition; none while they do not.
+    /// The time since which heartbeats reach each partition; none while they fail.
     pub(super) healthy_since: Arc<[watch::Sender<Option<Instant>>]>,
 }
 
 impl Consumer {
-    /// A consumer with a name that no other process has, for a worker that handles as many events at the same time as `settings`
-    /// say. It takes none while `gate` is false, and ends with `stop`.
+    /// A consumer with a unique name, for a worker that handles as many events concurrently as `settings` say. It reads
+    /// none while `gate` is false, and ends with `stop`.
     pub fn new(
         queue: Queue,
         settings: &config::Queue,
@@ -63,7 +63,7 @@ impl Consumer {
         stop: CancellationToken,
     ) -> (Self, mpsc::Receiver<Delivery>) {
         let concurrency = settings.concurrency;
-        // As many again wait, so that handlers need not wait for the next read.
+        // As many again are buffered, so that handlers need not wait for the next read.
         let (deliveries, receiver) = mpsc::channel(concurrency);
         let unique: [u8; 4] = rand::random();
         let name = format!("{}-{}", std::process::id(), hex::encode(unique)).into();
@@ -79,7 +79,7 @@ impl Consumer {
                 gate,
                 stop,
                 watchdog,
-                // The slowest handler, and as long again until its outcome is in Redis.
+                // The slowest handler, and as much time again until its outcome is in Redis.
                 patience: 2 * settings.timeout + LONGEST_STEP,
                 left: CancellationToken::new(),
                 healthy_since,
@@ -98,7 +98,7 @@ impl Consumer {
         &self.queue
     }
 
-    /// Reads one partition until asked to stop, whatever happens to Redis.
+    /// Reads one partition until stopped. Continues over failures of Redis.
     pub async fn read(self, partition: Partition) {
         let mut backoff = Backoff::reconnect();
         let pulse = self
@@ -136,7 +136,7 @@ impl Consumer {
             let asked = Instant::now();
             let reply: RedisResult<Option<StreamReadReply>> = tokio::select! {
                 reply = read.query_async(&mut connection) => reply,
-                // What this read may yet bring stays pending and is released at the end.
+                // Events that this read still brings stay pending and are released at the end.
                 () = self.stop.cancelled() => return Ok(()),
             };
             let reply = match reply {
@@ -149,7 +149,7 @@ impl Consumer {
             backoff.reset();
             let keys = reply.map(|reply| reply.keys).unwrap_or_default();
             let entries: Vec<StreamId> = keys.into_iter().flat_map(|key| key.ids).collect();
-            // Any other waited for events, and how long says nothing of Redis.
+            // Other reads waited for events, so their duration says nothing about Redis.
             if most > 1 && entries.len() == most {
                 metrics::histogram!("heyi_queue_read_seconds").record(asked.elapsed());
             }
@@ -162,7 +162,7 @@ impl Consumer {
         Ok(())
     }
 
-    /// Waits until there is room and the worker takes events. False when asked to stop.
+    /// Waits until the channel has capacity and the worker takes events. False when stopped.
     pub(super) async fn is_ready_for_more(&self, pulse: Option<&Pulse>) -> bool {
         let mut gate = self.gate.clone();
         let ready = async {
@@ -183,7 +183,7 @@ impl Consumer {
         }
     }
 
-    /// Hands an entry to the worker. One that is no event becomes a dead letter immediately.
+    /// Delivers an entry to the worker. An entry that is no event becomes a dead letter immediately.
     pub(super) async fn deliver(&self, partition: Partition, entry: &StreamId) -> RedisResult<()> {
         if !self.in_flight.add(partition, &entry.id) {
             return Ok(());
@@ -222,7 +222,7 @@ impl Consumer {
             .queue
             .bury(partition, id, DeadReason::Poison, error, None, fields)
             .await;
-        // Also after a failure: it stays pending, and is delivered again.
+        // Even after a failure: the entry stays pending and is delivered again.
         self.in_flight.remove(partition, id);
         buried
     }

@@ -23,14 +23,14 @@ use crate::{
 /// How long a payment gets no other dead letter after its letter was dropped: a year.
 const DROPPED_TTL_SECONDS: u64 = 366 * 24 * 3600;
 
-/// The mark of an order whose payment was given back.
+/// The mark of an order whose payment was refunded.
 pub const REFUNDED: &str = "refunded";
 
 /// An entry of the dead or the rejected stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Letter {
-    /// Its id; in a queue of several partitions with that of its partition, as in `1795354186600-0@7`, since each
-    /// partition gives ids of its own.
+    /// Its id. With several partitions its partition follows, as in `1795354186600-0@7`, since ids are unique only within a
+    /// partition.
     pub id: String,
     #[serde(skip)]
     entry: String,
@@ -44,29 +44,29 @@ pub struct Letter {
 }
 
 impl Letter {
-    /// One of its fields; empty when it has none of that name.
+    /// The value of a field; empty if it does not exist.
     pub fn field(&self, name: &str) -> &str {
         self.fields.get(name).map_or("", String::as_str)
     }
 
-    /// The number of the order that it is about; empty when it names none.
+    /// The number of its order; empty if it names none.
     pub fn out_trade_no(&self) -> String {
         let number = self.event().and_then(|event| event.out_trade_no());
         number.map(String::from).unwrap_or_default()
     }
 
-    /// What was paid, as the gateway reported it; none where it reported nothing.
+    /// The amount that the gateway reported, if any.
     pub fn total_fee(&self) -> Option<Fee> {
         self.event()?.reported()?.total_fee
     }
 
-    /// When it came, and in which order in that millisecond.
+    /// Its time and its number within that millisecond.
     fn age(&self) -> EntryId {
-        // Whatever Redis gives as an id is one.
+        // Redis's ids always parse.
         self.entry.parse().unwrap_or_default()
     }
 
-    /// The payment that the gateway reported; none when the letter is about something else.
+    /// The payment that the gateway reported; none if the letter is about something else.
     pub fn payment(&self) -> Option<PaymentRef> {
         self.event()?.payment()
     }
@@ -75,7 +75,7 @@ impl Letter {
         Event::from_fields(&self.event_fields()).ok()
     }
 
-    /// The event as it was before it died, ready for its first attempt.
+    /// The fields of the original event, reset to its first attempt.
     fn event_fields(&self) -> BTreeMap<String, String> {
         let is_event = |name: &str| {
             matches!(
@@ -94,10 +94,10 @@ impl Letter {
     }
 }
 
-/// Which part of a list of letters is wanted.
+/// Which page of a list of letters is wanted.
 #[derive(Debug, Clone, Copy)]
 pub struct Page {
-    /// At most so many; more only if they came in the very same moment as the last.
+    /// Maximum number of letters. More only if they have the same time as the last one.
     pub most: usize,
     /// Only those that are older than this one.
     pub before: Option<LetterId>,
@@ -135,7 +135,7 @@ impl fmt::Display for LetterId {
     }
 }
 
-/// A text that names no letter.
+/// The text is not the id of a letter.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("an id looks like 1795354186600-0 or 1795354186600-0@7")]
 pub struct NoLetterId;
@@ -177,24 +177,24 @@ impl Queue {
         self.newest(Self::rejected_key, page).await
     }
 
-    /// The dead letters with this id: more than one only if it does not say of which partition.
+    /// The dead letters with this id. More than one only if the id names no partition.
     pub async fn dead_letter(&self, id: LetterId) -> RedisResult<Vec<Letter>> {
         self.letter(Self::dead_key, id).await
     }
 
-    /// The rejected events with this id: more than one only if it does not say of which partition.
+    /// The rejected events with this id. More than one only if the id names no partition.
     pub async fn rejected_event(&self, id: LetterId) -> RedisResult<Vec<Letter>> {
         self.letter(Self::rejected_key, id).await
     }
 
-    /// Puts a dead letter or a rejected event back into the queue. False when it is no longer there.
+    /// Enqueues a dead letter or a rejected event again. False if it no longer exists.
     pub async fn replay(&self, letter: &Letter) -> RedisResult<bool> {
         let script = Script::new(include_str!("lua/replay.lua"));
         let mut call = script.prepare_invoke();
         call.key(&letter.stream)
             .key(self.keys.notify(letter.partition))
             .arg(&letter.entry);
-        // A rejected event has made no letter; one of the same payment stays.
+        // A rejected event made no letter; a letter of the same payment stays.
         if letter.stream == self.keys.dead(letter.partition)
             && let Some(mark) = self.mark_of(letter)
         {
@@ -208,7 +208,7 @@ impl Queue {
         Ok(is_queued)
     }
 
-    /// Drops a dead letter. False when it is no longer there.
+    /// Drops a dead letter. False if it no longer exists.
     pub async fn drop_letter(&self, letter: &Letter) -> RedisResult<bool> {
         let script = Script::new(include_str!("lua/drop.lua"));
         let mut call = script.prepare_invoke();
@@ -233,7 +233,7 @@ impl Queue {
         self.connection().get(self.keys.failed(out_trade_no)).await
     }
 
-    /// What keeps the payment of a letter from getting a second one.
+    /// The mark that prevents a second letter for the payment of a letter.
     fn mark_of(&self, letter: &Letter) -> Option<String> {
         let event = Event::from_fields(&letter.event_fields()).ok()?;
         self.letter_of(&event).map(|(_, mark)| mark)
@@ -247,7 +247,7 @@ impl Queue {
         self.keys.rejected(partition)
     }
 
-    /// Remembers that the payment of an order was given back.
+    /// Records that the payment of an order was refunded.
     pub async fn mark_refunded(&self, out_trade_no: &OutTradeNo) -> RedisResult<()> {
         Script::new(include_str!("lua/mark_refunded.lua"))
             .key(self.keys.failed(out_trade_no))

@@ -1,4 +1,4 @@
-//! Parked events whose time has come.
+//! Moves parked events back when they are due.
 
 use std::time::Duration;
 
@@ -14,15 +14,15 @@ use crate::{
     redis::Script,
 };
 
-/// How often to look.
+/// How often to check for due events.
 const EVERY: Duration = Duration::from_millis(250);
-/// The most events that one step moves, so that a step never holds up Redis for long.
+/// Maximum number of events that one step moves, so that a step never blocks Redis for long.
 const SLICE: usize = 200;
-/// No event waits longer than this for its next attempt: the longest delay is 300 s, with 20 % of jitter.
+/// Maximum delay until the next attempt: the longest delay is 300 s, with 20 % of jitter.
 const LONGEST_WAIT: Duration = Duration::from_secs(400);
 
 impl Queue {
-    /// Moves what is due back into the stream, or to the confirms that wait for their turn, slice by slice. Says how many it moved.
+    /// Moves due events back into the stream, and due confirms to the waiting ones, in slices. Returns how many it moved.
     pub async fn move_due(&self, partition: Partition) -> RedisResult<usize> {
         let script = Script::new(concat!(
             include_str!("lua/fields_of.lua"),
@@ -51,7 +51,7 @@ impl Queue {
         }
     }
 
-    /// Each partition by itself, so that a master that is away does not hold up the others.
+    /// Watches one partition. Each has its own loop, so that an unavailable master does not delay the others.
     async fn watch_due(&self, partition: Partition, stop: &CancellationToken) {
         let mut backoff = Backoff::reconnect();
         loop {
@@ -62,7 +62,7 @@ impl Queue {
             match self.move_due(partition).await {
                 Ok(_) => backoff.reset(),
                 Err(error) => {
-                    outage::report("cannot look for due events, trying again", &error);
+                    outage::report("cannot move due events, trying again", &error);
                     backoff.wait().await;
                 }
             }
@@ -70,7 +70,7 @@ impl Queue {
     }
 }
 
-/// Moves what is due until stopped. Any number of workers may do so at the same time.
+/// Moves due events until stopped. Any number of workers may do so concurrently.
 pub async fn watch(queue: Queue, stop: CancellationToken) {
     let partitions = queue.keys.partitions();
     join_all(partitions.map(|partition| queue.watch_due(partition, &stop))).await;

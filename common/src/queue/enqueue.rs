@@ -1,4 +1,4 @@
-//! Into the queue.
+//! Enqueues events.
 
 use std::time::Duration;
 
@@ -12,16 +12,16 @@ use crate::{
     redis::WriteError,
 };
 
-/// How long `/checkOrder` says that an order is pending of which the gateway said that it was paid, though it is not in Redis. By
-/// then its event is a code or a dead letter.
+/// How long `/checkOrder` answers "pending" for an order that is not in Redis after the gateway said that it was paid. By then
+/// its event is a code or a dead letter.
 const CONFIRMED_TTL: Duration = Duration::from_secs(600);
 
 impl Queue {
-    /// Queues a notify and lets its order live long enough for a late promotion, in one round trip.
+    /// Enqueues a notify and extends its order for a late promotion, in one round trip.
     ///
-    /// The two need no transaction: they travel over one connection, the expiry first. A worker that finds the event finds the
-    /// order living; an expiry without its event, whatever died between them, is an order that lives for some days more,
-    /// and the gateway, which got no answer, sends the notify again.
+    /// This needs no transaction. Both commands use one connection, the expiry first, so a worker that finds the event
+    /// finds the order. If only the expiry is written, the order lives some days longer; the gateway gets no answer and
+    /// sends the notify again.
     pub async fn enqueue_notify(
         &self,
         gateway: Gateway,
@@ -40,7 +40,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Queues the gateway's signed answer that an order was paid, like a notify: from here on the payment is safe.
+    /// Enqueues the gateway's signed answer that an order was paid, like a notify. From then on the payment is safe.
     pub async fn enqueue_answer(&self, answer: Answer) -> Result<(), WriteError> {
         let Payment {
             gateway,
@@ -51,7 +51,7 @@ impl Queue {
             gateway: *gateway,
             body: answer.body,
         });
-        // With its text, since a write cannot load a script that Redis does not know.
+        // Sends the script's text, since a write cannot load a script that Redis does not know.
         let mut add = redis::cmd("EVAL");
         add.arg(include_str!("lua/answer.lua"))
             .arg(3)

@@ -1,4 +1,4 @@
-//! An event, and how it is written into Redis.
+//! An event, and its encoding in Redis.
 
 use std::{
     borrow::Cow,
@@ -24,42 +24,42 @@ const ORDER_LOOKUPS: &str = "order_lookups";
 const CHECK_REFUSALS: &str = "check_refusals";
 const PAID_CHECKS: &str = "paid_checks";
 
-/// What happened.
+/// The cause of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
-    /// The gateway called: the raw body of its notify.
+    /// The gateway sent a notify.
     Notify {
         /// The gateway.
         gateway: Gateway,
-        /// The body as it came.
+        /// The raw body.
         body: String,
     },
-    /// The gateway answered, signed, that an order was paid. It may send no notify after that.
+    /// The gateway's signed answer that an order was paid. It may send no notify after that.
     Answer {
         /// The gateway.
         gateway: Gateway,
         /// The answer, as [`Gateways::read_answer`](crate::gateway::Gateways::read_answer) takes it.
         body: String,
     },
-    /// The payer says that the order was paid; the gateway must be asked.
+    /// A payer says that the order was paid; the gateway must be asked.
     Confirm {
-        /// The payment that the payer names, which may belong to another order, and the order that the payer waits for.
+        /// The payment that the payer names, which may belong to another order, and the payer's order.
         payment: PaymentRef,
         /// Who asked: see [`Asker`](super::Asker).
         asker: String,
-        /// Whether the gateway may be asked now. Not kept when the event waits again.
+        /// Whether the gateway may be asked now. Not stored when the event waits again.
         has_turn: bool,
-        /// The order's expiry without and with this confirm, as `let_expire.lua` takes them; none when this did not change it.
+        /// The order's expiry before and after this confirm, as `let_expire.lua` takes them; none if it was not changed.
         expiry: Option<String>,
     },
 }
 
-/// A cause on its way through the queue.
+/// A cause and its progress in the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// What happened.
+    /// The cause.
     pub cause: Cause,
-    /// How often it was tried before, for whatever reason.
+    /// Number of earlier attempts, for whatever reason.
     pub attempt: u32,
     /// When the api received it, in ms since 1970.
     pub received_at: i64,
@@ -67,7 +67,7 @@ pub struct Event {
     pub order_lookups: u32,
     /// Number of checks that the gateway refused to answer.
     pub check_refusals: u32,
-    /// Number of checks that said paid, after which the promotion did not finish.
+    /// Number of checks that said paid without a finished promotion after them.
     pub paid_checks: u32,
 }
 
@@ -92,7 +92,7 @@ impl Event {
         }
     }
 
-    /// What the gateway reported, not verified. A confirm reports nothing: what it names is the payer's word.
+    /// What the gateway reported, not verified. None for a confirm, which has only the payer's word.
     pub fn reported(&self) -> Option<Unverified> {
         match &self.cause {
             Cause::Notify { gateway, body } | Cause::Answer { gateway, body } => gateway.peek(body),
@@ -100,7 +100,7 @@ impl Event {
         }
     }
 
-    /// The number of the order that the event is about, where it says one.
+    /// The number of its order, if it names one.
     pub fn out_trade_no(&self) -> Option<OutTradeNo> {
         match self.named_payment() {
             Some(payment) => Some(payment.out_trade_no.clone()),
@@ -118,7 +118,7 @@ impl Event {
         })
     }
 
-    /// The payment that a payer named, and the order for which.
+    /// The payment that a payer named, and the order for which it was named.
     pub(super) fn named_payment(&self) -> Option<&PaymentRef> {
         match &self.cause {
             Cause::Confirm { payment, .. } => Some(payment),
@@ -133,7 +133,7 @@ impl Event {
         }
     }
 
-    /// What is written of it.
+    /// The fields that are stored.
     pub(super) fn fields(&self) -> Vec<(&'static str, Cow<'_, str>)> {
         let mut fields = Vec::with_capacity(10);
         fields.push((GATEWAY, self.gateway().name().into()));
@@ -164,7 +164,7 @@ impl Event {
         fields
     }
 
-    /// The same by name, for those who add to it.
+    /// The same by name, so that callers can add fields.
     pub(super) fn owned_fields(&self) -> Fields {
         let fields = self.fields().into_iter();
         fields
@@ -209,7 +209,7 @@ fn parsed<T: std::str::FromStr>(fields: &Fields, name: &'static str) -> Result<T
         .ok_or(EventError(name))
 }
 
-/// A counter that is only written once it counted something.
+/// Reads a counter, which is stored only if it is not zero.
 fn count(fields: &Fields, name: &'static str) -> Result<u32, EventError> {
     if fields.contains_key(name) {
         parsed(fields, name)
@@ -218,7 +218,7 @@ fn count(fields: &Fields, name: &'static str) -> Result<u32, EventError> {
     }
 }
 
-/// The fields of an entry as text. Bytes that are no UTF-8, which we never write, are replaced.
+/// The fields of an entry as text. Replaces invalid UTF-8, which we never write.
 pub(super) fn fields_of(entry: &StreamId) -> Fields {
     let as_text = |value: &redis::Value| match value {
         redis::Value::BulkString(bytes) => String::from_utf8_lossy(bytes).into_owned(),
@@ -230,7 +230,7 @@ pub(super) fn fields_of(entry: &StreamId) -> Fields {
         .collect()
 }
 
-/// An event that one worker holds.
+/// An event that is in flight at one worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
     /// Where it was read.

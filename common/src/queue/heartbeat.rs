@@ -1,7 +1,7 @@
-//! Heartbeats: each consumer changes a value of its own, and the others watch whether it still does.
+//! Heartbeats: each consumer changes its own value, and the others watch for the changes.
 //!
-//! Each observer measures with a clock of its own. An expiry in Redis would follow Redis's wall clock: when that is set
-//! back by an hour, a dead worker would seem to live for that hour.
+//! Each observer measures with its own clock. An expiry in Redis would follow Redis's wall clock: if that were set back by
+//! an hour, a dead worker would seem alive for an hour.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -18,8 +18,8 @@ const EVERY: Duration = Duration::from_secs(2);
 const EVERY_WHILE_AWAY: Duration = Duration::from_millis(500);
 
 impl Consumer {
-    /// Sends heartbeats until this consumer has left the group. In a task of its own: nothing that a worker waits for may
-    /// delay one, nor may a master that is away delay those to others.
+    /// Sends heartbeats until this consumer has left the group. Runs in its own task, so that no other work delays a
+    /// heartbeat. Partitions are independent: an unavailable master does not delay heartbeats to others.
     pub async fn send_heartbeats(self) {
         let partitions = self.queue.keys.partitions();
         join_all(partitions.map(|partition| self.send_heartbeats_to(partition))).await;
@@ -61,16 +61,16 @@ impl Consumer {
             .await
     }
 
-    /// Since when heartbeats get through to a partition.
+    /// The time since which heartbeats reach a partition.
     pub(super) fn healthy_since(&self, partition: Partition) -> &watch::Sender<Option<Instant>> {
         &self.healthy_since[usize::from(partition.number())]
     }
 }
 
-/// What one consumer has seen of the heartbeats of the others in one partition.
+/// The heartbeats of the other consumers of one partition, as one consumer has seen them.
 #[derive(Debug, Default)]
 pub(super) struct Heartbeats {
-    /// Since when this has been watching without an outage of Redis.
+    /// The time since which this watches without an outage of Redis.
     healthy_since: Option<Instant>,
     seen: HashMap<String, Seen>,
 }
@@ -82,7 +82,7 @@ struct Seen {
 }
 
 impl Heartbeats {
-    /// Begins anew when Redis was away since the last call: nobody could send a heartbeat then.
+    /// Restarts after an outage of Redis since the last call: no consumer could send a heartbeat then.
     pub(super) fn forget_before(&mut self, healthy_since: Instant) {
         if self.healthy_since != Some(healthy_since) {
             self.healthy_since = Some(healthy_since);
@@ -90,7 +90,7 @@ impl Heartbeats {
         }
     }
 
-    /// Notes a heartbeat. Whether its consumer is dead.
+    /// Records a heartbeat. Returns whether its consumer is dead.
     pub(super) fn is_dead(&mut self, consumer: &str, value: Option<&String>, now: Instant) -> bool {
         let seen = self
             .seen
@@ -106,7 +106,7 @@ impl Heartbeats {
         now.duration_since(seen.unchanged_since) >= DEAD_AFTER
     }
 
-    /// Forgets consumers that are not there any more.
+    /// Forgets consumers that no longer exist.
     pub(super) fn keep(&mut self, is_there: impl Fn(&str) -> bool) {
         self.seen.retain(|name, _| is_there(name));
     }
@@ -125,13 +125,13 @@ mod tests {
         for beat in 0..20 {
             let lives = heartbeats.is_dead("lives", Some(&beat.to_string()), now);
             assert!(!lives, "beat {beat}");
-            // However long it has been dead: it must be watched first.
+            // It must be watched first, however long it has been dead.
             let died = heartbeats.is_dead("died", Some(&seventh), now);
             assert_eq!(died, beat * EVERY >= DEAD_AFTER, "beat {beat}");
             assert_eq!(heartbeats.is_dead("sent none", None, now), died);
             now += EVERY;
         }
-        // Redis was away, and nobody could send one.
+        // No consumer could send a heartbeat during the outage.
         heartbeats.forget_before(now);
         assert!(!heartbeats.is_dead("died", Some(&seventh), now));
     }

@@ -1,4 +1,4 @@
-//! The events that this process works on.
+//! The events that are in flight in this process.
 
 use std::{
     collections::HashSet,
@@ -9,19 +9,19 @@ use tokio::sync::Notify;
 
 use super::Partition;
 
-/// What this process works on, so that it does not take it over from itself.
+/// The events in flight, so that this process does not take them over from itself.
 #[derive(Debug, Clone, Default)]
 pub(super) struct InFlight(Arc<Events>);
 
 #[derive(Debug, Default)]
 struct Events {
     all: Mutex<HashSet<(Partition, String)>>,
-    /// One of them has ended.
+    /// Notified when one of them ends.
     ended: Notify,
 }
 
 impl InFlight {
-    /// Notes an event; false when it was noted before.
+    /// Adds an event. False if it was added before.
     pub(super) fn add(&self, partition: Partition, id: &str) -> bool {
         self.all().insert((partition, id.to_owned()))
     }
@@ -35,7 +35,7 @@ impl InFlight {
         self.all().contains(&(partition, id.to_owned()))
     }
 
-    /// Waits until it works on nothing.
+    /// Waits until no event is in flight.
     pub(super) async fn emptied(&self) {
         loop {
             let ended = self.0.ended.notified();

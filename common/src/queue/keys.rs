@@ -5,18 +5,18 @@ use jiff::Timestamp;
 use crate::gateway::PaymentRef;
 use crate::order::{OpenId, OutTradeNo};
 
-/// A part of the queue; 0 when there is only one.
+/// A part of the queue; 0 if there is only one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Partition(u16);
 
 impl Partition {
-    /// Its number, as it stands in the names of keys.
+    /// Its number in the names of keys.
     pub(super) fn number(self) -> u16 {
         self.0
     }
 }
 
-/// Makes every key of Heyi in Redis.
+/// Makes all keys of Heyi in Redis.
 #[derive(Debug, Clone)]
 pub struct Keys {
     prefix: String,
@@ -24,7 +24,7 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Keys that begin with `prefix`, in so many partitions.
+    /// Keys with this prefix, in `partitions` partitions.
     pub fn new(prefix: &str, partitions: u16) -> Self {
         Self {
             prefix: prefix.to_owned(),
@@ -37,17 +37,17 @@ impl Keys {
         (0..self.partitions).map(Partition)
     }
 
-    /// The first partition, which there always is.
+    /// The first partition, which always exists.
     pub fn first(&self) -> Partition {
         Partition(0)
     }
 
-    /// The partition of an order and of all that happens to it.
+    /// The partition of an order and of all its keys.
     pub fn partition(&self, out_trade_no: &OutTradeNo) -> Partition {
         self.partition_of(out_trade_no.as_str())
     }
 
-    /// The partition of a person. All orders of a person are in it, since their numbers are drawn so.
+    /// The partition of a person and of all orders of that person, since their numbers are drawn to match.
     pub fn partition_of_person(&self, openid: &OpenId) -> Partition {
         self.partition_of(openid.as_str())
     }
@@ -69,18 +69,18 @@ impl Keys {
         self.of_person("open", openid)
     }
 
-    /// The mark of a signature that has made an order, in the partition of its person.
+    /// The mark of a signature that made an order, in the partition of its person.
     pub fn signed(&self, openid: &OpenId, signature: &str) -> String {
         let partition = self.partition_of_person(openid);
         self.of(partition, &format!("signed:{signature}"))
     }
 
-    /// What the keys of all orders of a partition begin with.
+    /// The prefix of the keys of all orders in a partition.
     pub(super) fn orders(&self, partition: Partition) -> String {
         self.of(partition, "order:")
     }
 
-    /// The cached order.
+    /// The pending order.
     pub fn order(&self, out_trade_no: &OutTradeNo) -> String {
         self.of_order("order", out_trade_no)
     }
@@ -90,12 +90,12 @@ impl Keys {
         self.of_order("failed", out_trade_no)
     }
 
-    /// The mark that a confirm was queued a moment ago.
+    /// The mark that a confirm was queued recently.
     pub fn confirm(&self, out_trade_no: &OutTradeNo) -> String {
         self.of_order("confirm", out_trade_no)
     }
 
-    /// The record of the installation. It has no partition: it says how many there are.
+    /// The record of the installation. It has no partition, since it records their number.
     pub fn installation(&self) -> String {
         format!("{}installation", self.prefix)
     }
@@ -115,7 +115,7 @@ impl Keys {
         self.of(partition, "notify:dead")
     }
 
-    /// Events whose signature is false.
+    /// Events with an invalid signature.
     pub fn rejected(&self, partition: Partition) -> String {
         self.of(partition, "notify:rejected")
     }
@@ -130,7 +130,7 @@ impl Keys {
         self.of(partition, "confirms")
     }
 
-    /// The round that confirms are in, and how many have come.
+    /// The current round of confirms, and how many have waited.
     pub fn confirm_turns(&self, partition: Partition) -> String {
         self.of(partition, "confirms:turns")
     }
@@ -140,7 +140,7 @@ impl Keys {
         self.of(partition, &format!("confirms:next:{asker}"))
     }
 
-    /// The orders of which an asker has a confirm on its way.
+    /// The orders for which an asker has a confirm in the queue.
     pub fn confirms_of(&self, partition: Partition, asker: &str) -> String {
         self.of(partition, &format!("confirms:{asker}"))
     }
@@ -153,7 +153,7 @@ impl Keys {
         )
     }
 
-    /// The mark of a letter about a payment that only a confirm names.
+    /// The mark of a letter about a payment that only a confirm named.
     pub(super) fn named_letter(&self, payment: &PaymentRef) -> String {
         self.of(
             self.partition(&payment.out_trade_no),
@@ -165,22 +165,22 @@ impl Keys {
         )
     }
 
-    /// The turn of the next confirm, which one worker of all has.
+    /// The lock of the turn to move a confirm into the stream.
     pub fn check(&self) -> String {
         format!("{}check", self.prefix)
     }
 
-    /// The turn to ask the gateway, which one worker of all has.
+    /// The lock of the turn to ask the gateway.
     pub fn question(&self) -> String {
         format!("{}check:question", self.prefix)
     }
 
-    /// The note of a proxy that an api does not trust.
+    /// The record of a proxy that an api does not trust.
     pub fn untrusted_proxy(&self) -> String {
         format!("{}seen:untrusted_proxy", self.prefix)
     }
 
-    /// Scans that are counted and not yet aggregated. What belongs to scans is in one slot: that of the first partition.
+    /// Counted scans that are not yet aggregated. All keys of scans are in the slot of the first partition.
     pub fn scans(&self) -> String {
         self.of(Partition(0), "scans")
     }
@@ -190,12 +190,12 @@ impl Keys {
         self.of(Partition(0), "scans:aggregating")
     }
 
-    /// The number of the last aggregation that began.
+    /// The number of the last aggregation that was started.
     pub fn scans_aggregation(&self) -> String {
         self.of(Partition(0), "scans:aggregation")
     }
 
-    /// The last batch of scans that a process has added.
+    /// The number of the last batch of scans that a process has added.
     pub fn scans_flushed(&self, process: &str) -> String {
         self.of(Partition(0), &format!("scans:flushed:{process}"))
     }
@@ -207,7 +207,7 @@ impl Keys {
         )
     }
 
-    /// The mark of a person who may make no orders, in the partition of all orders of that person.
+    /// The mark of a person who may not make orders, in the partition of all orders of that person.
     pub fn blocked(&self, openid: &OpenId) -> String {
         self.of_person("blocked", openid)
     }
@@ -238,7 +238,7 @@ mod tests {
         let one = Keys::new("heyi:", 1);
         assert_eq!(one.order(&number), "heyi:order:123456789");
         assert_eq!(one.notify(one.partition(&number)), "heyi:notify");
-        // CRC16/XMODEM of "123456789" is 0x31C3 = 12739, as the specification of Redis Cluster says.
+        // The specification of Redis Cluster: CRC16/XMODEM of "123456789" is 0x31C3 = 12739.
         let many = Keys::new("heyi:", 16);
         assert_eq!(many.order(&number), "heyi:{3}:order:123456789");
         assert_eq!(many.retry(many.partition(&number)), "heyi:{3}:notify:retry");

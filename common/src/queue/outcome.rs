@@ -1,4 +1,4 @@
-//! How an event ends, or goes on.
+//! The outcome of an event.
 
 use std::{fmt, time::Duration};
 
@@ -7,32 +7,32 @@ use serde::Serialize;
 use super::Event;
 use crate::order::OutTradeNo;
 
-/// What is to happen with an event that was worked on.
+/// What becomes of an event that was handled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The order became a code, now or before. Its cache and the mark of an earlier failure are dropped.
+    /// The order became a code, now or before. Removes the order and the mark of an earlier failure.
     Promoted(OutTradeNo),
-    /// There is nothing to do: a confirm of an order that is not paid.
+    /// Nothing to do: a confirm of an order that is not paid.
     Nothing,
-    /// To be tried again after `delay`.
+    /// To be retried after `delay`.
     Retry {
-        /// The event as it goes on.
+        /// The event as it is stored for the retry.
         event: Event,
-        /// How long it waits.
+        /// The delay.
         delay: Duration,
         /// Why.
         error: String,
     },
-    /// Ended without a promotion; an operator has to look.
+    /// Ended without a promotion; an operator must decide.
     Dead {
         /// The kind of failure.
         reason: DeadReason,
-        /// What exactly.
+        /// Details for the operator.
         error: String,
     },
-    /// Not from the gateway.
+    /// Not signed by the gateway.
     Rejected {
-        /// What gave it away.
+        /// Why it was rejected.
         error: String,
     },
 }
@@ -59,11 +59,11 @@ impl Outcome {
 pub enum DeadReason {
     /// The order has a code from another payment: refund this one.
     PaidTwice,
-    /// The amount or the merchant is not that of the order.
+    /// The amount or the merchant differs from the order's.
     Mismatch,
-    /// Paid, but there is no such order: refund it.
+    /// Paid, but the order does not exist: refund it.
     OrderMissing,
-    /// The handler cannot cope with it, or workers died of it.
+    /// The handler cannot process it, or workers died of it.
     Poison,
 }
 

@@ -1,4 +1,4 @@
-//! How events leave the stream: each transition is atomic.
+//! Settles events: each transition out of the stream is atomic.
 
 use std::sync::Arc;
 
@@ -14,19 +14,19 @@ use crate::{
     redis::{Script, WriteError},
 };
 
-/// How long an order's failure is remembered for `/checkOrder`: 30 days.
+/// How long an order's failure is stored for `/checkOrder`: 30 days.
 pub(super) const FAILED_TTL_SECONDS: u64 = 30 * 24 * 3600;
-/// The rejected stream is cut to about this length.
+/// Approximate maximum length of the rejected stream.
 const LONGEST_REJECTED: usize = 10_000;
-/// How often a master may lack replicas, 1.5 s each, before it is believed to be one: a former one learns of its
-/// successor within about 8 s.
+/// How often `WAIT` (1.5 s each) may find too few replicas before the server counts as the master anyway. A former master
+/// learns of its successor within about 8 s.
 const MOST_ALONE: u32 = 8;
 
-/// One acknowledgement on its way.
+/// One acknowledgement in flight.
 struct Acknowledgement {
     id: String,
     promoted: Option<OutTradeNo>,
-    /// The set of its asker and the order in it, when a confirm is done.
+    /// If a confirm is done: the set of its asker, and the order in it.
     confirm: Option<(String, OutTradeNo)>,
 }
 
@@ -34,7 +34,7 @@ struct Acknowledgement {
 #[derive(Debug, Clone)]
 pub struct Settler {
     queue: Queue,
-    /// Of each partition, so that none waits for the master of another.
+    /// One for each partition, so that none waits for the master of another.
     acknowledgements: Arc<[Batcher<Acknowledging>]>,
 }
 
@@ -54,7 +54,7 @@ impl Settler {
         }
     }
 
-    /// Carries out an outcome, trying again until Redis took it.
+    /// Carries out an outcome, with retries until Redis accepts it.
     pub async fn settle(&self, delivery: &Delivery, outcome: Outcome) {
         failpoint::reach(Failpoint::SettleBefore);
         self.carry_out(delivery, outcome).await;
@@ -80,7 +80,7 @@ impl Settler {
             confirm: self.queue.confirm_of(delivery.partition, &delivery.event),
         };
         let acknowledgements = &self.acknowledgements[usize::from(delivery.partition.number())];
-        // When the process ends, the event stays pending, and its repeat is harmless.
+        // If the process ends, the event stays pending, and repeating it is harmless.
         let _ = acknowledgements.ask(acknowledgement).await;
     }
 }
@@ -121,8 +121,8 @@ impl Batch for Acknowledging {
 }
 
 impl Queue {
-    /// Events that are done: their orders and marks of failure go, and so do they. Replicas are waited for: a
-    /// former master, which has none any more, would drop an order that the new one keeps.
+    /// Removes finished events with their orders and failure marks. Waits for replicas: a former master, which has none
+    /// any more, would remove an order that the new one keeps.
     async fn acknowledge(
         &self,
         partition: Partition,
@@ -140,7 +140,7 @@ impl Queue {
             .iter()
             .filter_map(|one| one.confirm.as_ref())
             .collect();
-        // With its text, since a write cannot load a script that Redis does not know.
+        // Sends the script's text, since a write cannot load a script that Redis does not know.
         let mut end = redis::cmd("EVAL");
         end.arg(include_str!("lua/acknowledge.lua"))
             .arg(1 + orders.len() + confirms.len())
@@ -156,7 +156,7 @@ impl Queue {
         self.redis.write(vec![end]).await.map(drop)
     }
 
-    /// Where a confirm is counted as on its way.
+    /// The set that counts a confirm of this asker, and the order in it.
     fn confirm_of(&self, partition: Partition, event: &Event) -> Option<(String, OutTradeNo)> {
         let Cause::Confirm { payment, asker, .. } = &event.cause else {
             return None;
@@ -165,7 +165,7 @@ impl Queue {
         Some((set, payment.out_trade_no.clone()))
     }
 
-    /// Parks, buries or rejects an event.
+    /// Parks, dead-letters or rejects an event.
     async fn leave(&self, delivery: &Delivery, outcome: &Outcome) -> RedisResult<()> {
         match outcome {
             Outcome::Promoted(_) | Outcome::Nothing => Ok(()),
@@ -214,8 +214,8 @@ impl Queue {
         }
     }
 
-    /// Makes an entry a dead letter and remembers the failure of its order. A payment that has a dead letter gets no second
-    /// one. `event` is none when the entry is no event.
+    /// Makes an entry a dead letter and stores the failure of its order. A payment that has a dead letter gets no second
+    /// one. `event` is none if the entry is no event.
     pub(super) async fn bury(
         &self,
         partition: Partition,
@@ -256,20 +256,20 @@ impl Queue {
         Ok(())
     }
 
-    /// The order of an event, and the mark of the one letter that its payment may have.
+    /// The order of an event, and the mark of its payment's only letter.
     pub(super) fn letter_of(&self, event: &Event) -> Option<(OutTradeNo, String)> {
         if let Some(payment) = event.payment() {
             let letter = self.keys.letter(&payment);
             return Some((payment.out_trade_no, letter));
         }
-        // A confirm's is another one: what a payer names must not take the place of what the gateway reports.
+        // A confirm has a mark of its own: a payment that a payer names must not block the one that the gateway reports.
         let payment = event.named_payment()?;
         let letter = self.keys.named_letter(payment);
         Some((payment.out_trade_no.clone(), letter))
     }
 
-    /// Moves an entry to another stream of at most about `longest` (0: any), and sets the marks of a failure. False when it
-    /// was moved before, or its payment has a letter.
+    /// Moves an entry to another stream of at most about `longest` (0: unbounded) and sets the marks of a failure. False
+    /// if it was moved before, or its payment has a letter.
     async fn move_to(
         &self,
         partition: Partition,
@@ -298,7 +298,7 @@ impl Queue {
     }
 }
 
-/// What is remembered of a payment that becomes a dead letter.
+/// What is stored about a payment that becomes a dead letter.
 struct Marks {
     failed: String,
     letter: String,

@@ -1,4 +1,4 @@
-//! The state of the queue at a glance.
+//! The state of the queue in numbers.
 
 use std::collections::BTreeMap;
 
@@ -11,24 +11,24 @@ use crate::redis::Script;
 /// The state of the queue, over all partitions.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Status {
-    /// Events in the stream, whether a worker holds them or not.
+    /// Events in the stream, in flight or not.
     pub waiting: u64,
-    /// Time in ms since the api received the event that is first in the stream.
+    /// Age in ms of the first event in the stream, since the api received it.
     pub oldest_ms: Option<u64>,
-    /// Events that each consumer holds.
+    /// Events in flight at each consumer.
     pub pending: BTreeMap<String, u64>,
     /// Events that wait for their next attempt.
     pub retries: u64,
-    /// Of these, the ones whose time has come.
+    /// Number of these that are due.
     pub retries_due: u64,
-    /// Time in ms since the api received the oldest of these. Of more than 200, only those that are due first and last are
-    /// looked at.
+    /// Age in ms of the oldest of these, since the api received it. With more than 200, only those that are due first and
+    /// last are examined.
     pub oldest_retry_ms: Option<u64>,
     /// Confirms that wait for their turn.
     pub confirms: u64,
     /// Dead letters.
     pub dead: u64,
-    /// Rejected events that are kept.
+    /// Rejected events that are stored.
     pub rejected: u64,
     /// Events ever added to the stream, retries included.
     pub added: u64,
@@ -74,7 +74,7 @@ impl Queue {
         status.dead += dead;
         status.rejected += rejected;
         status.added += added;
-        // None is less than any age.
+        // `None` is less than any age.
         status.oldest_ms = status.oldest_ms.max(age(now, &received));
         status.oldest_retry_ms = status.oldest_retry_ms.max(age(now, &parked));
         for (consumer, pending) in consumers {

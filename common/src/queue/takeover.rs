@@ -1,4 +1,4 @@
-//! The takeover of events that dead consumers hold.
+//! The takeover of the events of dead consumers.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -26,31 +26,31 @@ use crate::{
 };
 
 const EVERY: Duration = Duration::from_secs(1);
-/// What Redis sent to this process was lost on the way when the process has not seen it for this long.
+/// An entry that is pending for this process but unknown to it for this long was lost on a broken connection.
 const LOST_AFTER: Duration = Duration::from_secs(5);
 /// An event that was delivered this often to workers that died becomes a dead letter.
 const MOST_DELIVERIES: usize = 3;
-/// How long new events wait for those that are handed on alone, before they have a turn again.
+/// How long new events wait while quarantined events are delivered alone.
 pub(super) const DELIVER_ALONE_FOR: Duration = Duration::from_secs(5);
 const SLICE: usize = 100;
-/// How many of its own pending entries a consumer compares with what it works on at a time.
+/// How many of its own pending entries a consumer compares with its events in flight at a time.
 const OWN_SLICE: usize = 1000;
-/// The consumer that holds what a worker gave back when it ended. It never lives, so all of it is taken over.
+/// The consumer that owns released events. It never has a heartbeat, so all of them are taken over.
 const RELEASED: &str = "released";
 
-/// What is remembered of a partition between two rounds. All times are of this process's clock: Redis's may be set back.
+/// The state of one partition between two rounds. All times are of this process's clock: Redis's may be set back.
 #[derive(Debug, Default)]
 struct Memory {
     heartbeats: Heartbeats,
-    /// Entries that are pending for this process, which does not know of them, and since when.
+    /// Entries that are pending for this process but unknown to it, and since when.
     unknown: HashMap<String, Instant>,
-    /// The last entry of its own that was compared.
+    /// The last of its own entries that was compared.
     compared: Option<String>,
 }
 
 impl Consumer {
-    /// Takes over what dead consumers hold, and what never reached this one, until it is stopped. In each partition by
-    /// itself: a master that is away must not keep events of the others waiting.
+    /// Takes over the events of dead consumers and those that never reached this one, until it is stopped. Each partition
+    /// has its own loop: an unavailable master must not delay events of the others.
     pub async fn take_over(self) {
         let partitions = self.queue.keys.partitions();
         join_all(partitions.map(|partition| self.take_over_in(partition))).await;
@@ -67,7 +67,7 @@ impl Consumer {
                     let swept = self.sweep(partition, &mut memory).await;
                     swept.unwrap_or_else(|error| {
                         outage::report(
-                            "cannot look for events of dead workers, trying again",
+                            "cannot claim events of dead workers, trying again",
                             &error,
                         );
                         true
@@ -82,7 +82,7 @@ impl Consumer {
         }
     }
 
-    /// False when dead consumers hold more than a slice.
+    /// Takes over one slice per dead consumer. False if dead consumers have more than a slice.
     async fn sweep(&self, partition: Partition, memory: &mut Memory) -> RedisResult<bool> {
         self.recover_lost(partition, memory).await?;
         self.sweep_others(partition, &mut memory.heartbeats).await
@@ -100,7 +100,7 @@ impl Consumer {
             or_empty(redis.xinfo_consumers(&stream, GROUP).await)?;
         let beats: HashMap<String, String> =
             redis.hgetall(self.queue.keys.heartbeats(partition)).await?;
-        // One that died before its first read has a heartbeat only, one that gave its events back only a place in the group.
+        // A consumer that died before its first read has only a heartbeat. One that released its events is only in the group.
         let beating = beats.keys().map(|name| (name.clone(), 0));
         let in_group = group.consumers.into_iter();
         let in_group = in_group.map(|consumer| (consumer.name, consumer.pending));
@@ -126,7 +126,7 @@ impl Consumer {
         Ok(is_done)
     }
 
-    /// Takes a slice. False when there is more that can be taken now.
+    /// Takes over a slice. False if more can be claimed now.
     async fn take_over_from(&self, partition: Partition, dead: &str) -> RedisResult<bool> {
         if !self.is_ready_for_more(None).await {
             return Ok(true);
@@ -154,11 +154,11 @@ impl Consumer {
             claims += self.take(partition, dead, &claimable).await?;
         }
         claims += self.deliver_alone(partition, dead, quarantined).await?;
-        // Without a claim another worker has them.
+        // Without a claim, another worker got them.
         Ok(!is_full || claims == 0)
     }
 
-    /// Claims events, by one command, and hands them on. Says how many it got.
+    /// Claims events with one command and delivers them. Returns how many it got.
     async fn take(
         &self,
         partition: Partition,
@@ -173,7 +173,7 @@ impl Consumer {
         Ok(claimed.ids.len())
     }
 
-    /// Claims an event of which workers died and makes it a dead letter.
+    /// Claims an event that killed workers and makes it a dead letter.
     async fn take_poison(
         &self,
         partition: Partition,
@@ -199,8 +199,8 @@ impl Consumer {
         Ok(claimed.ids.len())
     }
 
-    /// Hands on events of which the next death would make poison, each when this process works on nothing else:
-    /// whatever it dies of then was that one, and none is buried for having been beside it.
+    /// Delivers quarantined events, which one more death would make poison, each while no other event is in flight here.
+    /// If the process dies then, that event caused it, and none is dead-lettered for another's fault.
     async fn deliver_alone(
         &self,
         partition: Partition,
@@ -228,7 +228,7 @@ impl Consumer {
         delivered.unwrap_or(Ok(0))
     }
 
-    /// Entries that Redis sent to this process but that never arrived, because a connection broke on the way.
+    /// Recovers entries that Redis sent to this process but that never arrived, because a connection broke.
     async fn recover_lost(&self, partition: Partition, memory: &mut Memory) -> RedisResult<()> {
         let after = memory.compared.take();
         let start = after.map_or_else(|| "-".to_owned(), |id| format!("({id}"));
@@ -239,7 +239,7 @@ impl Consumer {
         {
             memory.compared = Some(last.id.clone());
         } else {
-            // The round is over. What was not seen in it is not pending any more.
+            // The round is over. Entries that it did not see are no longer pending.
             let is_recent = |since: &Instant| since.elapsed() < LOST_AFTER + LOST_AFTER;
             memory.unknown.retain(|_, since| is_recent(since));
         }
@@ -265,7 +265,7 @@ impl Consumer {
         Ok(())
     }
 
-    /// Claims what `holder` still holds of `pending`.
+    /// Claims the entries of `pending` that `holder` still has.
     async fn claim(
         &self,
         partition: Partition,
@@ -286,8 +286,8 @@ impl Consumer {
         call.invoke_async(&mut self.queue.connection()).await
     }
 
-    /// Gives back everything this process still holds and leaves the group. For the end of the process, when no
-    /// handler runs any more.
+    /// Releases all events that are still pending for this process, and leaves the group. Called at the end of the
+    /// process, when no handler runs any more.
     pub async fn release(&self) -> RedisResult<()> {
         self.left.cancel();
         for partition in self.queue.keys.partitions() {
@@ -341,8 +341,7 @@ impl Queue {
         Ok(or_empty(reply)?.ids)
     }
 
-    /// Moves pending entries that were delivered so often to the consumer that never lives, as if they had been
-    /// delivered once less.
+    /// Moves pending entries with this delivery count to the `released` consumer, and reduces the count by one.
     async fn give_back(
         &self,
         partition: Partition,
@@ -358,7 +357,7 @@ impl Queue {
             .await
     }
 
-    /// Removes a consumer whose heartbeat is still the one that was seen, unless it holds something.
+    /// Removes a consumer, unless its heartbeat changed or it has pending entries.
     async fn remove_consumer(
         &self,
         partition: Partition,

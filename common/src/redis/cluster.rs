@@ -1,4 +1,4 @@
-//! Asking a Redis Cluster for its masters.
+//! Finds the masters of a Redis Cluster.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use redis::{Client, ConnectionInfo, ErrorKind, RedisResult, Value, from_redis_va
 use super::connection::connect;
 use crate::config::{at, host_of};
 
-/// How long a node may take to say what it knows.
+/// Timeout of a request to a node.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Up to which slot which master goes, as the first node says that answers.
+/// The masters by their last slot, from the first node that answers.
 pub(super) async fn masters(
     known: Vec<ConnectionInfo>,
     seeds: &[ConnectionInfo],
@@ -47,8 +47,8 @@ async fn ask(
     Ok(masters)
 }
 
-/// First and last slot, then the master's host, port and more, then the replicas. A node that does not know its own
-/// host is at the one that was asked.
+/// Parses a range: first and last slot, then the master's host, port and more, then the replicas. A node that does not know
+/// its own host has the address that was asked.
 fn read(range: &[Value], asked: &str, pattern: &ConnectionInfo) -> Option<(u16, ConnectionInfo)> {
     let [_, last, Value::Array(master), ..] = range else {
         return None;

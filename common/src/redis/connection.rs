@@ -1,4 +1,4 @@
-//! One connection, opened when it is needed and again when it broke.
+//! One connection, which opens when it is first used and reopens after a failure.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -18,28 +18,28 @@ use super::{
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long an answer may take that nothing delays on purpose.
+/// Timeout of a response, unless the command blocks.
 pub(super) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
-/// A connection that was idle for longer is tried with a `PING` before it is used: a load balancer may have forgotten it.
+/// A connection that was idle for longer is checked with a `PING` before use: a load balancer may have dropped it.
 const IDLE: Duration = Duration::from_secs(10);
-/// How long that `PING` may take.
+/// Timeout of that `PING`.
 const PING_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// What is sent in one go.
+/// A command or a pipeline.
 #[derive(Clone, Copy)]
 pub(super) enum Request<'a> {
     One(&'a Cmd),
-    /// With the first answer that counts, and how many do.
+    /// With the index of the first answer that counts, and their number.
     Many(&'a Pipeline, usize, usize),
 }
 
-/// A connection that many may use at the same time.
+/// A connection for concurrent requests.
 pub(super) struct Connection {
     client: Client,
     multiplexed: Refreshable<MultiplexedConnection>,
-    /// When the last answer came.
+    /// When the last answer arrived.
     answered: Mutex<Instant>,
-    /// Held while an idle connection is tried.
+    /// Locked while an idle connection is checked.
     trying: tokio::sync::Mutex<()>,
 }
 
@@ -55,9 +55,8 @@ impl Connection {
 
     /// Sends a request.
     ///
-    /// That a connection broke shows only when something is sent over it, so what met a broken one is sent once
-    /// more, over a new one. The broken one may have carried it out, so whatever is sent here must do no harm
-    /// when it comes twice.
+    /// A broken connection is noticed only when something is sent. Such a request is sent once more over a new connection.
+    /// The server may have received the first one, so every request must be safe to repeat.
     pub(super) async fn send(&self, request: Request<'_>) -> RedisResult<Vec<Value>> {
         match self.send_once(request).await {
             Err(error) if error.is_connection_dropped() => self.send_once(request).await,
@@ -76,7 +75,7 @@ impl Connection {
                 value.req_packed_commands(pipeline, offset, count).await
             }
         };
-        // After a timeout too: nothing else tells that the other end is gone.
+        // After a timeout too: it is the only sign that the server is gone.
         if is_failover(&sent) {
             self.multiplexed.forget(version).await;
         } else {
@@ -85,7 +84,7 @@ impl Connection {
         sent
     }
 
-    /// A connection that answered lately, or does so now, or is new.
+    /// A connection that answered recently, passed the check, or is new.
     async fn ready(&self) -> RedisResult<Versioned<MultiplexedConnection>> {
         let made = self.connect_if_needed().await?;
         if !self.is_idle() {
@@ -125,7 +124,7 @@ impl Connection {
         *answered = Instant::now();
     }
 
-    /// A process that is busy for a moment may see too late that it was connected, so it may try twice.
+    /// Opens a connection, with two attempts: a busy process may notice too late that it was connected.
     async fn open(&self) -> RedisResult<MultiplexedConnection> {
         let open = || open(&self.client, RESPONSE_TIMEOUT);
         match open().await {
@@ -135,12 +134,12 @@ impl Connection {
     }
 }
 
-/// Opens a connection whose answers may take `longest`.
+/// Opens a connection whose responses may take `longest`.
 pub(super) async fn open(client: &Client, longest: Duration) -> RedisResult<MultiplexedConnection> {
     connect(client, CONNECT_TIMEOUT, longest).await
 }
 
-/// Opens a connection within `connect` whose answers may take `answer`.
+/// Opens a connection within `connect` whose responses may take `answer`.
 pub(super) async fn connect(
     client: &Client,
     connect: Duration,

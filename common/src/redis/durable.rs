@@ -1,4 +1,4 @@
-//! Writes that are only done when replicas have them too.
+//! Writes that wait for replicas.
 
 use redis::{Cmd, Value};
 
@@ -12,8 +12,8 @@ use super::{
 };
 
 impl Redis {
-    /// Carries out commands whose keys are in one slot, and returns their answers once as many replicas have them
-    /// as config says. What met a broken connection or a former master is sent once more.
+    /// Carries out commands whose keys are in one slot. Returns their answers when as many replicas as configured have the
+    /// writes. Repeats them once after a broken connection or a former master.
     pub async fn write(&self, commands: Vec<Cmd>) -> Result<Vec<Value>, WriteError> {
         let again = self.masters.may_move().then(|| commands.clone());
         match (self.write_once(commands).await, again) {

@@ -1,20 +1,19 @@
-//! Why Redis did not do something.
+//! Errors of durable writes.
 
 use redis::RedisError;
 
-/// Why something could not be written durably. It may be written all the same, so doing it again must do no
-/// harm.
+/// Why a write is not known to be durable. It may have been written all the same, so repeating it must be safe.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// Redis did not answer, or refused.
     #[error("Redis did not answer")]
     Redis(#[from] RedisError),
-    /// Fewer replicas than asked for have it.
+    /// Too few replicas have it.
     #[error("only {got} of {wanted} replicas have it")]
     Replicas {
-        /// How many have it.
+        /// Number of replicas that have it.
         got: u32,
-        /// How many should.
+        /// Number of replicas that should.
         wanted: u32,
     },
 }

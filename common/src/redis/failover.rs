@@ -1,8 +1,8 @@
-//! Which failures mean that the master may be elsewhere by now.
+//! Detects failures after which another server may be the master.
 
 use redis::{RedisError, RedisResult, Value};
 
-/// What servers answer that are no master (any more), or not yet.
+/// Error codes of servers that are not the master, or not yet.
 const ELSEWHERE: [&str; 8] = [
     "READONLY",
     "MOVED",
@@ -11,11 +11,11 @@ const ELSEWHERE: [&str; 8] = [
     "MASTERDOWN",
     "UNBLOCKED",
     "LOADING",
-    // A transaction whose commands were refused, for one of the reasons above.
+    // A transaction whose commands were refused for one of these reasons.
     "EXECABORT",
 ];
 
-/// Whether an answer, or the lack of one, calls for a look where the master is.
+/// Whether an answer, or the lack of one, requires looking up the master again.
 pub(super) fn is_failover(sent: &RedisResult<Vec<Value>>) -> bool {
     match sent {
         Err(error) => is_failure_of_master(error),
@@ -29,12 +29,12 @@ pub(super) fn is_failure_of_master(error: &RedisError) -> bool {
     is_lost || is_refused(error)
 }
 
-/// Whether the same may succeed immediately, over a new connection or elsewhere. After a timeout it is too late for that.
+/// Whether an immediate repeat may succeed, over a new connection or on another server. After a timeout it is too late.
 pub(super) fn is_worth_repeating(error: &RedisError) -> bool {
     error.is_connection_dropped() || is_refused(error)
 }
 
-/// Whether a server said that it is not the master; it has not done what it was told.
+/// Whether a server refused the command because it is not the master.
 fn is_refused(error: &RedisError) -> bool {
     error.code().is_some_and(|code| ELSEWHERE.contains(&code))
 }

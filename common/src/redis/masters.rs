@@ -1,4 +1,4 @@
-//! Which server is the master of what, asked anew once it moved.
+//! The map of slots to masters, looked up again after a failover.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,15 +12,15 @@ use super::{
     slot::SLOTS,
 };
 
-/// The masters, as they are known.
+/// The known masters.
 pub(super) struct Masters {
     url: RedisUrl,
     map: Refreshable<Map>,
-    /// Kept while the map is made anew, so that connections to masters that stay do too.
+    /// Kept when the map is looked up again, so that masters that stay keep their connections.
     nodes: Mutex<Vec<Arc<Node>>>,
 }
 
-/// Up to which slot which master goes. One that has all slots is the only one.
+/// The masters by their last slot. A single master has all slots.
 pub(super) type Map = Arc<[(u16, Arc<Node>)]>;
 
 impl Masters {
@@ -32,12 +32,12 @@ impl Masters {
         }
     }
 
-    /// The masters, found if they are not known.
+    /// The map, looked up if it is not known.
     pub(super) async fn map(&self) -> RedisResult<Versioned<Map>> {
         self.map.get(async || self.find().await).await
     }
 
-    /// Forgets where the masters are, since one is not there any more.
+    /// Forgets the map after a master became unavailable.
     pub(super) async fn forget(&self, version: u64) {
         if self.may_move() {
             self.map.forget(version).await;

@@ -1,4 +1,4 @@
-//! How much of their memory the masters use.
+//! Memory use of the masters.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -13,21 +13,21 @@ use super::{Redis, connection::Request, masters::all};
 pub struct Memory {
     /// The server.
     pub server: String,
-    /// What it uses, in bytes, as it compares it with `maxmemory`.
+    /// The memory in use, in bytes, as compared with `maxmemory`.
     pub used: u64,
     /// Its `maxmemory` in bytes; 0 is no limit.
     pub max: u64,
 }
 
-/// What the memory of the masters means for what is written.
+/// What the memory of the masters permits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Room {
-    /// For everything, or nobody knows: there is no `maxmemory`, or Redis does not tell.
+    /// All writes: there is no `maxmemory`, or Redis does not report it.
     #[default]
     Enough,
     /// A master is above `orders.memory_share`: new orders are refused.
     NoOrders {
-        /// What that master uses, in percent of its `maxmemory`.
+        /// The memory in use at that master, in percent of its `maxmemory`.
         percent: u8,
     },
     /// A master is at its `maxmemory` and refuses writes.
@@ -35,7 +35,7 @@ pub enum Room {
 }
 
 impl Room {
-    /// What an operator should know, if anything.
+    /// A message for the operator, if anything is wrong.
     pub fn problem(self) -> Option<String> {
         match self {
             Self::Enough => None,
@@ -54,19 +54,19 @@ impl Memory {
         let number = |name: &str| info.get::<u64>(name).unwrap_or(0);
         Self {
             server,
-            // Redis leaves out what its own buffers for replicas and the append-only file take.
+            // Redis does not count its own buffers for replicas and the append-only file.
             used: number("used_memory").saturating_sub(number("mem_not_counted_for_evict")),
             max: number("maxmemory"),
         }
     }
 
-    /// What it uses, in percent of its `maxmemory`; none without a limit.
+    /// The memory in use, in percent of its `maxmemory`; none without a limit.
     pub fn percent(&self) -> Option<u8> {
         let percent = (self.used.saturating_mul(100)).checked_div(self.max)?;
         Some(u8::try_from(percent).unwrap_or(u8::MAX))
     }
 
-    /// What that means, when new orders are refused above `share` of `maxmemory`.
+    /// The [`Room`] of this memory, if new orders are refused above `share` of `maxmemory`.
     #[expect(
         clippy::cast_precision_loss,
         reason = "a share does not need the last digits"
@@ -82,7 +82,7 @@ impl Memory {
     }
 }
 
-/// What the memory of all masters means: the fullest decides.
+/// The [`Room`] of all masters: the fullest decides.
 pub fn room(masters: &[Memory], share: f64) -> Room {
     let fullest = masters
         .iter()
@@ -108,7 +108,7 @@ impl Redis {
             Ok::<_, RedisError>(Memory::read(server, &info))
         });
         let memory = try_join_all(asked).await;
-        // A command that is forbidden says nothing of where the master is.
+        // A forbidden command says nothing about where the master is.
         if memory.as_ref().is_err_and(|error| !is_forbidden(error)) {
             self.masters.forget(map.version).await;
         }
@@ -121,7 +121,7 @@ impl Redis {
 pub struct MemoryGauges(Mutex<Vec<String>>);
 
 impl MemoryGauges {
-    /// Tells what the masters answered. Those that were known before and are not there now tell NaN.
+    /// Sets the gauges to the answers. Masters that are no longer known are set to NaN.
     #[expect(
         clippy::cast_precision_loss,
         reason = "gauges are floating; a few bytes do not matter"
@@ -144,7 +144,7 @@ impl MemoryGauges {
     }
 }
 
-/// Whether a server answered that this user may not give the command.
+/// Whether a server answered that this user may not run the command.
 pub fn is_forbidden(error: &RedisError) -> bool {
     let unknown = || error.to_string().contains("unknown command");
     error.code() == Some("NOPERM") || unknown()

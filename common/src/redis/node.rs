@@ -1,4 +1,4 @@
-//! One server, and the connections to it.
+//! One server and its connections.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -13,10 +13,10 @@ use super::{
     write_batch::WriteBatcher,
 };
 
-/// More than one, so that a large answer does not hold up the others.
+/// More than one, so that a large answer does not delay the others.
 const CONNECTIONS: usize = 2;
 
-/// A server, with connections that are opened when they are needed and again when they broke.
+/// A server with connections that open when they are first used and reopen after a failure.
 pub(super) struct Node {
     client: Client,
     shared: [Connection; CONNECTIONS],
@@ -46,7 +46,7 @@ impl Node {
         self.shared[turn].send(request).await
     }
 
-    /// Carries out commands together with those of others.
+    /// Carries out commands in a batch with others.
     pub(super) async fn write(
         &self,
         commands: Vec<Cmd>,
@@ -55,7 +55,7 @@ impl Node {
         self.writes.write(commands, replicas).await
     }
 
-    /// A connection of its own whose answers may take `longest`.
+    /// A dedicated connection whose responses may take `longest`.
     pub(super) async fn connect(&self, longest: Duration) -> RedisResult<MultiplexedConnection> {
         connection::open(&self.client, longest).await
     }

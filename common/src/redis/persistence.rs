@@ -1,4 +1,4 @@
-//! How Redis keeps what it acknowledged, on every server.
+//! The persistence settings of every Redis server.
 
 use std::time::Duration;
 
@@ -8,40 +8,40 @@ use redis::{ConnectionInfo, InfoDict, RedisResult, aio::MultiplexedConnection};
 use super::{Redis, is_forbidden, masters::all, node::Node};
 use crate::{backoff::Backoff, config::at, outage};
 
-/// What that means to an operator.
+/// The warning for an operator.
 pub const FORBIDDEN: &str = "Redis refuses INFO to this user: nobody checks how it keeps data, and new orders are taken whatever \
      memory it uses; allow INFO (ACL: +info)";
 const PATIENCE: Duration = Duration::from_secs(2);
-/// As many as a Redis has without other settings.
+/// The default number of databases of a Redis.
 const DATABASES: u8 = 16;
 
-/// How Redis keeps what it acknowledged.
+/// How a server stores what it acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Persistence {
     /// The server.
     pub server: String,
     /// Its version.
     pub version: String,
-    /// How many replicas follow it and have nearly all; none where it is a replica itself.
+    /// Number of connected replicas; none if it is a replica itself.
     pub replicas: Option<u32>,
     /// Whether the append-only file is on.
     pub append_only: bool,
-    /// When the append-only file reaches the disk: `always`, `everysec` or `no`; empty when not told.
+    /// `appendfsync`: `always`, `everysec` or `no`; empty if not reported.
     pub append_fsync: String,
     /// Whether the last rewrite of the append-only file failed.
     pub rewrite_failed: bool,
-    /// The keys that it holds, in all databases.
+    /// Number of keys in all databases.
     pub keys: u64,
-    /// Whether the append-only file may miss the disk while it is rewritten; none when not told.
+    /// Whether `fsync` may be skipped while the append-only file is rewritten; none if not reported.
     pub no_fsync_on_rewrite: Option<bool>,
-    /// The memory that it may use, in bytes; 0 is no limit.
+    /// `maxmemory` in bytes; 0 is no limit.
     pub maxmemory: u64,
-    /// What happens when the memory is full; anything but `noeviction` may drop orders and events.
+    /// The eviction policy; anything but `noeviction` may drop orders and events.
     pub eviction: String,
 }
 
 impl Persistence {
-    /// What an operator should change, a sentence each.
+    /// What an operator should change, one sentence each.
     fn warnings(&self) -> Vec<String> {
         let (server, mut found) = (&self.server, Vec::new());
         if !self.append_only && self.keys > 0 {
@@ -93,8 +93,8 @@ impl Persistence {
 }
 
 impl Redis {
-    /// How each server keeps what it acknowledged, masters first, and a sentence for each replica that cannot be asked.
-    /// Where `CONFIG` is forbidden, only what `INFO` tells.
+    /// The persistence of each server, masters first, and a sentence for each replica that cannot be asked. If `CONFIG` is
+    /// forbidden, only the data of `INFO`.
     pub async fn persistence(&self) -> RedisResult<(Vec<Persistence>, Vec<String>)> {
         let map = self.masters.map().await?.value;
         let mut found = Vec::new();
@@ -119,7 +119,7 @@ impl Redis {
         Ok((found, unasked))
     }
 
-    /// What an operator should change about these servers, a sentence each.
+    /// What an operator should change about these servers, one sentence each.
     pub fn warnings_about(&self, servers: &[Persistence]) -> Vec<String> {
         let wanted = self.wait_replicas;
         let lacking = servers.iter().filter_map(|server| {
@@ -136,7 +136,7 @@ impl Redis {
             .collect()
     }
 
-    /// Says loudly what could lose a payment, as soon as Redis answers.
+    /// Logs what could lose a payment, as soon as Redis answers.
     pub async fn warn_of_risks(&self) {
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(5));
         loop {
@@ -192,7 +192,7 @@ async fn read(
     }
 }
 
-/// As `INFO` lists them: `db0:keys=5,expires=2,avg_ttl=0`.
+/// The number of keys in `INFO`: `db0:keys=5,expires=2,avg_ttl=0`.
 fn keys(info: &InfoDict) -> u64 {
     let databases = (0..DATABASES).filter_map(|number| info.get::<String>(&format!("db{number}")));
     databases
@@ -203,7 +203,7 @@ fn keys(info: &InfoDict) -> u64 {
         .sum()
 }
 
-/// The value of a setting; none where `CONFIG` is forbidden.
+/// The value of a setting; none if `CONFIG` is forbidden.
 async fn setting(name: &str, connection: &mut MultiplexedConnection) -> Option<String> {
     let mut question = redis::cmd("CONFIG");
     question.arg("GET").arg(name);
@@ -211,7 +211,7 @@ async fn setting(name: &str, connection: &mut MultiplexedConnection) -> Option<S
     pair.ok()?.into_iter().nth(1)
 }
 
-/// As the master lists them: `slave0:ip=10.0.0.2,port=6379,state=online,offset=1,lag=0`.
+/// The replicas in a master's `INFO`: `slave0:ip=10.0.0.2,port=6379,state=online,offset=1,lag=0`.
 fn replicas_of(info: &InfoDict, master: &ConnectionInfo) -> Vec<ConnectionInfo> {
     let count: usize = info.get("connected_slaves").unwrap_or(0);
     let lines = (0..count).filter_map(|number| info.get::<String>(&format!("slave{number}")));

@@ -1,9 +1,9 @@
-//! A value that is made when it is first needed, and made anew once it turned out to be stale.
+//! A value that is made when it is first needed, and refreshed when it is stale.
 
 use redis::{RedisError, RedisResult};
 use tokio::{sync::Mutex, time::Instant};
 
-/// One maker at a time; those who waited for it get what it got, its failure too.
+/// Makes one value at a time. All who wait for it share the result, even an error.
 #[derive(Debug)]
 pub(super) struct Refreshable<T> {
     state: Mutex<State<T>>,
@@ -16,7 +16,7 @@ struct State<T> {
     failed: Option<(Instant, RedisError)>,
 }
 
-/// A value and which one it is.
+/// A value with its version.
 #[derive(Debug, Clone)]
 pub(super) struct Versioned<T> {
     pub(super) version: u64,
@@ -45,12 +45,12 @@ impl<T: Clone> State<T> {
 }
 
 impl<T: Clone> Refreshable<T> {
-    /// The value, made if there is none.
+    /// The value, made if none exists.
     pub(super) async fn get(
         &self,
         make: impl AsyncFnOnce() -> RedisResult<T>,
     ) -> RedisResult<Versioned<T>> {
-        // Nearly always it is there and nobody makes it: this is on the way of every command.
+        // The fast path, since every command comes here: nearly always the value exists.
         if let Ok(state) = self.state.try_lock()
             && let Some(made) = state.made()
         {
@@ -82,7 +82,7 @@ impl<T: Clone> Refreshable<T> {
         }
     }
 
-    /// Forgets the value, unless it is a later one already.
+    /// Forgets the value, unless it is already a later one.
     pub(super) async fn forget(&self, version: u64) {
         let mut state = self.state.lock().await;
         if state.version == version {

@@ -1,4 +1,4 @@
-//! Lua scripts, sent by their hash and, where the server does not know it yet, with their text.
+//! Lua scripts, called by their hash, and by their text if the server does not know it.
 //!
 //! `redis::Script` loads an unknown script with `SCRIPT LOAD`, which a user with few rights may not call.
 
@@ -6,7 +6,7 @@ use redis::{
     Cmd, ErrorKind, FromRedisValue, RedisResult, ServerErrorKind, ToRedisArgs, aio::ConnectionLike,
 };
 
-/// A script. Its calls must do no harm when they come twice.
+/// A script. Repeating a call must do no harm.
 #[derive(Debug, Clone)]
 pub struct Script {
     text: &'static str,
@@ -30,7 +30,7 @@ impl Script {
         }
     }
 
-    /// A call without keys or arguments yet.
+    /// A call without keys or arguments.
     pub fn prepare_invoke(&self) -> Call {
         Call {
             script: self.clone(),
@@ -54,7 +54,7 @@ impl Call {
         self
     }
 
-    /// Adds an argument, or several.
+    /// Adds one or several arguments.
     pub fn arg(&mut self, argument: impl ToRedisArgs) -> &mut Self {
         argument.write_redis_args(&mut self.arguments);
         self

@@ -1,4 +1,4 @@
-//! Asking sentinels for the master.
+//! Finds the master with Sentinel.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -8,18 +8,18 @@ use redis::{Client, ConnectionInfo, ErrorKind, RedisResult, Value};
 use super::{connection::connect, is_forbidden};
 use crate::config::at;
 
-/// How long a sentinel, or a server that is to say what it is, may take.
+/// Timeout of a request to a sentinel, or to a server about its role.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// A server that a sentinel holds for the master, with the number of the election that made it one.
+/// A server that a sentinel names as the master, with the configuration epoch of its election.
 struct Candidate {
     server: ConnectionInfo,
     epoch: u64,
 }
 
-/// The master: the server of the latest election that itself says that it is one.
+/// The master: the server of the latest epoch that reports the role `master` itself.
 ///
-/// All sentinels are asked, since one that was cut off may still name the old master.
+/// Asks all sentinels, since one that was partitioned may still name the old master.
 pub(super) async fn master(
     sentinels: &[ConnectionInfo],
     name: &str,
@@ -61,7 +61,7 @@ async fn ask(
     let client = Client::open(sentinel.clone())?;
     let mut connection = connect(&client, PATIENCE, PATIENCE).await?;
     let mut questions = redis::pipe();
-    // The first names a replica as soon as it was promoted, the second only when the failover is complete.
+    // The first command names a replica as soon as it is promoted, the second only after the failover.
     questions
         .cmd("SENTINEL")
         .arg("GET-MASTER-ADDR-BY-NAME")
@@ -87,7 +87,7 @@ async fn is_master(server: &ConnectionInfo) -> RedisResult<bool> {
     let mut connection = connect(&client, PATIENCE, PATIENCE).await?;
     let role: RedisResult<Vec<Value>> = redis::cmd("ROLE").query_async(&mut connection).await;
     if role.as_ref().is_err_and(is_forbidden) {
-        // Who may not ask has the sentinels' word. Writes to a replica are refused, which leads here again.
+        // Without permission to ask, trust the sentinels. A replica refuses writes, which starts a new lookup.
         return Ok(true);
     }
     let role = role?;

@@ -1,4 +1,4 @@
-//! The connection that all share, which goes where the master is.
+//! The shared connection, which follows the master.
 
 use std::sync::Arc;
 
@@ -13,11 +13,10 @@ use super::{
     slot,
 };
 
-/// A connection that many use at the same time. Cheap to clone.
+/// A connection for concurrent use. Cheap to clone.
 ///
-/// It goes to the master of the keys, opens what broke, and finds the new master after a failover. What met a
-/// broken connection or a former master is sent once more, so whatever is sent here must do no harm when it comes
-/// twice.
+/// It uses the master of the keys, reopens broken connections, and finds the new master after a failover. A request that
+/// met a broken connection or a former master is sent once more, so every request must be safe to repeat.
 #[derive(Clone)]
 pub struct Shared {
     pub(super) masters: Arc<Masters>,
@@ -49,7 +48,7 @@ impl Shared {
         let sent = if let Some(slot) = slot {
             master_of(&map, slot)?.send(request).await
         } else {
-            // Without a key it is a script to be loaded or a look at the server: for every master.
+            // Without a key it loads a script or inspects the servers: send it to every master.
             let nodes = all(&map);
             let sent = nodes.iter().map(|node| node.send(request));
             any(join_all(sent).await)
@@ -61,7 +60,7 @@ impl Shared {
     }
 }
 
-/// The first success; a master that is away misses nothing that it cannot be sent again.
+/// The first success. A master that is unavailable gets the script later.
 fn any(answers: Vec<RedisResult<Vec<Value>>>) -> RedisResult<Vec<Value>> {
     let nobody = Err((ErrorKind::Io, "no master of Redis is known").into());
     answers.into_iter().reduce(Result::or).unwrap_or(nobody)

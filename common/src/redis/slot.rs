@@ -1,11 +1,11 @@
-//! Which slot of a Redis Cluster a command is about.
+//! The slot of a command in a Redis Cluster.
 
 use redis::{Arg, Cmd, Pipeline};
 
-/// How many slots there are.
+/// The number of slots.
 pub(super) const SLOTS: u16 = 16384;
 
-/// The slot of a key: of what is between its first braces, where something is.
+/// The slot of a key: of the text in its first braces, if it is not empty.
 pub(super) fn of_key(key: &[u8]) -> u16 {
     let tag = key
         .iter()
@@ -16,7 +16,7 @@ pub(super) fn of_key(key: &[u8]) -> u16 {
     crc16::State::<crc16::XMODEM>::calculate(tag.unwrap_or(key)) % SLOTS
 }
 
-/// The slot of a command's first key; none where it has no key. All keys of one command are in one slot.
+/// The slot of a command's first key; none without a key. All keys of one command are in one slot.
 pub(super) fn of_command(command: &Cmd) -> Option<u16> {
     let argument = |wanted: usize| {
         command
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn a_slot_is_that_of_the_tag_or_of_the_key() {
-        // As the specification of Redis Cluster has it.
+        // From the specification of Redis Cluster.
         assert_eq!(of_key(b"123456789"), 0x31C3);
         assert_eq!(of_key(b"heyi:{123456789}:notify"), 0x31C3);
         assert_eq!(of_key(b"foo{}{bar}"), of_key(b"foo{}{bar}"));

@@ -1,7 +1,7 @@
-//! Writes of one moment, gathered into one round trip.
+//! Batches concurrent writes into one round trip.
 //!
-//! With a round trip for each write, `/notify` costs the api 1.75 times the CPU if `redis.wait_replicas` is 1, because `WAIT` blocks its
-//! connection, and 1.08 times otherwise ([measured](../../../docs/performance.md#speed-ups)).
+//! With one round trip per write, `/notify` costs the api 1.75 times the CPU if `redis.wait_replicas` is 1, because `WAIT`
+//! blocks its connection. Otherwise it costs 1.08 times ([measured](../../../docs/performance.md#speed-ups)).
 
 use std::time::Duration;
 
@@ -13,22 +13,21 @@ use super::{
 };
 use crate::batch::{Batch, Batcher};
 
-/// Round trips under way at the same time.
+/// Round trips in flight at the same time.
 const LANES: usize = 4;
-/// How long to wait for replicas: a gateway gives up on a notify after 3 s.
+/// Timeout of `WAIT`: a gateway gives up on a notify after 3 s.
 const REPLICA_TIMEOUT: Duration = Duration::from_millis(1500);
 
-/// Carries out the writes to one server, those of the same moment together: a round trip costs Redis and us far
-/// more than a command does.
+/// Carries out the writes to one server in batches: a round trip costs Redis and us far more than a command does.
 pub(super) struct WriteBatcher(Batcher<Lanes>);
 
 /// A connection for each lane.
 struct Lanes([Connection; LANES]);
 
-/// What one request writes.
+/// The write of one request.
 struct Write {
     commands: Vec<Cmd>,
-    /// How many replicas are to have it.
+    /// Number of replicas that must have it.
     replicas: u32,
 }
 
@@ -37,8 +36,8 @@ impl WriteBatcher {
         Self(Batcher::new(Lanes(std::array::from_fn(|_| connect()))))
     }
 
-    /// Carries out `commands`, in their order, over one connection. `WAIT` speaks of the writes of its own connection
-    /// only, so the two never travel on different ones.
+    /// Carries out `commands` in order over one connection. `WAIT` covers only the writes of its own connection, so both
+    /// use the same one.
     pub(super) async fn write(
         &self,
         commands: Vec<Cmd>,
@@ -55,7 +54,7 @@ impl Batch for Lanes {
     type Answer = Result<Vec<Value>, WriteError>;
 
     const LANES: usize = LANES;
-    /// Redis takes 16 KiB from a connection, about as many orders, before it writes to disk.
+    /// Redis reads 16 KiB from a connection, about as many orders, before it writes to disk.
     const LARGEST: usize = 16;
     const WAITING: usize = 4096;
 
@@ -84,12 +83,12 @@ impl Batch for Lanes {
 
 type Sent = RedisResult<(u32, std::vec::IntoIter<Value>)>;
 
-/// What became of each write, of so many commands and for so many replicas.
+/// The outcome of each write, given its number of commands and of replicas.
 fn written(mut sent: Sent, writes: &[(usize, u32)]) -> Vec<Result<Vec<Value>, WriteError>> {
     let of = |(count, wanted): &(usize, u32)| match &mut sent {
         Err(error) => Err(error.clone().into()),
         Ok((got, answers)) => {
-            // All of them, also those after an error: the next answers are those of the next write.
+            // All of them, even after an error: the following answers belong to the next write.
             let own: Vec<Value> = answers.by_ref().take(*count).collect();
             match own.into_iter().map(Value::extract_error).collect() {
                 Ok(_) if *got < *wanted => Err(WriteError::Replicas {
@@ -103,7 +102,7 @@ fn written(mut sent: Sent, writes: &[(usize, u32)]) -> Vec<Result<Vec<Value>, Wr
     writes.iter().map(of).collect()
 }
 
-/// What `WAIT`, the last command, answered; where it was not asked, nobody wants a replica.
+/// The answer of `WAIT`, the last command; 0 if it was not sent, since no replica is needed.
 fn replicated(answers: &[Value], most: u32) -> u32 {
     match answers.last() {
         Some(Value::Int(replicas)) if most > 0 => u32::try_from(*replicas).unwrap_or(0),
@@ -120,7 +119,7 @@ mod tests {
     #[test]
     fn every_write_gets_its_own_answers_though_one_before_it_failed_midway() {
         let answers = [
-            // A transaction that Redis has no memory for.
+            // A transaction that Redis refuses for lack of memory.
             "+OK\r\n+QUEUED\r\n-OOM no memory\r\n-EXECABORT no transaction\r\n",
             // A write, another transaction, and a write again.
             "-OOM no memory\r\n",

@@ -1,4 +1,4 @@
-//! From Redis into MongoDB.
+//! Aggregation from Redis into MongoDB.
 
 use std::time::{Duration, Instant};
 
@@ -12,19 +12,19 @@ use crate::{
     store::{ScanCount, Store, batches},
 };
 
-/// After this an aggregation that nobody works on is taken up by another worker.
+/// An aggregation without progress for this long is taken over by another worker.
 const LEASE: Duration = Duration::from_secs(10);
-/// The most counts that are read at the same time.
+/// Maximum number of counts that are read at a time.
 const SLICE: usize = 1000;
-/// After each step of an aggregation, so many times as long as it took belong to orders, which come first.
+/// Each step of an aggregation is followed by a pause of so many times its duration, since orders come first.
 const REST: u32 = 3;
-/// Far less than [`LEASE`].
+/// Much shorter than [`LEASE`].
 const LONGEST_REST: Duration = Duration::from_secs(1);
 /// Fields of the hash that are no counts.
 const AGGREGATION: &str = "aggregation";
 const SINCE: &str = "since";
 
-/// An aggregation that began.
+/// An aggregation that was started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Aggregation {
     /// Its number; later aggregations have higher ones.
@@ -32,10 +32,10 @@ pub struct Aggregation {
 }
 
 impl Scans {
-    /// Aggregates what was counted into MongoDB, unless another worker is at it. Says how many scans that were.
+    /// Aggregates the counted scans into MongoDB, unless another worker does so. Returns the number of scans.
     ///
-    /// Has about `at_once` counts in memory at a time. Where more wait, since no worker was there for long, they are read
-    /// several times, and each time some of the codes are aggregated.
+    /// Keeps about `at_once` counts in memory at a time. If there are more, because no worker ran for long, it reads them
+    /// several times and aggregates some of the codes each time.
     pub async fn aggregate(&self, store: &Store, at_once: u64) -> anyhow::Result<u64> {
         let Some(aggregation) = self.begin_aggregation().await? else {
             return Ok(0);
@@ -54,7 +54,7 @@ impl Scans {
                 return Ok(0);
             };
             for batch in batches(&mut counts) {
-                // Else some of what was read may be of the next.
+                // Otherwise some of the counts may belong to the next aggregation.
                 if !self.is_under_way(aggregation).await? {
                     return Ok(0);
                 }
@@ -70,8 +70,8 @@ impl Scans {
         Ok(scans)
     }
 
-    /// Begins an aggregation, or takes up one whose worker died. Replicas are waited for: a former master could give what is
-    /// aggregated to a second aggregation.
+    /// Begins an aggregation, or takes over one whose worker died. Waits for replicas: after a failover, the same counts
+    /// could become part of a second aggregation.
     async fn begin_aggregation(&self) -> Result<Option<Aggregation>, WriteError> {
         let mut begin = redis::cmd("EVAL");
         begin
@@ -87,7 +87,7 @@ impl Scans {
         Ok(number.map(|number| Aggregation { number }))
     }
 
-    /// Some of what is being aggregated, read in slices: nothing is added to it any more. A count may come twice. None when
+    /// Reads a part of the counts being aggregated, in slices; no more are added to them. A count may come twice. None if
     /// the aggregation was finished meanwhile.
     async fn aggregating(
         &self,
@@ -126,7 +126,7 @@ impl Scans {
         Ok(None)
     }
 
-    /// Says that an aggregation is worked on, so that nobody takes it up, unless it was finished.
+    /// Renews the lease of an aggregation, unless it was finished.
     async fn is_under_way(&self, aggregation: Aggregation) -> RedisResult<bool> {
         Script::new(include_str!("lua/go_on.lua"))
             .key(self.keys.scans_aggregating())
@@ -144,7 +144,7 @@ impl Scans {
     }
 }
 
-/// Pauses after what began then.
+/// Pauses after a step that began at `start`.
 async fn rest(start: Instant) {
     sleep((start.elapsed() * REST).min(LONGEST_REST)).await;
 }

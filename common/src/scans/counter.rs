@@ -1,4 +1,4 @@
-//! Counting in the process, and the way to Redis.
+//! Counts scans in the process and flushes them to Redis.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -22,26 +22,26 @@ use crate::{
 };
 
 const EVERY: Duration = Duration::from_secs(1);
-/// The longest pause while Redis is away.
+/// The longest pause while Redis is unavailable.
 const LONGEST: Duration = Duration::from_secs(10);
-/// The most counts of one batch, so that none holds up Redis for long.
+/// Maximum number of counts in one batch, so that none blocks Redis for long.
 const LARGEST: usize = 500;
-/// The most counts that are kept while Redis is away; what comes on top is lost.
+/// Maximum number of counts that are kept while Redis is unavailable. Further counts are lost.
 const MOST: usize = 100_000;
 /// How long Redis remembers the last batch of a process.
 const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
 
-/// Counts scans until they are in Redis.
+/// Counts scans until they are flushed to Redis.
 #[derive(Debug)]
 pub struct ScanCounter {
     scans: Scans,
-    /// Tells this process from all others.
+    /// The unique name of this process.
     process: String,
     counts: Mutex<HashMap<Kind, u64>>,
     batch: tokio::sync::Mutex<Batch>,
 }
 
-/// What is on its way. It stays here, under its number, until Redis is known to have it.
+/// The batch in flight. It keeps its number and contents until Redis acknowledged it.
 #[derive(Debug, Default)]
 struct Batch {
     number: u64,
@@ -78,7 +78,7 @@ impl ScanCounter {
         }
     }
 
-    /// Sends what was counted every second, for as long as it is let.
+    /// Flushes the counts every second, until it is dropped.
     pub async fn keep_flushing(&self) {
         let mut backoff = Backoff::new(EVERY, LONGEST);
         loop {
@@ -91,7 +91,7 @@ impl ScanCounter {
         }
     }
 
-    /// Sends what was counted. It may be dropped at any time: the next one goes on where it was.
+    /// Flushes the counts. It may be cancelled at any time: the next call continues with the same batch.
     pub async fn flush(&self) -> Result<(), WriteError> {
         let mut batch = self.batch.lock().await;
         loop {
@@ -104,7 +104,7 @@ impl ScanCounter {
         }
     }
 
-    /// Begins the next batch. False when there is nothing to send.
+    /// Fills the next batch. False if there is nothing to send.
     fn fill(&self, batch: &mut Batch) -> bool {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         if counts.is_empty() {
@@ -123,7 +123,7 @@ impl ScanCounter {
         true
     }
 
-    /// Replicas are waited for, so that a failover takes neither the batch nor the note of its number with it.
+    /// Sends a batch and waits for replicas, so that a failover loses neither the batch nor its number.
     async fn send(&self, batch: &Batch) -> Result<(), WriteError> {
         let mut add = redis::cmd("EVAL");
         add.arg(include_str!("lua/flush.lua"))

@@ -1,4 +1,4 @@
-//! What an owner sees of the scans.
+//! Scan statistics for owners.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::{
     store::{KeptScans, Store, StoreError},
 };
 
-/// How often to look again when an aggregation began meanwhile.
+/// Number of attempts to read when an aggregation began meanwhile.
 const LOOKS: u32 = 3;
 
 /// The scans of one code on one day.
@@ -25,7 +25,7 @@ pub struct DayScans {
     pub platforms: BTreeMap<String, u64>,
 }
 
-/// Why scans cannot be told.
+/// Why scans cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum StatsError {
     /// Redis did not answer.
@@ -36,21 +36,21 @@ pub enum StatsError {
     Store(#[from] StoreError),
 }
 
-/// What of a code's scans is not in MongoDB, or may not be.
+/// The scans of a code that are not, or may not be, in MongoDB.
 struct Underway {
-    /// The last aggregation that began.
+    /// The last aggregation that was started.
     last: i64,
-    /// The aggregation that is under way, and what it aggregates.
+    /// The aggregation in progress, and its counts.
     aggregation: i64,
     aggregating: Vec<(Kind, u64)>,
-    /// What no aggregation has begun to aggregate.
+    /// The counts that belong to no aggregation yet.
     counted: Vec<(Kind, u64)>,
 }
 
 type Counts = Vec<Option<u64>>;
 
 impl Scans {
-    /// The scans of a code during the last `days` days, today included; newest first, days without any left out.
+    /// The scans of a code during the last `days` days including today, newest first; empty days are included.
     pub async fn of(
         &self,
         store: &Store,
@@ -65,7 +65,7 @@ impl Scans {
             looks += 1;
             let underway = self.underway(code, &days).await?;
             let kept = store.scans(code, days[days.len() - 1], days[0]).await?;
-            // An aggregation that began after the first look has aggregated some of what that saw.
+            // An aggregation that began after the first read has aggregated some of the counts that were read.
             let last = |kept: &KeptScans| kept.last_aggregation(&self.source);
             let is_consistent = kept.iter().all(|kept| last(kept) <= underway.last);
             if is_consistent || looks == LOOKS {

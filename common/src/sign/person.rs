@@ -1,4 +1,4 @@
-//! The keys with which people sign: derived, not stored, and good for one epoch and the next.
+//! The signing keys of people: derived, not stored, and valid in their epoch and the next.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use sha2::Sha256;
 
 use crate::config;
 
-/// The number of the epoch that `second` (Unix time) belongs to. An epoch lasts `length`.
+/// The epoch of `second` (Unix time), if an epoch lasts `length`.
 pub fn epoch(second: i64, length: Duration) -> u64 {
     u64::try_from(second).unwrap_or(0) / length.as_secs().max(1)
 }
@@ -27,12 +27,12 @@ pub fn person_key(session_secret: &SecretString, openid: &str, epoch: u64) -> Se
     SecretString::from(digits)
 }
 
-/// How far the clocks of processes may be apart.
+/// Maximum difference between the clocks of processes.
 pub const CLOCKS_APART: Duration = Duration::from_secs(10);
 
-/// The keys of a person that are accepted at `second` (Unix time): those of this epoch and of the one before, of the session
-/// secret and of the previous one where it is set. At its end also that of the next, since the clock of who made it may be
-/// ahead. The likeliest comes first; each is only made when it is asked for.
+/// The keys of a person that are accepted at `second` (Unix time), the likeliest first. They are those of this epoch and
+/// the last, of the session secret and of the previous one if it is set. At the end of an epoch also that of the next,
+/// since another process's clock may be ahead. Each is computed only when it is needed.
 pub fn accepted_keys<'a>(
     config: &'a config::Sign,
     openid: &'a str,

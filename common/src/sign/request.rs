@@ -1,4 +1,4 @@
-//! What is signed of a request to one of our own routes.
+//! The signed parameters of a request to one of our own routes.
 
 use std::ops::Bound;
 
@@ -6,15 +6,15 @@ use super::{Params, Sorted};
 
 /// The route, as a signed parameter: its path in the table of routes, e.g. `/del`. It is never sent.
 pub const ROUTE: &str = "route";
-/// The name under which the time of signing travels: Unix time in seconds.
+/// The name of the time of signing: Unix time in seconds.
 pub const TS: &str = "ts";
 
-/// The parameters of a request together with its route, in the order in which they are signed.
+/// The parameters of a request and its route, in signing order.
 #[derive(Debug, Clone, Copy)]
 pub struct Routed<'a> {
     /// The path in the table of routes.
     pub route: &'a str,
-    /// The parameters as they are sent. They hold no [`ROUTE`].
+    /// The parameters that are sent, without [`ROUTE`].
     pub params: &'a Params,
 }
 
@@ -29,11 +29,11 @@ impl Sorted for Routed<'_> {
     }
 }
 
-/// A parameter whose value lets the signed text be read in a second way: it holds `&<name>=` with one of `names`,
-/// which are all that a signed request may have, on any route. Where no value does, the text has one reading: each
-/// `&<name>=` in it is the beginning of a parameter.
+/// A parameter whose value makes the signed text ambiguous: it contains `&<name>=` for one of `names`, which are all
+/// parameters that a signed request may have, on any route. If there is none, the text has one reading: each `&<name>=` in
+/// it starts a parameter.
 ///
-/// The answer is the parameter and the name in its value.
+/// Returns the parameter and the name in its value.
 pub fn second_reading<'a>(
     params: &'a impl Sorted,
     names: &[&'static str],

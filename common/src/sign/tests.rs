@@ -1,4 +1,4 @@
-//! The vectors V1 to V9 of the facts on PayJS, and the properties.
+//! The test vectors V1 to V9 of PayJS's signature, and properties.
 
 use std::time::Duration;
 
@@ -309,7 +309,7 @@ fn the_keys_of_two_epochs_and_two_secrets_are_accepted_the_present_one_first() {
     };
     assert_eq!(keys(&config, at_7), [made("new", 7), made("new", 6)]);
     assert_eq!(keys(&config, at_0), [made("new", 0)]);
-    // An api whose clock is ahead may have given out that of the next one.
+    // An api whose clock is ahead may have issued a key of the next epoch.
     let late = [made("new", 7), made("new", 6), made("new", 8)];
     assert_eq!(keys(&config, before_8), late);
     config.previous_session_secret = key("old");

@@ -1,6 +1,6 @@
-//! What operators did, and when.
+//! The audit log: what operators did, and when.
 //!
-//! A record is written before the change and completed after it, so that a change whose command died is on record too.
+//! A record is written before the change and completed after it, so a change is on record even if its command died.
 
 use mongodb::{
     Collection,
@@ -16,15 +16,15 @@ pub struct AuditRecord {
     /// Its id.
     #[serde(rename = "_id")]
     pub id: ObjectId,
-    /// When it began.
+    /// When it was started.
     pub at: DateTime,
     /// Who made it, as `user@host`.
     pub who: String,
     /// The command, e.g. `dead drop`.
     pub action: String,
-    /// What is changed, e.g. the id of a dead letter.
+    /// The changed object, e.g. the id of a dead letter.
     pub target: String,
-    /// What was there before, as Redis held it.
+    /// The former value, as Redis stored it.
     pub before: Document,
     /// `begun` until the change is made, then `done`.
     pub outcome: String,
@@ -34,7 +34,7 @@ const BEGUN: &str = "begun";
 const DONE: &str = "done";
 
 impl AuditRecord {
-    /// A change that begins now.
+    /// A change that starts now.
     pub fn new(who: String, action: &str, target: &str, before: Document) -> Self {
         Self {
             id: ObjectId::new(),
@@ -49,7 +49,7 @@ impl AuditRecord {
 }
 
 impl Store {
-    /// Records a change that is about to be made.
+    /// Records a change before it is made.
     pub async fn begin_audit(&self, record: &AuditRecord) -> Result<()> {
         self.audit().insert_one(record).await?;
         Ok(())

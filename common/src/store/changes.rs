@@ -1,4 +1,4 @@
-//! What others change of codes, told by MongoDB.
+//! Changes of codes, from MongoDB's change stream.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::{Result, Store, StoreError};
 
-/// What can have become of codes that were read before. New ones are of no interest.
+/// Operations that affect codes that were read before. Inserts do not.
 const CHANGES: [&str; 7] = [
     "update",
     "replace",
@@ -21,10 +21,10 @@ const CHANGES: [&str; 7] = [
     "invalidate",
 ];
 
-/// What MongoDB tells of a change.
+/// An event of the change stream.
 #[derive(Debug, Deserialize)]
 struct Event {
-    /// None when it is about the whole collection.
+    /// None if it is about the whole collection.
     #[serde(rename = "documentKey")]
     document: Option<Key>,
 }
@@ -35,11 +35,11 @@ struct Key {
     id: ObjectId,
 }
 
-/// Every change of a code that a majority has, from the moment on at which this was opened, over failovers too.
+/// The changes of codes that a majority has, from the opening of the stream on, across failovers.
 pub struct CodeChanges(ChangeStream<Event>);
 
 impl Store {
-    /// Begins to listen. Needs a replica set.
+    /// Opens the stream. Needs a replica set.
     pub async fn code_changes(&self, longest_wait: Duration) -> Result<CodeChanges> {
         let watched = [
             doc! { "$match": { "operationType": { "$in": CHANGES } } },
@@ -56,8 +56,8 @@ impl Store {
 }
 
 impl CodeChanges {
-    /// The next changed code. None when MongoDB knew of no more when it was asked, or for the longest wait after
-    /// that. An error means that some may be missed, so that all codes are to be read again.
+    /// The next changed code. None if MongoDB knew of no more, or had none for the longest wait. After an error some
+    /// changes may be missed, so all codes must be read again.
     pub async fn next(&mut self) -> Result<Option<ObjectId>> {
         let Some(event) = self.0.next_if_any().await? else {
             return if self.0.is_alive() {

@@ -1,4 +1,4 @@
-//! The documents.
+//! The documents of codes and mappings.
 
 use mongodb::bson::{DateTime, oid::ObjectId};
 use serde::{Deserialize, Serialize};
@@ -9,8 +9,8 @@ use crate::{
     order::{Content, Fee, OpenId, Order, OutTradeNo},
 };
 
-/// The formal record of a paid order. Its page is what the composite code points to. The document has its
-/// [changes](Change) as well, oldest first, which are read by themselves.
+/// The record of a paid order. The composite code points to its page. The document also has the code's
+/// [changes](Change), oldest first, which are read separately.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Code {
     /// Chosen when the order was made.
@@ -23,13 +23,13 @@ pub struct Code {
     pub content: Content,
     /// Our number of its order; unique.
     pub out_trade_no: OutTradeNo,
-    /// Whom it was paid through.
+    /// The gateway that was paid.
     pub gateway: Gateway,
     /// The gateway's number of the payment.
     pub payment_id: String,
     /// The number that the payer sees.
     pub transaction_id: String,
-    /// What was paid, in fen.
+    /// The amount in fen.
     pub total_fee: Fee,
     /// When it was paid, as the gateway wrote it.
     pub paid_at: String,
@@ -46,10 +46,10 @@ pub struct CodeState {
     /// When its owner deleted it.
     #[serde(default)]
     pub deleted_at: Option<DateTime>,
-    /// When an operator took its page down.
+    /// When an operator disabled its page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disabled_at: Option<DateTime>,
-    /// When an operator took all codes of its owner down.
+    /// When an operator disabled all codes of its owner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner_disabled_at: Option<DateTime>,
     /// When its owner last changed it.
@@ -58,7 +58,7 @@ pub struct CodeState {
     /// When the request for its last change was signed, in Unix seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub update_ts: Option<i64>,
-    /// When its owner last changed its receive codes, and not only its name.
+    /// When its owner last changed its receive codes, not only its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payloads_changed_at: Option<DateTime>,
 }
@@ -71,14 +71,14 @@ impl CodeState {
     }
 }
 
-/// A change of a code by its owner, and what the code held before.
+/// A change of a code by its owner, with the content before it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Change {
-    /// How many changes there were until then, this one included.
+    /// Number of changes so far, including this one.
     pub number: ChangeNumber,
     /// When it was changed.
     pub changed_at: DateTime,
-    /// What its page showed until then.
+    /// The content until then.
     #[serde(flatten)]
     pub content: Content,
 }
@@ -113,7 +113,7 @@ impl Code {
     }
 }
 
-/// The way from `out_trade_no` to the code.
+/// The mapping of an `out_trade_no` to its code.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Mapping {
     /// Our number of the order.
@@ -121,7 +121,7 @@ pub struct Mapping {
     pub out_trade_no: OutTradeNo,
     /// The code that it became.
     pub code_id: ObjectId,
-    /// Whom it was paid through.
+    /// The gateway that was paid.
     pub gateway: Gateway,
     /// The gateway's number of the payment.
     pub payment_id: String,

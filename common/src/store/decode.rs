@@ -1,4 +1,4 @@
-//! From a document to a value. A document that cannot be decoded is named and fails alone.
+//! Decodes documents. A document that cannot be decoded is named and fails alone.
 
 use std::{
     collections::BTreeSet,
@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::{Result, StoreError};
 
-/// Documents that are remembered as logged.
+/// Maximum number of documents that are remembered as logged.
 const MOST_LOGGED: usize = 1000;
 
 /// Decodes a document of a collection.
@@ -27,7 +27,7 @@ pub(super) fn decode<'a, T: Deserialize<'a>>(
     })
 }
 
-/// Decodes a list. Documents that cannot be decoded are left out, and logged once by each process.
+/// Decodes a list. Skips documents that cannot be decoded, and logs each once per process.
 pub(super) fn decode_all<T: for<'a> Deserialize<'a>>(
     collection: &str,
     documents: &[RawDocumentBuf],
@@ -60,7 +60,7 @@ fn id_of(document: &RawDocument) -> String {
     }
 }
 
-/// An error's text without what it quotes, which may be an openid.
+/// An error's text without quoted values, which may contain an openid.
 fn without_values(text: &str) -> String {
     let parts = text.split('"').enumerate();
     parts

@@ -1,4 +1,4 @@
-//! How MongoDB fails.
+//! Errors of MongoDB.
 
 use std::sync::Arc;
 
@@ -6,10 +6,10 @@ use mongodb::error::{CommandError, ErrorKind, WriteFailure};
 
 use crate::order::OutTradeNo;
 
-/// Codes of MongoDB for a user who may not do something, or who is not let in.
+/// MongoDB's error codes for a missing permission or a failed login.
 const DENIED: [i32; 4] = [13, 18, 31, 8000];
 
-/// Why MongoDB did not do what it was asked.
+/// Why a request to MongoDB failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// MongoDB is unreachable, has no primary, or answered with an error.
@@ -18,13 +18,13 @@ pub enum StoreError {
     /// The user of `mongo.url` is missing, unknown, or lacks a role.
     #[error("MongoDB denies access")]
     Denied(#[source] mongodb::error::Error),
-    /// It takes longer than anybody waits.
+    /// The request timed out.
     #[error("MongoDB did not answer in time")]
     Slow,
-    /// A duplicate was met whose first write is not yet safe on a majority. Try again.
+    /// A duplicate whose first write is not yet on a majority. Try again.
     #[error("an earlier write of {0} is not yet on a majority of MongoDB's members")]
     NotYetSafe(OutTradeNo),
-    /// A listener has to read everything again.
+    /// A listener must read everything again.
     #[error("the collection of codes was dropped or renamed")]
     AllCodesChanged,
     /// A document does not have the expected fields.
@@ -37,18 +37,18 @@ pub enum StoreError {
         /// What is wrong with it, without values.
         why: Arc<str>,
     },
-    /// Nothing keeps two codes of one order apart.
+    /// Nothing prevents two codes for one order.
     #[error("there is no unique index on codes.out_trade_no: {0}")]
     NoUniqueIndex(String),
 }
 
 impl StoreError {
-    /// Whether another attempt meets the same document again.
+    /// Whether another attempt would fail on the same document again.
     pub fn is_unreadable(&self) -> bool {
         matches!(self, Self::Unreadable { .. })
     }
 
-    /// Whether MongoDB itself cannot be used, whatever it is asked.
+    /// Whether MongoDB itself is unavailable, so that other requests fail too.
     pub fn is_of_the_server(&self) -> bool {
         match self {
             Self::Mongo(error) => !is_of_a_document(error),
@@ -58,7 +58,7 @@ impl StoreError {
     }
 }
 
-/// Whether the failure is about what was written, e.g. refused by a validator, rather than about the server.
+/// Whether the failure is about the written document, e.g. a validator refused it, and not about the server.
 fn is_of_a_document(error: &mongodb::error::Error) -> bool {
     match &*error.kind {
         ErrorKind::Write(failure) => matches!(failure, WriteFailure::WriteError(_)),

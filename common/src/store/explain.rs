@@ -1,4 +1,4 @@
-//! What is wrong with MongoDB, in words for the person who repairs it.
+//! Explains failures of MongoDB to the person who repairs it.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use tokio::{net::TcpStream, time::timeout};
 use super::{Result, Store, StoreError, indexes::code_of};
 use crate::outage::causes;
 
-/// How long one server may take to answer.
+/// Timeout of a probe of one server.
 const PROBE_WITHIN: Duration = Duration::from_secs(1);
-/// MongoDB's code for a command that this user may not give.
+/// MongoDB's error code for a command that this user may not run.
 const UNAUTHORIZED: i32 = 13;
-/// What the processes do in their database, as MongoDB names it.
+/// The actions that the processes need in their database, as MongoDB names them.
 const ACTIONS: [&str; 6] = [
     "find",
     "insert",
@@ -34,7 +34,7 @@ impl Store {
         hosts.join(",")
     }
 
-    /// Why a command failed, where MongoDB is, and what to do about it. Asks the servers.
+    /// Explains why a command failed, where MongoDB is, and what to do. Asks the servers.
     pub async fn explain(&self, error: &StoreError) -> String {
         let at = format!("MongoDB at {}", self.address());
         let why = match error {
@@ -49,7 +49,7 @@ impl Store {
         format!("{at}: {why}")
     }
 
-    /// The rights that the user of `mongo.url` lacks; none where MongoDB has no users.
+    /// The rights that the user of `mongo.url` lacks; none if MongoDB has no users.
     pub async fn missing_rights(&self) -> Result<Vec<&'static str>> {
         let status = doc! { "connectionStatus": 1, "showPrivileges": true };
         let status = self.database.run_command(status).await?;
@@ -113,7 +113,7 @@ impl Store {
         )
     }
 
-    /// What is wrong with the login. After the first refusal the driver only tells that there is no server.
+    /// What is wrong with the login. After the first failure the driver only reports that no server is available.
     async fn login(&self) -> Option<String> {
         let mut options = self.options.clone();
         options.sdam_event_handler = None;
@@ -129,7 +129,7 @@ impl Store {
         }
     }
 
-    /// What the servers say of themselves, without a login.
+    /// What the servers report about themselves, without a login.
     async fn probe(&self) -> Option<String> {
         let mut silent = None;
         for host in &self.options.hosts {
@@ -211,7 +211,7 @@ impl Store {
     }
 }
 
-/// A server that was started with `--replSet`, and nothing more.
+/// The advice for a server that was started with `--replSet` and not initiated.
 const NOT_INITIATED: &str = "its replica set is not initiated: run rs.initiate() in mongosh once";
 
 fn short(text: &str) -> String {

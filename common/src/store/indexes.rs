@@ -1,4 +1,4 @@
-//! The indexes. Without the unique one of orders no promotion is safe, so it is looked at before anything is promoted.
+//! The indexes. Promotions need the unique index on `out_trade_no`, so the worker checks it before it promotes.
 
 use futures::TryStreamExt as _;
 use mongodb::{
@@ -12,25 +12,25 @@ use super::{DUPLICATE_KEY, Result, Store, StoreError, read};
 
 /// The name of the unique index.
 const UNIQUE: &str = "out_trade_no_1";
-/// MongoDB's code for a collection that does not exist.
+/// MongoDB's error code for a collection that does not exist.
 const NO_COLLECTION: i32 = 26;
-/// MongoDB's codes for an index of the same name or keys with other options.
+/// MongoDB's error codes for an index with the same name or keys but other options.
 const CONFLICTS: [i32; 2] = [85, 86];
 
-/// The index that keeps two codes of one order apart.
+/// The state of the unique index, which prevents two codes for one order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UniqueIndex {
-    /// It is there.
+    /// It exists.
     Present,
-    /// It is not there yet.
+    /// It does not exist yet.
     Missing,
-    /// An index of this name takes its place and is not unique.
+    /// Another index has its name or keys and is not unique.
     NotUnique(String),
 }
 
 impl Store {
-    /// Makes the indexes where they are missing. An error about the unique one says what is in its way. The others only
-    /// make lists fast, so one that is there with other options is logged.
+    /// Creates missing indexes. An error about the unique one names what prevents it. The others only make lists fast, so
+    /// one that exists with other options is only logged.
     pub async fn ensure_indexes(&self) -> Result<()> {
         match self.unique_index().await? {
             UniqueIndex::Present => {}
@@ -41,7 +41,7 @@ impl Store {
         let reports = self.reports.clone_with_type::<Document>();
         let owner = doc! { "openid": 1, "created_at": -1, "_id": -1 };
         let code = doc! { "code_id": 1, "created_at": -1, "_id": -1 };
-        // Only codes whose owner is blocked are in it.
+        // Sparse: it contains only codes whose owner is blocked.
         let block = doc! { "owner_disabled_at": 1 };
         for (collection, keys, sparse) in [
             (&codes, owner, false),
@@ -62,7 +62,7 @@ impl Store {
         Ok(())
     }
 
-    /// Looks at the unique index, and changes nothing.
+    /// The state of the unique index. Changes nothing.
     pub async fn unique_index(&self) -> Result<UniqueIndex> {
         let is_it = |index: &IndexModel| {
             let keys = &index.keys;
@@ -85,7 +85,7 @@ impl Store {
         Ok(self.indexes_of_codes().await?.iter().map(name_of).collect())
     }
 
-    /// Names of unique indexes of others in `codes`, which can refuse a code.
+    /// Names of foreign unique indexes in `codes`, which can refuse a code.
     pub async fn foreign_unique_indexes(&self) -> Result<Vec<String>> {
         let indexes = self.indexes_of_codes().await?;
         let foreign = indexes.iter().filter(|index| {
@@ -96,7 +96,7 @@ impl Store {
         Ok(foreign.map(name_of).collect())
     }
 
-    /// What keeps the unique index from being built, if that is known. Changes nothing.
+    /// What prevents the unique index from being built, if known. Changes nothing.
     pub async fn blocks_unique_index(&self) -> Result<Option<String>> {
         let codes = self.codes.clone_with_type::<RawDocumentBuf>();
         let without = codes.count_documents(doc! { "out_trade_no": null });
@@ -153,12 +153,12 @@ impl Store {
     }
 }
 
-/// What an older service may have left.
+/// The advice about documents of an older service.
 const OLD_DOCUMENTS: &str = "documents in codes have no out_trade_no, perhaps those of another service: set mongo.database to \
      a new name, or rename that collection with db.codes.renameCollection(\"codes_old\")";
 
 impl StoreError {
-    /// An index of this name takes the place of the unique one.
+    /// The error for an index that conflicts with the unique one.
     pub fn index_in_the_way(name: &str) -> Self {
         Self::NoUniqueIndex(format!(
             "the index {name} takes its place and is not unique; drop it with db.codes.dropIndex(\"{name}\"), and the \
@@ -180,7 +180,7 @@ fn name_of(index: &IndexModel) -> String {
         .unwrap_or_default()
 }
 
-/// MongoDB's code of a failed command.
+/// MongoDB's error code of a failed command.
 pub(super) fn code_of(error: &Error) -> Option<i32> {
     match &*error.kind {
         ErrorKind::Command(CommandError { code, .. }) => Some(*code),

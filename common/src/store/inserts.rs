@@ -1,6 +1,6 @@
-//! Documents of one moment, inserted by one command.
+//! Inserts of one moment in one command.
 //!
-//! With a command for each document, a promotion costs the worker 4.4 times the CPU
+//! With one command per document, a promotion costs the worker 4.4 times the CPU
 //! ([measured](../../../docs/performance.md#speed-ups)).
 
 use std::collections::BTreeMap;
@@ -15,19 +15,19 @@ use serde::Serialize;
 use super::DUPLICATE_KEY;
 use crate::batch::{Batch, Batcher};
 
-/// MongoDB takes none that is longer; the driver would refuse those beside it as well.
+/// MongoDB's maximum size of a document. For a longer one, the driver would refuse the whole batch.
 const LONGEST: usize = 16 << 20;
 
-/// What became of a document.
+/// The outcome of an insert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Inserted {
-    /// It is there, journaled and on a majority.
+    /// Written: journaled and on a majority.
     Written,
-    /// One with the same key was there before.
+    /// A document with the same key already exists.
     Duplicate,
 }
 
-/// Inserts into one collection. Many documents of one moment cost one write to the journal. Each has its own outcome.
+/// Inserts into one collection. A batch costs one write to the journal. Each document has its own outcome.
 #[derive(Debug, Clone)]
 pub(super) struct Inserts(Batcher<Target>);
 
@@ -68,12 +68,12 @@ impl Batch for Target {
     }
 }
 
-/// What went wrong with a command.
+/// The errors of a command.
 #[derive(Default)]
 struct Failures {
-    /// With single documents.
+    /// Errors of single documents.
     of_some: BTreeMap<usize, Result<Inserted, Error>>,
-    /// With all others.
+    /// The error of all others.
     of_others: Option<Error>,
 }
 
@@ -98,7 +98,7 @@ impl Failures {
         });
         Self {
             of_some: of_some.collect(),
-            // They are written, but not as safely as was asked for.
+            // They are written, but without the requested durability.
             of_others: failed.write_concern_error.as_ref().map(|_| error.clone()),
         }
     }

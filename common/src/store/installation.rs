@@ -14,18 +14,18 @@ use serde::Deserialize;
 use super::{Result, Store, decode::decode, is_duplicate, read};
 use crate::installation::{Record, Used};
 
-/// The id of the first record, so that of processes that start at the same moment one makes it.
+/// The id of the first record, so that only one of several starting processes creates it.
 const FIRST: &str = "installation";
 
 /// A record in MongoDB.
 #[derive(Debug, Clone)]
 pub struct StoredRecord {
     pub(crate) record: Record,
-    /// When a running process has renewed it.
+    /// When a running process last renewed it.
     pub(crate) used: Option<Used>,
 }
 
-/// MongoDB's clock alone tells how old a renewal is.
+/// The age of a renewal, by MongoDB's clock only.
 #[derive(Deserialize)]
 struct Times {
     used_at: Option<DateTime>,
@@ -42,7 +42,7 @@ impl Times {
 }
 
 impl Store {
-    /// The records that a majority has. More than one only where an operator runs several queues on one database.
+    /// The records that a majority has. More than one only if an operator runs several queues on one database.
     pub async fn installation(&self) -> Result<Vec<StoredRecord>> {
         let collection = self.installations().clone_with_type::<RawDocumentBuf>();
         let found = collection
@@ -59,7 +59,7 @@ impl Store {
         records.collect()
     }
 
-    /// Notes that a running process uses the installation.
+    /// Records that a running process uses the installation.
     pub async fn renew_installation(&self, id: &str) -> Result<()> {
         let used = doc! { "$currentDate": { "used_at": true } };
         self.installations()
@@ -68,7 +68,7 @@ impl Store {
         Ok(())
     }
 
-    /// Writes the first record unless there is one.
+    /// Writes the first record if none exists.
     pub async fn create_installation(&self, record: &Record) -> Result<()> {
         match self
             .installations()
@@ -80,7 +80,7 @@ impl Store {
         }
     }
 
-    /// Writes a record beside those that are there.
+    /// Writes an additional record.
     pub async fn add_installation(&self, record: &Record) -> Result<()> {
         let document = document(&record.id, record)?;
         self.installations().insert_one(document).await?;

@@ -1,4 +1,4 @@
-//! What owners see of their codes, page by page.
+//! An owner's lists of codes and changes, page by page.
 
 use std::fmt;
 
@@ -16,21 +16,21 @@ use super::{
     part::{Listing, projection},
     read,
 };
-/// Codes of one page at most.
+/// Maximum number of codes on a page.
 pub const CODES_OF_A_PAGE: usize = 50;
-/// Changes of one page at most.
+/// Maximum number of changes on a page.
 pub const CHANGES_OF_A_PAGE: usize = 10;
 
-/// A part of a list, newest first.
+/// One page of a list, newest first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page<T, C> {
-    /// What is on it.
+    /// The items.
     pub items: Vec<T>,
-    /// Where the next page begins; none on the last one.
+    /// Where the next page starts; none on the last one.
     pub next: Option<C>,
 }
 
-/// The place in a list of codes after one of them, written as `<ms>-<id>`. The code need not be there any more.
+/// A position in a list of codes, after one of them, written as `<ms>-<id>`. The code need not exist any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct CodeCursor {
@@ -38,13 +38,13 @@ pub struct CodeCursor {
     id: ObjectId,
 }
 
-/// The text is no [`CodeCursor`].
+/// The text is not a [`CodeCursor`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("before must be what an earlier answer had as next")]
 pub struct CursorError;
 
 impl CodeCursor {
-    /// None after a document that no code can be, where a list ends.
+    /// The position after a code. None after a document that no code can be, where a list ends.
     fn after(code: &RawDocument) -> Option<Self> {
         Some(Self {
             created_at: code.get_datetime("created_at").ok()?,
@@ -52,7 +52,7 @@ impl CodeCursor {
         })
     }
 
-    /// What comes after it, newest first.
+    /// The codes after it, newest first.
     fn filter(self) -> Document {
         let Self { created_at, id } = self;
         doc! {
@@ -93,7 +93,7 @@ impl TryFrom<String> for CodeCursor {
     }
 }
 
-/// The number of a change: what comes next is older.
+/// The number of a change. The next page has older ones.
 pub type ChangeNumber = i64;
 
 #[derive(Deserialize)]
@@ -102,7 +102,7 @@ struct Changed {
 }
 
 impl Store {
-    /// A page of one person's codes, without deleted ones. One that cannot be read is left out.
+    /// A page of one person's codes, without deleted ones. Skips a code that cannot be read.
     pub async fn codes_of(
         &self,
         openid: &str,
@@ -157,7 +157,7 @@ impl Store {
     }
 }
 
-/// As many as a page has and one more, which tells whether there is another page.
+/// One more than a page has, to detect whether there is another page.
 fn limit(most: usize) -> i64 {
     i64::try_from(most + 1).unwrap_or(i64::MAX)
 }

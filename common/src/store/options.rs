@@ -1,4 +1,4 @@
-//! How the driver is set up.
+//! Options of the driver.
 
 use std::{
     path::PathBuf,
@@ -23,11 +23,11 @@ use crate::{config, roots};
 
 const SELECT_TIMEOUT: Duration = Duration::from_secs(2);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Less than the time after which load balancers forget idle connections (240 s and more).
+/// Shorter than the idle timeout of load balancers (240 s and more).
 const MAX_IDLE: Duration = Duration::from_secs(60);
 
-/// The options for `mongo.url`: every write is acknowledged by a majority and journaled, and every read asks the primary,
-/// whatever the URL says.
+/// The options for `mongo.url`. Whatever the URL says, every write is acknowledged by a majority and journaled, and every
+/// read asks the primary.
 pub(super) async fn options(
     config: &config::Mongo,
     member_changes: Arc<AtomicU32>,
@@ -52,7 +52,7 @@ pub(super) async fn options(
         if !config.ca_file.is_empty() {
             tls.ca_file_path = Some(PathBuf::from(&config.ca_file));
         }
-        // Without any, the driver takes those of webpki-roots.
+        // Without a file, the driver trusts webpki-roots.
         tls.ca_file_path = tls.ca_file_path.take().or_else(roots::system_file);
     }
     Ok(options)

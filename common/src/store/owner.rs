@@ -1,7 +1,7 @@
-//! People whose codes an operator took down, all of them.
+//! Blocked owners: people whose codes an operator disabled.
 //!
-//! The collection `blocked_owners` decides. Codes and the marks in Redis follow it: `code disable --owner` changes them at
-//! once, and every worker brings them in line again and again, so that codes of later promotions go down too.
+//! The collection `blocked_owners` decides. `code disable --owner` immediately applies it to codes and to the marks in
+//! Redis. Every worker applies it again periodically, so that codes of later promotions are disabled too.
 
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ use super::{
 };
 use crate::order::OpenId;
 
-/// A code is put back only when its mark is older than this: a worker may still have the list of before a block.
+/// Minimum age of a mark before its code is enabled again: a worker may still have the list from before a block.
 const SETTLED_AFTER: Duration = Duration::from_secs(60);
 
-/// A person whose codes are down.
+/// A blocked owner.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BlockedOwner {
     /// The person.
@@ -36,14 +36,14 @@ struct Named {
 }
 
 impl Store {
-    /// Takes all codes of a person down. Returns how many there are. A repeat changes nothing.
+    /// Disables all codes of a person. Returns how many there are. Repeating it changes nothing.
     pub async fn block_owner(&self, openid: &OpenId) -> Result<u64> {
         let entry = doc! { "$setOnInsert": { "blocked_at": DateTime::now() } };
         let written = self
             .blocked_owners
             .update_one(doc! { "_id": openid.as_str() }, entry);
         match written.upsert(true).await {
-            // Somebody else blocks the same person just now.
+            // A concurrent request blocks the same person.
             Err(error) if !is_duplicate(&error) => return Err(error.into()),
             Ok(_) | Err(_) => {}
         }
@@ -51,8 +51,8 @@ impl Store {
         self.count_of(openid).await
     }
 
-    /// Puts the codes of a person back, but for those that were disabled one by one. Returns how many there are; none
-    /// when the person was not blocked.
+    /// Enables the codes of a person again, except those that were disabled one by one. Returns how many there are; none
+    /// if the person was not blocked.
     pub async fn unblock_owner(&self, openid: &OpenId) -> Result<Option<u64>> {
         let entry = doc! { "_id": openid.as_str() };
         let deleted = self.blocked_owners.delete_one(entry).await?;
@@ -65,7 +65,7 @@ impl Store {
         Ok(Some(self.count_of(openid).await?))
     }
 
-    /// Everybody who is blocked, the newest first.
+    /// All blocked owners, newest first.
     pub async fn blocked_owners(&self) -> Result<Vec<BlockedOwner>> {
         let owners = self.blocked_owners.clone_with_type::<RawDocumentBuf>();
         let all = owners.find(doc! {}).sort(doc! { "blocked_at": -1 });
@@ -73,7 +73,7 @@ impl Store {
         Ok(decode_all(owners.name(), &all))
     }
 
-    /// The same people, for those who act on it: one that cannot be read is an error, not a person who is not blocked.
+    /// All blocked openids, for code that enforces them: an unreadable document is an error, not a person who is not blocked.
     pub async fn blocked_openids(&self) -> Result<Vec<OpenId>> {
         let owners = self.blocked_owners.clone_with_type::<RawDocumentBuf>();
         let all = owners.find(doc! {}).projection(doc! { "_id": 1 });
@@ -85,7 +85,7 @@ impl Store {
         openids.collect()
     }
 
-    /// Brings codes in line with the list of blocked people. Returns how many were taken down.
+    /// Applies the list of blocked owners to the codes. Returns how many were disabled.
     pub async fn apply_blocks(&self, blocked: &[OpenId]) -> Result<u64> {
         let before = DateTime::now().timestamp_millis()
             - SETTLED_AFTER.as_millis().try_into().unwrap_or(i64::MAX);
@@ -98,7 +98,7 @@ impl Store {
         self.take_down(blocked).await
     }
 
-    /// Takes all codes of these people down. Returns how many were not.
+    /// Disables all codes of these people. Returns how many were enabled.
     pub async fn take_down(&self, blocked: &[OpenId]) -> Result<u64> {
         if blocked.is_empty() {
             return Ok(0);

@@ -1,4 +1,4 @@
-//! A part of a code's document: its content, and what else one reader needs.
+//! A part of a code's document: its content, and the other fields that one reader needs.
 
 use mongodb::bson::{Bson, DateTime, Document, oid::ObjectId};
 use serde::{
@@ -10,24 +10,24 @@ use serde::{
 use super::code::CodeState;
 use crate::order::Content;
 
-/// The content of a code and `T`. The projection that fetches them derives from both structs.
+/// The content of a code, and `T`. The projection that reads them derives from both structs.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct CodePart<T> {
-    /// What its page shows.
+    /// The content of its page.
     #[serde(flatten)]
     pub content: Content,
-    /// What else is read.
+    /// The other fields.
     #[serde(flatten)]
     pub rest: T,
 }
 
-/// What a page needs of a code.
+/// The part that a page needs.
 pub type Scanned = CodePart<CodeState>;
 
-/// A code as its owner sees it.
+/// The part that its owner sees in a list.
 pub type ListedCode = CodePart<Listing>;
 
-/// What a list says of a code, besides its content.
+/// The fields of a listed code besides its content.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Listing {
     /// Its id.
@@ -40,7 +40,7 @@ pub struct Listing {
     pub updated_at: Option<DateTime>,
 }
 
-/// The fields that [`CodePart`] of `T` reads, for MongoDB.
+/// MongoDB's projection of the fields that [`CodePart`] of `T` reads.
 pub(super) fn projection<'de, T: Deserialize<'de>>() -> Document {
     let names = field_names::<Content>().iter().chain(field_names::<T>());
     names
@@ -48,7 +48,7 @@ pub(super) fn projection<'de, T: Deserialize<'de>>() -> Document {
         .collect()
 }
 
-/// The names of the fields of the struct `T`, as its derived `Deserialize` asks for them.
+/// The field names of the struct `T`, taken from its derived `Deserialize`.
 pub(super) fn field_names<'de, T: Deserialize<'de>>() -> &'static [&'static str] {
     struct Asked<'a>(&'a mut &'static [&'static str]);
 

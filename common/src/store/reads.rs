@@ -1,6 +1,6 @@
-//! Codes that are scanned at one moment, found by one command.
+//! Reads of scanned codes, several in one command.
 //!
-//! For a page whose code is not in memory, one command for each code costs the api 3.2 times the CPU, and MongoDB 6.7 times. Batches
+//! If a page's code is not in memory, one command per code costs the api 3.2 times the CPU, and MongoDB 6.7 times. Batches
 //! without `PACE` cost them 1.33 and 1.66 times ([measured](../../../docs/performance.md#speed-ups)).
 
 use std::{sync::Arc, time::Duration};
@@ -14,10 +14,10 @@ use mongodb::{
 use super::{CodeState, Result, StoreError, part::projection, read};
 use crate::batch::{Batch, Batcher, Pace};
 
-/// Shared by those who asked for the same code.
+/// Shared by all requests for the same code.
 pub(super) type Found = Arc<RawDocumentBuf>;
 
-/// Reads what pages need of codes by their ids, several by one command. Each has its own outcome.
+/// Reads the parts of codes that pages need, several in one command. Each has its own outcome.
 #[derive(Debug, Clone)]
 pub(super) struct Reads(Batcher<Codes>);
 
@@ -28,7 +28,7 @@ impl Reads {
         Self(Batcher::new(Codes(codes)))
     }
 
-    /// The fields of [`Scanned`](super::Scanned) that are there after this was called.
+    /// The fields of [`Scanned`](super::Scanned), read after this was called.
     pub(super) async fn code(&self, id: ObjectId) -> Result<Option<Found>> {
         self.0.ask(id).await.map_err(Error::custom)?
     }
@@ -39,11 +39,11 @@ impl Batch for Codes {
     type Answer = Result<Option<Found>>;
 
     const LANES: usize = 2;
-    /// One command reads them one after the other.
+    /// One command reads its codes sequentially.
     const LARGEST: usize = 64;
     const WAITING: usize = 1024;
-    /// Each command costs MongoDB and the driver as much as ten codes more in it. Where hundreds of codes a second are
-    /// read, those of this time go together; where few are, none waits.
+    /// Each command costs MongoDB and the driver as much as ten codes more in it. With hundreds of reads a second, those of
+    /// this time share a command. With few, none waits.
     const PACE: Option<Pace> = Some(Pace {
         time: Duration::from_millis(4),
         enough: 12,
@@ -57,7 +57,7 @@ impl Batch for Codes {
 
 async fn find(codes: &Collection<RawDocumentBuf>, ids: &[ObjectId]) -> Result<Vec<Found>> {
     let needed = projection::<CodeState>();
-    // MongoDB has a shorter way to a single one.
+    // MongoDB has a shorter path for a single id.
     if let [id] = ids {
         let code = codes.find_one(doc! { "_id": id }).projection(needed);
         return Ok(read(code).await?.into_iter().map(Arc::new).collect());

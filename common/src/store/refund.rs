@@ -1,7 +1,7 @@
 //! Refunds, and how they exclude promotions.
 //!
-//! A refund first takes the place of the order's code: `codes.out_trade_no` is unique, so an order has either a code or
-//! such a claim, whichever comes first. A payment that is being refunded never becomes a code, also when its notify
+//! A refund first writes a claim in the place of the order's code. `codes.out_trade_no` is unique, so an order has either a
+//! code or a claim, whichever is written first. A payment that is being refunded never becomes a code, even if its notify
 //! comes again.
 
 use mongodb::{
@@ -17,51 +17,51 @@ use crate::{
     order::OutTradeNo,
 };
 
-/// A payment that an operator gave back.
+/// A payment that an operator refunded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RefundRecord {
     /// The gateway's number of the payment.
     #[serde(rename = "_id")]
     pub payment_id: String,
-    /// Whom it was paid through.
+    /// The gateway that was paid.
     pub gateway: Gateway,
     /// Our number of the order.
     pub out_trade_no: OutTradeNo,
-    /// Why it was given back: the reason of the dead letter.
+    /// Why it was refunded: the reason of the dead letter.
     pub reason: String,
-    /// When it was given back.
+    /// When it was refunded.
     pub refunded_at: DateTime,
 }
 
-/// What is in the place of an order's code.
+/// The document in the place of an order's code.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Existing {
     /// The code.
     Code(Box<Code>),
-    /// The claim of a refund: the order can have no code any more.
+    /// The claim of a refund: the order cannot get a code.
     Refund {
         /// The gateway's number of the payment that is or was refunded.
         payment_id: String,
     },
 }
 
-/// Whether a payment may be refunded.
+/// The result of a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RefundClaim {
-    /// It is not a code and cannot become one.
+    /// The payment has no code and cannot get one.
     Granted,
-    /// It has become this code.
+    /// The payment has this code.
     HasCode(ObjectId),
 }
 
-/// The fields of a claim, which no code has.
+/// A field of claims that no code has.
 const BEGUN: &str = "refund_begun_at";
-/// How often the gateway may have been asked for the refund. Of several attempts, one may be on its way, or may have been
-/// granted with its answer lost, whatever the gateway says to another.
+/// The field with the number of refund requests to the gateway. After several, an earlier one may be in flight, or granted
+/// with its answer lost, whatever the gateway answers to the last.
 const ATTEMPTS: &str = "attempts";
 
 impl Store {
-    /// Makes sure that a payment does not become a code any more, and counts the attempt.
+    /// Claims a payment for a refund, so that it cannot become a code, and counts the attempt.
     pub async fn claim_refund(&self, payment: &PaymentRef) -> Result<RefundClaim> {
         let PaymentRef {
             gateway,
@@ -96,17 +96,17 @@ impl Store {
         let existing = existing.ok_or_else(|| StoreError::NotYetSafe(out_trade_no.clone()))?;
         Ok(match existing {
             Existing::Code(code) if code.payment_id == *payment_id => RefundClaim::HasCode(code.id),
-            // Withdrawn, and made again, in this moment.
+            // Withdrawn and made again concurrently.
             Existing::Refund { payment_id: same } if same == *payment_id => {
                 return Err(StoreError::NotYetSafe(out_trade_no.clone()));
             }
-            // The order's one place is taken by another payment, so this one can never become its code.
+            // Another payment has the order's only place, so this one cannot become its code.
             Existing::Code(_) | Existing::Refund { .. } => RefundClaim::Granted,
         })
     }
 
     /// Withdraws a claim after the gateway refused the refund, so that the payment may become a code after all. Only the
-    /// claim of a first attempt: of several, one may have been granted with its answer lost.
+    /// claim of a first attempt: an earlier one may have been granted with its answer lost.
     pub async fn withdraw_refund(&self, payment: &PaymentRef) -> Result<()> {
         let mut claim = claim_of(payment);
         claim.insert(ATTEMPTS, 1);
@@ -114,7 +114,7 @@ impl Store {
         Ok(())
     }
 
-    /// Records a refund; a repeat changes nothing.
+    /// Records a refund. Repeating it changes nothing.
     pub async fn record_refund(&self, refund: &RefundRecord) -> Result<()> {
         match self.refunds.insert_one(refund).await {
             Err(error) if !is_duplicate(&error) => Err(error.into()),
@@ -132,7 +132,7 @@ impl Store {
             .transpose()
     }
 
-    /// What a majority has in the place of an order's code.
+    /// The document that a majority has in the place of an order's code.
     pub async fn existing(&self, out_trade_no: &OutTradeNo) -> Result<Option<Existing>> {
         let claims = self.codes.clone_with_type::<RawDocumentBuf>();
         let found = claims

@@ -1,7 +1,7 @@
 //! Reports of abuse.
 //!
-//! One report for each code, client address and day is kept, up to a number for each code. The others are counted, so
-//! that an operator learns of them even when one person filled the list. Every step is one atomic write, for any number of api
+//! One report is stored per code, client address and day, up to a maximum per code. Further reports are only counted, so
+//! that an operator sees them even if one person filled the list. Every step is one atomic write, for any number of api
 //! processes.
 
 mod line;
@@ -20,9 +20,9 @@ pub use summary::{ReportCounts, ReportSummary};
 
 /// The longest text of a report, in characters.
 pub const MAX_REPORT_TEXT: usize = 500;
-/// The longest way to reach who reports, in characters.
+/// The longest contact of a reporter, in characters.
 pub const MAX_REPORT_CONTACT: usize = 100;
-/// The most reports of one code that are kept, so that nobody fills the disk. Later ones are counted.
+/// Maximum number of stored reports per code, so that they cannot fill the disk. Later ones are counted.
 pub const MAX_REPORTS_OF_A_CODE: u64 = 100;
 
 /// What happened.
@@ -44,10 +44,10 @@ pub enum Reason {
     Other,
 }
 
-/// What somebody who saw a code's page told its operator.
+/// A report about a code, from a visitor of its page.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// Its own id: that of the reporter, so that one reporter has one report.
+    /// Its own id: a pseudonym of the reporter, so that one reporter has one report.
     #[serde(rename = "_id")]
     pub id: ObjectId,
     /// The code.
@@ -56,7 +56,7 @@ pub struct Report {
     pub reason: Reason,
     /// What happened, in one line; may be empty.
     pub text: String,
-    /// How to reach who reports; may be empty.
+    /// How to reach the reporter; may be empty.
     pub contact: String,
     /// When it was made.
     pub created_at: DateTime,
@@ -65,14 +65,14 @@ pub struct Report {
     pub repeats: i64,
 }
 
-/// What became of a report.
+/// The outcome of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {
-    /// It is kept.
+    /// It is stored.
     Kept,
-    /// Its address had reported the code that day; the repeat was counted.
+    /// A repeat from its address on the same day; it was counted.
     Repeated,
-    /// The code has [`MAX_REPORTS_OF_A_CODE`] reports; this one was only counted.
+    /// The code has [`MAX_REPORTS_OF_A_CODE`] reports; this one was counted.
     Counted,
 }
 
@@ -91,7 +91,7 @@ impl Recorded {
 }
 
 impl Reason {
-    /// Every reason, in the order in which they are offered.
+    /// Every reason, in the order of the form.
     pub const ALL: [Self; 4] = [Self::Fraud, Self::Impostor, Self::Swapped, Self::Other];
 
     /// The name used in requests and in the database.
@@ -106,7 +106,7 @@ impl Reason {
 }
 
 impl Report {
-    /// A report of now.
+    /// A report that is made now.
     pub fn new(
         reporter: Reporter,
         code_id: ObjectId,
@@ -145,22 +145,22 @@ impl Store {
         if !is_duplicate(&error) {
             return Err(error.into());
         }
-        // Another request of the same address was faster.
+        // A concurrent request from the same address was faster.
         self.count_repeat(report).await?;
         Ok(Recorded::Repeated)
     }
 
-    /// Counts a repeat of a report that is kept. False when there is none.
+    /// Counts a repeat of a stored report. False if there is none.
     async fn count_repeat(&self, report: &Report) -> Result<bool> {
         let change = doc! { "$inc": { "repeats": 1_i64 } };
         let repeated = self.reports.update_one(doc! { "_id": report.id }, change);
         Ok(repeated.await?.matched_count > 0)
     }
 
-    /// Claims one of the places for the reports of a code. False when all are taken.
+    /// Claims one of the places for the reports of a code. False if all are taken.
     async fn claim_report(&self, code_id: ObjectId) -> Result<bool> {
-        // Who finds no room makes a document that is there already. So does one of two that make the first document at the
-        // same moment, though there is room: that one finds it by the second attempt.
+        // When all places are taken, the upsert meets an existing document. When two requests create the first document
+        // concurrently, one of them does too although there are places; its second attempt succeeds.
         Ok(self.try_to_claim_report(code_id).await? || self.try_to_claim_report(code_id).await?)
     }
 
@@ -189,7 +189,7 @@ impl Store {
         Ok(())
     }
 
-    /// Reports of one code, or of all, newest first, at most so many.
+    /// The newest reports of one code or of all, at most `most`.
     pub async fn reports(&self, code_id: Option<ObjectId>, most: usize) -> Result<Vec<Report>> {
         let filter = code_id.map_or_else(Document::new, |id| doc! { "code_id": id });
         let reports = self.reports.clone_with_type::<RawDocumentBuf>();

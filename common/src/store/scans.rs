@@ -1,4 +1,4 @@
-//! Scans: a document per code and day.
+//! Scans: one document per code and day.
 
 use std::{collections::BTreeMap, iter};
 
@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::{DUPLICATE_KEY, Result, Store, StoreError, decode::decode_all, read};
 use crate::failpoint::{self, Failpoint};
 
-/// Documents that one command changes.
+/// Number of documents that one command updates.
 const CHUNK: usize = 100;
-/// MongoDB's codes for a document that a change does not fit: wrong types, or refused by a validator.
+/// MongoDB's error codes for a document that an update does not fit: wrong types, or refused by a validator.
 const UNFIT: [i32; 3] = [14, 28, 121];
 
 /// Scans of one code, day and platform.
@@ -22,7 +22,7 @@ pub struct ScanCount {
     code: ObjectId,
     day: Date,
     platform: String,
-    /// How many.
+    /// The count.
     pub scans: u64,
 }
 
@@ -36,21 +36,21 @@ pub struct KeptScans {
     pub code_id: ObjectId,
     /// The day.
     pub day: Date,
-    /// How many by platform.
+    /// Counts by platform.
     pub platforms: BTreeMap<String, u64>,
-    /// The last aggregation from each source that added to them.
+    /// The last aggregation from each source that was added.
     aggregations: BTreeMap<String, i64>,
 }
 
 impl KeptScans {
-    /// The last aggregation from a source that added to them; 0 for none.
+    /// The last aggregation from a source that was added; 0 for none.
     pub fn last_aggregation(&self, source: &str) -> i64 {
         self.aggregations.get(source).copied().unwrap_or(0)
     }
 }
 
 impl ScanCount {
-    /// Reads the field of a count, `<code id>:<day>:<platform>`, and its value.
+    /// Parses the field of a count, `<code id>:<day>:<platform>`, and its value.
     pub fn read(field: &str, count: &str) -> Option<Self> {
         let (rest, platform) = field.rsplit_once(':')?;
         let (code, day) = rest.split_once(':')?;
@@ -63,7 +63,7 @@ impl ScanCount {
         })
     }
 
-    /// Which of so many parts it belongs to. Those of a code are in one part.
+    /// Its part of `parts`. All counts of a code are in the same part.
     pub(crate) fn part(&self, parts: u32) -> u32 {
         let [.., a, b, c, d] = self.code.bytes();
         u32::from_be_bytes([a, b, c, d]) % parts.max(1)
@@ -74,8 +74,7 @@ impl ScanCount {
     }
 }
 
-/// Counts for one [`Store::add_scans`] after the other, none of them twice: each batch is a command, and no document is
-/// in two of them.
+/// Splits counts into batches for [`Store::add_scans`], without duplicates. A document is in one batch only.
 pub(crate) fn batches(counts: &mut Vec<ScanCount>) -> impl Iterator<Item = &[ScanCount]> {
     counts.sort_unstable();
     counts.dedup();
@@ -90,8 +89,8 @@ pub(crate) fn batches(counts: &mut Vec<ScanCount>) -> impl Iterator<Item = &[Sca
 }
 
 impl Store {
-    /// Adds a batch of the counts of an aggregation by one command. Aggregations from one source come one after another with growing
-    /// numbers, so a document whose last aggregation is this or a later one has them already.
+    /// Adds a batch of an aggregation with one command. Aggregations from one source come in sequence with growing numbers.
+    /// So a document skips a batch if its last aggregation is this or a later one.
     pub async fn add_scans(
         &self,
         source: &str,
@@ -110,7 +109,7 @@ impl Store {
             .into_iter()
             .map(|((code, day), platforms)| {
                 doc! {
-                    // Also without any aggregation.
+                    // Also matches if the document has no aggregation.
                     "q": { "_id": id(code, day), &last: { "$not": { "$gte": aggregation } } },
                     "u": {
                         "$inc": platforms,
@@ -131,17 +130,17 @@ impl Store {
             "update": self.scans.name(),
             "updates": updates,
             "ordered": false,
-            // A command does not inherit that of the client.
+            // A command does not inherit the client's write concern.
             "writeConcern": { "w": "majority", "j": true },
         };
         let answer = self.database.run_command(command).await?;
         let failures = answer.get_array("writeErrors").map_or(&[][..], |all| all);
         let failures = failures.iter().filter_map(|failure| failure.as_document());
-        // A document that has this aggregation is not found, and cannot be inserted a second time.
+        // A document with this aggregation does not match, and its upsert meets a duplicate key.
         let failures = failures.filter(|failure| code(failure) != Some(DUPLICATE_KEY));
         let (of_documents, others): (Vec<_>, Vec<_>) =
             failures.partition(|failure| code(failure).is_some_and(|code| UNFIT.contains(&code)));
-        // They would fail again, and keep all other scans from being aggregated.
+        // They would fail again, and block the aggregation of all other scans.
         for failure in of_documents {
             tracing::error!(%failure, "scans of a code cannot be added to their document");
         }
@@ -156,7 +155,7 @@ impl Store {
         }
     }
 
-    /// The scans of a code from one day to another, both included, that are aggregated.
+    /// The aggregated scans of a code from one day to another, both included.
     pub async fn scans(&self, code: ObjectId, from: Date, to: Date) -> Result<Vec<KeptScans>> {
         let days = doc! { "$gte": id(code, from), "$lte": id(code, to) };
         let scans = self.scans.clone_with_type::<RawDocumentBuf>();

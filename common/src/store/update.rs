@@ -1,4 +1,4 @@
-//! An owner changes a code.
+//! Changes of a code by its owner.
 
 use mongodb::bson::{Bson, Document, RawDocumentBuf, doc, oid::ObjectId, serialize_to_document};
 
@@ -7,25 +7,25 @@ use super::{
 };
 use crate::order::Content;
 
-/// How many changes of a code are kept: the first, which has what was paid for, and the newest of the rest. So a thief who
-/// takes over an account cannot push out what was there before.
+/// Number of changes of a code that are kept: the first, which has the content that was paid for, and the newest. So a
+/// thief who takes over an account cannot push out the original content.
 pub const CHANGES_KEPT: usize = 20;
 
-/// What became of a change.
+/// The outcome of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Update {
-    /// The code has this content.
+    /// The code now has this content.
     Done,
-    /// The code was changed by a request that was signed at the same time or later.
+    /// A request that was signed at the same time or later has changed the code.
     Outdated,
     /// The code is deleted or disabled.
     Gone,
 }
 
 impl Store {
-    /// Changes what a code's page shows and keeps what it showed before, in one atomic step, unless the last change was
-    /// signed at `ts` or later. A repeat changes nothing, and neither does the same content signed later, but the
-    /// time. Without `ts`, for clients of the old service, the time of the last change does not count.
+    /// Changes the content of a code and keeps the former content, in one atomic step. Does nothing if the last change was
+    /// signed at `ts` or later. Repeating it changes nothing. The same content signed later changes only the time. Without
+    /// `ts`, for clients of the old service, the time of the last change is ignored.
     pub async fn update(&self, id: ObjectId, content: &Content, ts: Option<i64>) -> Result<Update> {
         let mut earlier =
             doc! { "_id": id, "deleted_at": null, "disabled_at": null, "owner_disabled_at": null };
@@ -60,11 +60,11 @@ fn why_not(present: Option<Scanned>, content: &Content, ts: Option<i64>) -> Upda
     }
 }
 
-/// The fields of the changed code, as MongoDB computes them of the present ones.
+/// The fields of the changed code, as expressions over the present ones.
 fn new_fields(content: &Content, ts: Option<i64>) -> Result<Document> {
     let content =
         serialize_to_document(content).map_err(|error| StoreError::Mongo(error.into()))?;
-    // Literals: a name may look like an expression.
+    // Literals, since a name may look like an expression.
     let literal = |value: Bson| doc! { "$literal": value };
     let content: Document = content
         .into_iter()
@@ -86,7 +86,7 @@ fn new_fields(content: &Content, ts: Option<i64>) -> Result<Document> {
     Ok(fields)
 }
 
-/// The changes of a document with its present content, as MongoDB computes them.
+/// The changes of a document plus its present content, as an expression.
 fn changes_with_the_present<'a>(content: impl Iterator<Item = &'a String>) -> Document {
     let earlier = doc! { "$ifNull": ["$changes", []] };
     let count = doc! { "$ifNull": [{ "$last": "$changes.number" }, 0] };

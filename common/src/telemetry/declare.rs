@@ -1,5 +1,5 @@
-//! Declares metrics, so that each has a help text and exists with 0 before its first event: the increase of a counter
-//! that appears with its first event is 0, and no alarm would ring.
+//! Declares metrics, so that each has a help text and exists with 0 before its first event. Otherwise the first increase
+//! would be invisible to Prometheus, and no alarm would fire.
 
 use metrics::{describe_counter, describe_gauge, describe_histogram};
 
@@ -9,7 +9,7 @@ pub fn counter(name: &'static str, help: &'static str) {
     metrics::counter!(name).absolute(0);
 }
 
-/// Declares a counter with a label of which all values are known.
+/// Declares a counter with a label whose values are all known.
 pub fn counters(
     name: &'static str,
     label: &'static str,
@@ -22,13 +22,13 @@ pub fn counters(
     }
 }
 
-/// Declares a gauge without labels, which is 0 until it is set.
+/// Declares a gauge without labels, with 0 as its first value.
 pub fn gauge(name: &'static str, help: &'static str) {
     describe_gauge!(name, help);
     metrics::gauge!(name).set(0.0);
 }
 
-/// Declares gauges that are told apart by labels.
+/// Declares gauges with labels.
 pub fn gauges(name: &'static str, help: &'static str) {
     describe_gauge!(name, help);
 }

@@ -1,7 +1,7 @@
-//! Bounds how many warnings and errors one cause may log.
+//! Rate limit for warnings and errors by cause.
 //!
-//! A cause is a place in the code. At most two lines a second are written for it, and one in five seconds when it goes on.
-//! The others are counted, and a line says how many there were.
+//! A cause is a place in the code. It may write a burst of two lines, then one every five seconds. Further lines are
+//! counted and summarized.
 
 use std::{
     collections::HashMap,
@@ -16,13 +16,13 @@ use tracing::{
 };
 use tracing_subscriber::layer::{Context, Layer};
 
-/// Lines that a cause may write in one burst.
+/// Lines that a cause may write in a burst.
 const BURST: f64 = 2.0;
-/// Seconds after which a cause may write one more.
+/// Seconds per further line of a cause.
 const SECONDS_A_LINE: f64 = 5.0;
-/// How often the number of lines that were left out is written.
+/// How often the number of suppressed lines is written.
 const SUMMARIZE_EVERY: Duration = Duration::from_secs(10);
-/// Fields of lines that are always written: each is about one payment, is written once, or is a summary of this layer.
+/// Fields of lines that are never suppressed: each is about one payment, is written once, or is a summary of this layer.
 const ALWAYS: [&str; 3] = ["outcome", "once", "left_out"];
 
 /// The layer. Cheap to clone.
@@ -30,12 +30,12 @@ const ALWAYS: [&str; 3] = ["outcome", "once", "left_out"];
 pub(super) struct Throttle(Arc<Mutex<HashMap<Identifier, Cause>>>);
 
 struct Cause {
-    /// How many lines may be written.
+    /// Number of lines that may be written now.
     tokens: f64,
-    /// When that was.
+    /// The time of that number.
     at: Instant,
     left_out: u64,
-    /// The message of the first line that was left out.
+    /// The message of the first suppressed line.
     like: String,
     next_summary: Instant,
 }
@@ -51,7 +51,7 @@ impl Cause {
         }
     }
 
-    /// Whether one more line may be written now.
+    /// Takes a token. False if there is none.
     fn admit(&mut self, now: Instant) -> bool {
         let passed = now.saturating_duration_since(self.at).as_secs_f64();
         self.tokens = (self.tokens + passed / SECONDS_A_LINE).min(BURST);
@@ -65,7 +65,7 @@ impl Cause {
 }
 
 impl Throttle {
-    /// Writes how many lines were left out. To be called about once a second.
+    /// Writes the number of suppressed lines. Call it about once a second.
     pub(super) fn summarize(&self, now: Instant) {
         let mut summaries = Vec::new();
         for cause in self.causes().values_mut() {
@@ -75,7 +75,7 @@ impl Throttle {
                 summaries.push((left_out, std::mem::take(&mut cause.like)));
             }
         }
-        // Writing a line locks the causes again.
+        // Outside the lock, since writing a line takes it again.
         for (left_out, like) in summaries {
             tracing::warn!(left_out, like, "more lines of one kind were left out");
         }
@@ -112,7 +112,7 @@ impl<S: Subscriber> Layer<S> for Throttle {
     }
 }
 
-/// Takes the message out of the fields of an event.
+/// Extracts the message from the fields of an event.
 struct Message<'a>(&'a mut String);
 
 impl Visit for Message<'_> {
@@ -131,7 +131,7 @@ mod tests {
 
     use super::*;
 
-    /// What is logged while `work` runs.
+    /// The log of `work`.
     fn logged(work: impl FnOnce(&Throttle)) -> String {
         let throttle = Throttle::default();
         let text = Arc::new(Mutex::new(Vec::new()));

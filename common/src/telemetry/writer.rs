@@ -1,7 +1,7 @@
-//! Writes log lines on a thread of its own, so that no request and no payment waits for the log or fails with it.
+//! Writes log lines on its own thread, so that no request and no payment waits for the log or fails with it.
 //!
-//! `tracing-appender` was refused: it does not count lines that it failed to write, and at the end it prints to standard
-//! output, which panics when that is full too.
+//! `tracing-appender` was refused: it does not count lines that it failed to write. At the end it prints to standard
+//! output, which panics if that is full too.
 
 use std::{
     io::{self, Write},
@@ -16,11 +16,11 @@ use std::{
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Lines that wait to be written. Further lines are dropped, and counted.
+/// Capacity of the queue of lines. Further lines are dropped and counted.
 const QUEUED_LINES: usize = 4096;
-/// How long the end of a process waits for lines that are not written yet.
+/// How long the end of a process waits for queued lines.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
-/// How often the thread looks for something to report.
+/// How often the thread calls `tick`.
 const TICK: Duration = Duration::from_secs(1);
 /// How often dropped lines are reported.
 const REPORT_EVERY: Duration = Duration::from_secs(10);
@@ -38,7 +38,7 @@ pub(super) struct LogWriter {
 }
 
 impl LogWriter {
-    /// Starts the thread, which writes to `output` and calls `tick` about once a second.
+    /// Starts the thread. It writes to `output` and calls `tick` about once a second.
     pub(super) fn start(
         output: impl Write + Send + 'static,
         tick: impl Fn(Instant) + Send + 'static,
@@ -58,12 +58,12 @@ impl LogWriter {
         Ok(Self { messages, dropped })
     }
 
-    /// Lines that were dropped since the start: the queue was full, or writing failed.
+    /// Number of dropped lines since the start: the queue was full, or a write failed.
     pub(super) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// Waits until the lines so far are written, at most [`FLUSH_TIMEOUT`].
+    /// Waits until the queued lines are written, at most [`FLUSH_TIMEOUT`].
     pub(super) fn flush(&self) {
         let until = Instant::now() + FLUSH_TIMEOUT;
         let (done, written) = sync_channel(1);
@@ -110,7 +110,7 @@ impl<'a> MakeWriter<'a> for LogWriter {
 
 struct LogThread<W> {
     output: W,
-    /// Whether the last write failed, perhaps in the middle of a line.
+    /// Whether the last write failed, perhaps within a line.
     is_torn: bool,
     dropped: Arc<AtomicU64>,
     reported: u64,
@@ -124,7 +124,7 @@ impl<W: Write> LogThread<W> {
             let wait = next_tick.saturating_duration_since(Instant::now());
             match messages.recv_timeout(wait) {
                 Ok(Message::Line(line)) => self.write(&line),
-                // Nobody waits any more after the timeout.
+                // After the timeout, the receiver is gone.
                 Ok(Message::Flush(done)) => drop(done.try_send(())),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -152,7 +152,7 @@ impl<W: Write> LogThread<W> {
         }
     }
 
-    /// Says how many lines were dropped, as a line that may be dropped like any other.
+    /// Logs how many lines were dropped. This line may be dropped too.
     fn report_dropped(&mut self, now: Instant) {
         let dropped = self.dropped.load(Ordering::Relaxed);
         if dropped == self.reported || now < self.next_report {
@@ -173,7 +173,7 @@ mod tests {
 
     use super::*;
 
-    /// An output that fails while it is full.
+    /// An output that fails when it is full.
     #[derive(Clone, Default)]
     struct Disk(Arc<Mutex<(bool, Vec<u8>)>>);
 
@@ -224,7 +224,7 @@ mod tests {
         let (reader, output) = io::pipe().unwrap();
         let mut writer = LogWriter::start(output, |_| {}).unwrap();
         let line = [b'x'; 1024];
-        // More than the pipe and the queue take.
+        // More than the capacity of the pipe and the queue.
         for _ in 0..2 * QUEUED_LINES {
             writer.write_all(&line).unwrap();
         }

@@ -1,4 +1,4 @@
-//! No error quotes a secret, whatever is wrong with it.
+//! No error quotes a secret.
 
 use std::{ffi::OsString, os::unix::ffi::OsStringExt as _};
 
@@ -16,10 +16,10 @@ const SECRETS: [(&str, &str); 8] = [
     ("sign", "previous_session_secret"),
 ];
 
-/// Parts of what the settings below hold.
+/// Parts of the values below.
 const HUSH: [&str; 3] = ["Hush", "8675309", "2031"];
 
-/// Loads a file and variables besides the complete settings, and returns the mistakes as they are printed.
+/// Loads a file and variables in addition to the complete settings, and returns the printed errors.
 fn refused(file: &str, variables: &[(&str, &str)]) -> String {
     let mut settings = tempfile::NamedTempFile::new().unwrap();
     write!(settings, "{file}").unwrap();
@@ -125,7 +125,7 @@ fn a_variable_that_cannot_be_used_is_named_only() {
     for (section, key) in SECRETS {
         let name = format!("HEYI_{section}__{key}").to_ascii_uppercase();
         for (name, value) in [
-            // The secret where the path of its file belongs.
+            // The secret in the place of the path of its file.
             (format!("{name}_FILE"), "Hush"),
             (format!("{name}_FILE"), "/Hush/8675309"),
             (format!("{name}_FILE"), path),

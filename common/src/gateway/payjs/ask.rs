@@ -1,4 +1,4 @@
-//! Questions to PayJS, with answers that are only believed when signed.
+//! Queries to PayJS. Only signed answers count.
 
 use anyhow::anyhow;
 use serde_json::{Map, Value};
@@ -11,7 +11,7 @@ use crate::{
     sign::{self, Params},
 };
 
-/// Signs for a merchant of PayJS, and asks PayJS.
+/// A client of PayJS that signs for one merchant.
 #[derive(Debug)]
 pub struct Client {
     http: reqwest::Client,
@@ -55,7 +55,7 @@ impl Client {
         }))
     }
 
-    /// Reads an answer that says paid.
+    /// Parses an answer that says paid.
     pub(in crate::gateway) fn read_answer(&self, body: &str) -> Result<Payment, NotifyError> {
         let malformed = |what: String| NotifyError::Malformed(what);
         let reply = form::parse(body.as_bytes()).map_err(|error| malformed(error.to_string()))?;
@@ -66,7 +66,7 @@ impl Client {
         self.paid(&reply).map_err(lacks)
     }
 
-    /// The payment of a reply that says paid. An error is the name of a field that is missing or cannot be used.
+    /// The payment of a reply that says paid. An error is the name of a missing or unusable field.
     fn paid(&self, reply: &Params) -> Result<Payment, &'static str> {
         let field = |name| {
             text(reply, name)
@@ -92,7 +92,7 @@ impl Client {
         })
     }
 
-    /// Gives all the money of an order back.
+    /// Refunds the whole amount of an order.
     pub(in crate::gateway) async fn refund(
         &self,
         payjs_order_id: &str,
@@ -164,7 +164,7 @@ pub(super) fn text<'a>(reply: &'a Params, name: &str) -> Option<&'a str> {
         .filter(|value| !value.is_empty())
 }
 
-/// Numbers come as numbers or texts and sign the same; nested replies are of no use to us.
+/// Flattens a reply: numbers come as numbers or texts and sign the same; nested values are not needed.
 fn flat(reply: Map<String, Value>) -> Params {
     reply
         .into_iter()

@@ -1,4 +1,4 @@
-//! What a person needs to pay through PayJS, by channel.
+//! The data that a client needs to pay through PayJS, by channel.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -16,7 +16,7 @@ use crate::{
     sign::Params,
 };
 
-/// How long PayJS may take to make an order: somebody waits for it, and so does the limit of a whole request.
+/// Timeout of PayJS for making an order: a person waits for it, and the whole request has a timeout too.
 const NATIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the channel needs.
@@ -99,7 +99,7 @@ impl Client {
         })
     }
 
-    /// The signed parameters of an order, as its channel takes them. All of them are ours: no text of a user is signed.
+    /// The signed parameters of an order for a channel. No user's text is in them.
     pub fn order_params(&self, order: &Order, channel: Channel) -> Result<Params, GatewayError> {
         let config = &self.config;
         let notify_url = config.notify_url.as_ref();
@@ -118,8 +118,8 @@ impl Client {
         Ok(signed(params, &config.key))
     }
 
-    /// Lets PayJS make the order of these signed parameters, to be paid by scanning. The signature of the answer stays
-    /// here: a person who has it could try to pass it off as a notify.
+    /// Lets PayJS make the order of these signed parameters, to be paid by scanning. Drops the signature of the answer: a
+    /// person could try to use it for a forged notify.
     async fn native(&self, order: &Params) -> Result<Native, GatewayError> {
         let asked = self.ask("native", order);
         let reply = tokio::time::timeout(NATIVE_TIMEOUT, asked)

@@ -1,4 +1,4 @@
-//! A payment that a payer names by PayJS's number, as far as its form tells something.
+//! A payment that a payer names by PayJS's number.
 
 use std::str::FromStr;
 
@@ -9,15 +9,15 @@ use crate::{
     order::OutTradeNo,
 };
 
-/// PayJS writes the time of China.
+/// The time zone of PayJS's numbers.
 const CHINA: Offset = Offset::constant(8);
-/// All samples have 25 digits; PayJS's documents give 16 and 32 as the longest.
+/// All samples have 25 digits; the shortest and longest in PayJS's documents have 16 and 32.
 const DIGITS: std::ops::RangeInclusive<usize> = 16..=32;
 const TIME_DIGITS: usize = 14;
 /// PayJS's clock and ours may differ.
 const TOLERANCE: SignedDuration = SignedDuration::from_hours(1);
 
-/// What a client's JavaScript makes of a number that it does not have.
+/// Texts that JavaScript makes of a missing number.
 const NOTHING: [&str; 4] = ["", "undefined", "null", "NaN"];
 
 /// A payment that a payer named: a number that begins with the time at which PayJS made its order, e.g.
@@ -28,7 +28,7 @@ pub struct NamedPayment {
     made_at: Timestamp,
 }
 
-/// Why a text is no number of a payment.
+/// Why a text is not the number of a payment.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
     "payjs_order_id must be the number that PayJS gave: digits only, the first 14 of them its date and time"
@@ -36,17 +36,17 @@ pub struct NamedPayment {
 pub struct NotAPaymentNumber;
 
 impl NamedPayment {
-    /// What is wrong with one that does not [fit](Self::fits).
+    /// The error for a number that does not [fit](Self::fits).
     pub const DOES_NOT_FIT: &str =
         "payjs_order_id is not of this order: PayJS made it before the order or in the future";
 
-    /// Reads the `payjs_order_id` of a client; none when it names nothing.
+    /// Parses the `payjs_order_id` of a client; none if it names nothing.
     pub fn of_payjs(text: &str) -> Result<Option<Self>, NotAPaymentNumber> {
         let text = text.trim();
         (!NOTHING.contains(&text)).then(|| text.parse()).transpose()
     }
 
-    /// The payment, if it is of this order.
+    /// The payment as one of this order.
     pub fn of(&self, out_trade_no: &OutTradeNo) -> PaymentRef {
         PaymentRef {
             gateway: Gateway::Payjs,
@@ -55,8 +55,8 @@ impl NamedPayment {
         }
     }
 
-    /// Whether a payment of this number can be for an order that was made then. PayJS makes its own order later, and
-    /// never in the future.
+    /// Whether a payment with this number can be for an order that was made at this time. PayJS makes its own order later,
+    /// and never in the future.
     pub fn fits(&self, order_made_at: Timestamp, now: Timestamp) -> bool {
         self.made_at.duration_since(order_made_at) >= -TOLERANCE
             && self.made_at.duration_since(now) <= TOLERANCE

@@ -1,4 +1,4 @@
-//! The notify: PayJS's asynchronous call that says an order was paid.
+//! The notify: PayJS's callback that an order was paid.
 
 use super::Client;
 use crate::{
@@ -8,16 +8,16 @@ use crate::{
     sign::{self, Params},
 };
 
-/// Why a body has not the shape of a notify.
+/// Why a body does not have the shape of a notify.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 enum ShapeError {
     /// Not a form.
     #[error(transparent)]
     Form(#[from] FormError),
-    /// A field that every notify has is missing or empty.
+    /// A field of every notify is missing or empty.
     #[error("the field {0} is missing")]
     Missing(&'static str),
-    /// A field that no notify has, so this is another message of PayJS that somebody sends again.
+    /// A field that no notify has: the body is a replay of another message of PayJS.
     #[error("a notify has no field {0}")]
     Foreign(&'static str),
     /// A field has a value that no notify has.
@@ -48,7 +48,7 @@ fn read(body: &[u8], config: &config::PayJs) -> Result<Payment, NotifyError> {
     Ok(payment)
 }
 
-/// What a form with the shape of a notify says.
+/// Parses the fields of a form with the shape of a notify.
 fn payment(form: &Params) -> Result<Payment, ShapeError> {
     if let Some(name) = FOREIGN.into_iter().find(|name| form.contains_key(*name)) {
         return Err(ShapeError::Foreign(name));
@@ -86,7 +86,7 @@ fn id(form: &Params, name: &'static str) -> Result<String, ShapeError> {
     text.map(str::to_owned).ok_or(ShapeError::Value(name))
 }
 
-/// A text of PayJS that is set: unpaid orders have `0` where a paid one has a number.
+/// A text of PayJS that is set: unpaid orders have `0` in the place of a number.
 pub(super) fn set(text: &str) -> Option<&str> {
     (text != "0").then_some(text)
 }

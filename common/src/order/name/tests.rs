@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What becomes of a name, and why.
+/// Checks the result for each name.
 fn check_all(cases: &[(&str, Result<&str, NameError>, &str)]) {
     for (text, expected, reason) in cases {
         let parsed = parse(text);

@@ -2,18 +2,18 @@
 -- it changes nothing.
 -- KEYS: the order, the person's open orders (sorted set: order number by expiry in ms), the mark of a blocked person, the
 -- mark of the signature.
--- ARGV: the order's number, the order as JSON, its TTL in ms, the most open orders a person may have (0: any number),
+-- ARGV: the order's number, the order as JSON, its TTL in ms, the maximum number of open orders per person (0: no limit),
 -- how long the signature is remembered in ms (0: it is not).
 -- Returns an outcome and its details: {'stored'}, {'signature_used'}, {'blocked'} or {'too_many_open', ms until the first
 -- of them expires}.
 --
--- Until the order is stored it only reads: Redis checks its memory limit only before a script's first write, so
--- that this first write must be the SET.
+-- It only reads until the order is stored: Redis checks its memory limit only before a script's first write, so this first
+-- write must be the SET.
 local order_key, open_key, blocked_key, signed_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local number, order, ttl, most = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local remembered = tonumber(ARGV[5])
 
--- A connection that broke after the first attempt makes the api send the script again.
+-- The api repeats the script if its connection broke after the first attempt.
 if redis.call('EXISTS', order_key) == 1 then
   return {'stored'}
 end
@@ -29,8 +29,8 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local now_text = string.format('%.0f', now)
 
--- Open orders that are paid, promoted or removed. A notify changes the expiry of its order, so an order whose
--- expiry is not the one it was made with is paid.
+-- Open orders that are paid, promoted or removed. A notify changes the expiry of its order, so an order is paid if its
+-- expiry differs from the original one.
 local closed = {}
 if most > 0 and redis.call('ZCOUNT', open_key, '(' .. now_text, '+inf') >= most then
   local prefix = string.sub(order_key, 1, -#number - 1)

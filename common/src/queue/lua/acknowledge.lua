@@ -1,8 +1,8 @@
--- Ends events that are done. Repeating it changes nothing.
--- KEYS: the stream, the keys that go with the events (orders and marks of their failure), then the sets of confirms.
--- ARGV: group, how many keys go, how many events, the ids of the events, then for each set the member that leaves it.
+-- Acknowledges finished events. Repeating it changes nothing.
+-- KEYS: the stream, the keys to delete with the events (orders and marks of their failure), then the sets of confirms.
+-- ARGV: group, number of keys to delete, number of events, the ids of the events, then for each set the member to remove.
 --
--- A script, not MULTI: there a Redis at its maxmemory refuses every command, also those that free memory.
+-- A script, not MULTI: there a Redis at its maxmemory refuses every command, even those that free memory.
 local gone, events = tonumber(ARGV[2]), tonumber(ARGV[3])
 if gone > 0 then
   redis.call('DEL', unpack(KEYS, 2, 1 + gone))

@@ -1,7 +1,7 @@
--- Moves an event that this group still holds to the dead or rejected stream. Repeating it changes nothing. A payment that
--- has a dead letter gets no second one. Returns 1 when it made one.
--- KEYS: the stream, the target stream, and where the payment is known the mark of its order's failure and the payment's letter.
--- ARGV: group, id, longest target (0: any), reason, how long the mark lives in s, then fields and values.
+-- Moves an event that is pending in this group to the dead or rejected stream. Repeating it changes nothing. A payment that
+-- has a dead letter gets no second one. Returns 1 if it made one.
+-- KEYS: the stream, the target stream, and if the payment is known the mark of its order's failure and the payment's letter.
+-- ARGV: group, id, maximum length of the target (0: unbounded), reason, TTL of the mark in s, then fields and values.
 if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[2], ARGV[2], 1) == 0 then
   return 0
 end

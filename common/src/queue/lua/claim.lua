@@ -1,6 +1,6 @@
--- Claims entries that the same consumer still holds as when they were listed, so that two workers never claim the same.
--- How long an entry was idle does not count: that follows Redis's clock, which may be set back.
--- KEYS: the stream. ARGV: group, who claims, who holds them, deliveries to set (empty: one more), then ids.
+-- Claims entries that are still pending for the same consumer, so that two workers never claim the same entry.
+-- Ignores how long an entry was idle: that follows Redis's clock, which may be set back.
+-- KEYS: the stream. ARGV: group, new consumer, old consumer, delivery count to set (empty: one more), then ids.
 -- Returns the entries.
 local claimed = {}
 for i = 5, #ARGV do

@@ -1,8 +1,8 @@
--- Lets a confirm wait for its turn, at most one for each order, and a bounded number for each asker and in all.
--- KEYS: the order's mark of its last confirm, the asker's set of confirms on their way, the waiting confirms, the turns, the
--- asker's next round, the order, and of a person their open orders.
--- ARGV: the order's number, how long the mark lives in s, the most of one asker, the most in all, the most rounds ahead, how
--- long the set lives in s, how long an order lives until PayJS has answered in ms, how long an unpaid one lives in ms, the event.
+-- Enqueues a confirm, which waits for its turn: at most one per order, and a bounded number per asker and in total.
+-- KEYS: the order's mark of its last confirm, the asker's set of queued confirms, the waiting confirms, the turns, the
+-- asker's next round, the order, and for a person their open orders.
+-- ARGV: the order's number, TTL of the mark in s, maximum per asker, maximum in total, maximum rounds ahead, TTL of the set
+-- in s, TTL of an order until PayJS has answered in ms, TTL of an unpaid order in ms, the event.
 local number, asker_ttl, kept_for = ARGV[1], ARGV[6], tonumber(ARGV[7])
 local event = ARGV[9]
 if redis.call('SISMEMBER', KEYS[2], number) == 1 then
@@ -11,13 +11,13 @@ end
 if redis.call('GET', KEYS[1]) == 'paid' then
   return 'waiting'
 end
--- A mark with more time left than it was given is from before Redis's clock was set back.
+-- A mark with a longer TTL than was set is from before Redis's clock was set back.
 local left = redis.call('PTTL', KEYS[1])
 if left >= 0 and left <= ARGV[2] * 1000 then
   return 'asked'
 end
--- Turns go round (start-time fair queueing): an asker has one turn in a round, and the round goes on with the turns that are
--- taken. Within a round, who came first goes first. No asker is further ahead than all that wait could bring it.
+-- Turns go round (start-time fair queueing): an asker has one turn per round, and taking turns advances the round. Within a
+-- round the first to come is served first. No asker is further ahead than the waiting confirms allow.
 local waiting = redis.call('ZCARD', KEYS[3])
 local round = tonumber(redis.call('HGET', KEYS[4], 'round') or 0)
 local own_round = math.max(round, tonumber(redis.call('GET', KEYS[5]) or 0))
@@ -26,11 +26,11 @@ local own = redis.call('SCARD', KEYS[2])
 if own >= tonumber(ARGV[3]) or waiting >= tonumber(ARGV[4]) or own_round - round >= tonumber(ARGV[5]) then
   return 'full'
 end
--- The order must still be there when PayJS has answered and MongoDB is back.
+-- The order must still exist when PayJS has answered and MongoDB has recovered.
 local life = redis.call('PTTL', KEYS[6])
 if life >= 0 and life < kept_for then
   redis.call('PEXPIRE', KEYS[6], kept_for)
-  -- It is no less open for that, unless a notify has reported it: then it lived longer than an unpaid one.
+  -- The order stays open, unless a notify has reported it: then its TTL is longer than an unpaid order's.
   if life <= tonumber(ARGV[8]) then
     local time = redis.call('TIME')
     local now = time[1] * 1000 + math.floor(time[2] / 1000)

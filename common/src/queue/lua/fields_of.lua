@@ -1,4 +1,4 @@
--- The fields of an event that waited as JSON, as XADD takes them. This text stands before a script that uses it.
+-- The fields of an event from its JSON, as XADD takes them. Prepended to scripts that use it.
 local function fields_of(event)
   local fields = {}
   for name, value in pairs(event) do

@@ -1,7 +1,7 @@
--- Gives an order that is not paid back the expiry that it had before a confirm. One that a notify has reported since has
--- another expiry, and is left alone. Repeating it changes nothing.
--- KEYS: the order, and of a person their open orders.
--- ARGV: the order's number, its expiry before the confirm and since as `ms,ms` of Unix time.
+-- Restores the expiry that an unpaid order had before a confirm. Leaves an order alone if a notify has changed its expiry
+-- since. Repeating it changes nothing.
+-- KEYS: the order, and for a person their open orders.
+-- ARGV: the order's number, its expiry before and after the confirm as `ms,ms` of Unix time.
 local before, since = string.match(ARGV[2], '^(%d+),(%d+)$')
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

@@ -1,13 +1,12 @@
--- Moves parked events whose time has come back, a bounded number at a time: confirms to those that wait for their turn, all
--- others into the stream.
+-- Moves a bounded number of due events back: confirms to those that wait for their turn, all others into the stream.
 -- KEYS: the retry set, the stream, the waiting confirms, their turns.
--- ARGV: the most to move, the longest wait of any event in ms, rounds that a confirm comes behind.
+-- ARGV: maximum number to move, maximum delay of any event in ms, rounds by which a confirm is delayed.
 -- Returns how many it moved.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local parked = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now), 'LIMIT', 0, ARGV[1])
 if #parked == 0 then
-  -- Nobody parks an event for longer. So its due time is from before Redis's clock was set back.
+  -- No event is parked for longer, so its due time is from before Redis's clock was set back.
   local latest = string.format('(%.0f', now + ARGV[2])
   parked = redis.call('ZRANGEBYSCORE', KEYS[1], latest, '+inf', 'LIMIT', 0, ARGV[1])
 end

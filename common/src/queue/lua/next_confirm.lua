@@ -1,7 +1,7 @@
--- Puts the confirm whose turn it is into the stream, with the field `turn`. Confirms whose order is gone, most likely because
--- it has become a code, go before it and take no turn: the worker looks first, and may send them back. Returns how many
--- it moved.
--- KEYS: the waiting confirms, the stream, the turns. ARGV: what the order's number follows in the key of an order, the most to move.
+-- Moves the next confirm into the stream, with the field `turn`. Confirms before it whose order is gone, most likely
+-- because it became a code, move too and take no turn: the worker checks MongoDB first and may send them back.
+-- KEYS: the waiting confirms, the stream, the turns. ARGV: key prefix of orders, maximum number to move.
+-- Returns how many it moved.
 local moved = 0
 local waiting = redis.call('ZRANGE', KEYS[1], 0, ARGV[2] - 1, 'WITHSCORES')
 for place = 1, #waiting, 2 do

@@ -1,5 +1,5 @@
--- Removes a consumer that neither lives nor holds anything. With pending entries it would take them along.
--- KEYS: the stream, the heartbeats. ARGV: group, consumer, its heartbeat when it was last seen (empty: none).
+-- Removes a dead consumer without pending entries. Removing it with pending entries would lose them.
+-- KEYS: the stream, the heartbeats. ARGV: group, consumer, its last known heartbeat (empty: none).
 if (redis.call('HGET', KEYS[2], ARGV[2]) or '') ~= ARGV[3] then
   return 0
 end

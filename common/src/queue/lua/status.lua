@@ -1,8 +1,8 @@
--- The state of one partition. Writes nothing: a Redis without memory tells it too.
--- KEYS: the stream, the retry set, the dead and the rejected stream, the confirms that wait. ARGV: group.
--- Returns now in ms, the entries of the stream, `received_at` of the first ('' without one), the parked events, those of
--- them that are due, the earliest `received_at` of parked events ('' without one), the confirms, the dead letters, the rejected
--- events, the entries ever added, and name and pending of each consumer.
+-- The state of one partition. Only reads, so it also works in a Redis without memory.
+-- KEYS: the stream, the retry set, the dead and the rejected stream, the waiting confirms. ARGV: group.
+-- Returns now in ms, the length of the stream, `received_at` of the first entry ('' without one), the number of parked events
+-- and of those that are due, the earliest `received_at` of parked events ('' without one), the number of confirms, dead
+-- letters, rejected events and entries ever added, and name and pending of each consumer.
 local time = redis.call('TIME')
 local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
 
@@ -15,7 +15,7 @@ local function value_of(list, name)
   end
 end
 
--- The earliest `received_at` of these parked events and `known`. An event is JSON, in which a quote within a text is escaped.
+-- The minimum of `known` and the `received_at` of these parked events. In their JSON, quotes within a text are escaped.
 local function earliest(events, known)
   for _, event in ipairs(events) do
     local received = tonumber(string.match(event, '"received_at":"(%d+)"'))
@@ -26,7 +26,7 @@ local function earliest(events, known)
   return known
 end
 
--- Of many parked events these are looked at: those that are due first and last.
+-- With many parked events, only those that are due first and last are examined.
 local looked_at = 100
 local parked = earliest(redis.call('ZRANGE', KEYS[2], 0, looked_at - 1))
 parked = earliest(redis.call('ZREVRANGE', KEYS[2], 0, looked_at - 1), parked)
@@ -35,7 +35,7 @@ local received, added, consumers = '', 0, {}
 if redis.call('EXISTS', KEYS[1]) == 1 then
   local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
   received = first and value_of(first[2], 'received_at') or ''
-  -- Redis before 7 does not tell.
+  -- Redis before 7 lacks this field.
   added = value_of(redis.call('XINFO', 'STREAM', KEYS[1]), 'entries-added') or 0
   for _, group in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
     if value_of(group, 'name') == ARGV[1] then

@@ -1,6 +1,6 @@
--- Takes the turn to ask PayJS. Returns 0, or how many ms are left of somebody else's.
--- KEYS: the mark of the last turn. ARGV: how long a turn lasts in ms.
--- A mark with more time left than it was given is from before Redis's clock was set back.
+-- Takes the turn to ask PayJS. Returns 0, or the ms that are left of another worker's turn.
+-- KEYS: the lock of the turn. ARGV: its TTL in ms.
+-- A lock with a longer TTL than was set is from before Redis's clock was set back.
 local left = redis.call('PTTL', KEYS[1])
 if left > 0 and left <= tonumber(ARGV[1]) then
   return left

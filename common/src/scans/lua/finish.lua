@@ -1,4 +1,5 @@
--- Drops what was aggregated, unless it is that of another aggregation by now. KEYS: the scans being aggregated. ARGV: the aggregation's number.
+-- Deletes the aggregated scans, unless they belong to another aggregation.
+-- KEYS: the scans being aggregated. ARGV: the aggregation's number.
 if redis.call('HGET', KEYS[1], 'aggregation') ~= ARGV[1] then
   return 0
 end

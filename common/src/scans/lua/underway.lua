@@ -1,7 +1,7 @@
--- What of a code's scans is not in MongoDB, or may not be, as it is at one moment.
+-- The scans of a code that are not, or may not be, in MongoDB, as one consistent snapshot.
 -- KEYS: the number of the last aggregation, the scans being aggregated, the scans. ARGV: the fields of the code.
 --
--- A script, not MULTI: there a Redis at its maxmemory refuses every command, reads too.
+-- A script, not MULTI: there a Redis at its maxmemory refuses every command, even reads.
 return {
   redis.call('GET', KEYS[1]),
   redis.call('HGET', KEYS[2], 'aggregation'),

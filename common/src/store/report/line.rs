@@ -1,4 +1,4 @@
-//! What people write into a report.
+//! Texts of a report.
 
 use icu_properties::props::{EnumeratedProperty as _, GeneralCategory};
 use serde::Deserialize;
@@ -7,7 +7,7 @@ use utoipa::{
     openapi::{ObjectBuilder, RefOr, Schema, Type},
 };
 
-/// A text in one line of at most `MAX` characters. What would move a terminal's cursor or turn text around is left out.
+/// One line of text with at most `MAX` characters. Drops characters that move a terminal's cursor or reverse text.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Line<const MAX: usize>(pub(super) String);

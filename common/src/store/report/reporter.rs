@@ -1,4 +1,4 @@
-//! Who reports, without their address.
+//! Pseudonyms of reporters.
 
 use std::net::IpAddr;
 
@@ -8,11 +8,11 @@ use mongodb::bson::oid::ObjectId;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
 
-/// What no openid contains, so that no key of a person is a pseudonym.
+/// A prefix that no openid contains, so that no person's key is a pseudonym.
 const PURPOSE: &str = "report:";
 
-/// A pseudonym for a client network that reports a code on a day. A person who has the database but not the session secret
-/// learns no address from it, nor who reported two codes or on two days.
+/// A pseudonym for a client network that reports a code on a day. Without the session secret, the database reveals neither
+/// an address nor whether one reporter reported two codes or on two days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reporter(ObjectId);
 

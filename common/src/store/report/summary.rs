@@ -1,4 +1,4 @@
-//! Reports of codes in numbers.
+//! Summaries of the reports of codes.
 
 use std::collections::BTreeMap;
 
@@ -8,19 +8,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::store::{Result, Store, decode::decode_all, read};
 
-/// Numbers of the reports of one code.
+/// Counts of the reports of one code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportCounts {
     /// The code.
     #[serde(rename = "_id")]
     pub code_id: ObjectId,
-    /// Number of kept reports: one for each address and day.
+    /// Number of stored reports: one per address and day.
     #[serde(default)]
     pub kept: i64,
-    /// Number of reports that came when the list was full.
+    /// Number of reports after the list was full.
     #[serde(default)]
     pub not_stored: i64,
-    /// When the last one that was no repeat came.
+    /// When the last report came, without repeats.
     pub last_at: DateTime,
 }
 
@@ -56,7 +56,7 @@ struct ChangedAt {
 }
 
 impl Store {
-    /// The reports of one code, or of all, in numbers: those with the newest first, at most so many.
+    /// Summaries of the reports of one code or of all, at most `most`, those with the newest report first.
     pub async fn report_summaries(
         &self,
         code_id: Option<ObjectId>,
