@@ -50,7 +50,7 @@ pub const DESKTOP: Screen = Screen {
     density: 1,
 };
 
-/// Debian's path comes first. The name on PATH is a wrapper script there, which chromedriver cannot control.
+/// Debian's path comes first: the name on PATH is a wrapper script, which would be a process between driver and browser.
 const HEADLESS_SHELLS: [&str; 3] = [
     "/usr/lib/chromium/chromium-headless-shell",
     "chromium-headless-shell",
