@@ -1,4 +1,4 @@
-//! systemd's watchdog: it hears nothing more once what does the work stands still.
+//! systemd's watchdog: pings stop when a request thread or a queue reader hangs.
 
 use std::{path::Path, time::Duration};
 
