@@ -29,7 +29,7 @@ pub(crate) fn next(scenario: &Scenario, state: &State) -> Vec<(Action, State)> {
     steps.found
 }
 
-/// PayJS, payers, the api; and what any living worker does.
+/// Steps of PayJS, payers, the api, and any live worker.
 fn outside(scenario: &Scenario, steps: &mut Steps<'_>) {
     let state = steps.state;
     for payment in (0..).take(scenario.payments.len()) {

@@ -7,7 +7,7 @@ use super::{
     state::{Cause, Entry, Payment, Reason, State},
 };
 
-/// An event becomes a dead letter after it was in flight at so many deaths.
+/// An event becomes a dead letter after this many deaths while it was in flight.
 const MOST_DEATHS: u8 = 3;
 
 /// Checks a state. The error names the broken promise.
