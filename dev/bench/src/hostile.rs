@@ -34,7 +34,7 @@ const PHASES: [(&str, [u32; 3]); 5] = [
 const REQUESTS: u32 = 600;
 /// Honest requests a second.
 const RATE: f64 = 20.0;
-/// Every how many honest requests one is a `/newOrder`; the others are notifies.
+/// One honest request in this many is a `/newOrder`. The others are notifies.
 const ORDER_EVERY: u32 = 10;
 /// The timeout of an honest request.
 const LIMIT: Duration = Duration::from_secs(10);
