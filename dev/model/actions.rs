@@ -8,7 +8,7 @@ use super::{
     step::{Action, Steps, change, runs},
 };
 
-/// Events that a worker has in hand: the one it works on and one read ahead.
+/// Events in flight in one worker: the one that it handles and one read ahead.
 const IN_HAND: usize = 2;
 const WORKERS: usize = 2;
 /// As in `queue/takeover.rs`.
@@ -29,12 +29,12 @@ pub(crate) fn next(scenario: &Scenario, state: &State) -> Vec<(Action, State)> {
     steps.found
 }
 
-/// PayJS, payers, the api; and what any living worker does.
+/// Steps of PayJS, payers, the api, and any live worker.
 fn outside(scenario: &Scenario, steps: &mut Steps<'_>) {
     let state = steps.state;
     for payment in (0..).take(scenario.payments.len()) {
         let at = usize::from(payment);
-        // Of a payment that nobody asks about, only its notify can tell.
+        // A payment without a confirm is reported by its notify only.
         let asked = scenario.confirms.iter().any(|one| one.payment == payment);
         if asked && !state.paid[at] {
             steps.add(Action::Pay(payment), |state| state.paid[at] = true);
@@ -98,7 +98,7 @@ fn notify(scenario: &Scenario, steps: &mut Steps<'_>, payment: Payment) {
     }
 }
 
-/// Into a worker: reading, recovering, taking over.
+/// Events that a worker gets: read, recovered, taken over.
 fn queue(steps: &mut Steps<'_>, worker: usize) {
     let state = steps.state;
     let Some(process) = &state.consumers[worker].process else {
@@ -157,7 +157,7 @@ fn take_over(steps: &mut Steps<'_>, worker: usize) {
     }
 }
 
-/// The programs of a worker over the events in its hand; one of them runs at a time.
+/// Handlers of a worker's events in flight. One runs at a time.
 fn handlers(scenario: &Scenario, steps: &mut Steps<'_>, worker: usize) {
     let state = steps.state;
     let Some(process) = &state.consumers[worker].process else {
@@ -206,7 +206,7 @@ fn fail(
         return;
     };
     let (entry, step) = process.held[place];
-    // Reading has no effect to be in doubt about.
+    // A read that fails has changed nothing.
     let is_write = matches!(
         step,
         Step::Asking | Step::Answered | Step::Ordered | Step::Coded(_)
@@ -241,7 +241,7 @@ fn processes(state: &State) -> impl Iterator<Item = &Process> {
         .filter_map(|one| one.process.as_ref())
 }
 
-/// A worker takes note of an entry; one that it works on already is not handed on again.
+/// Adds an entry to a worker's events in flight, unless it is one already.
 fn hold(state: &mut State, worker: usize, entry: Entry, step: Step) {
     change(state, worker, |process| {
         let known = process.held.iter().any(|(held, _)| is_same(*held, entry));
@@ -251,7 +251,7 @@ fn hold(state: &mut State, worker: usize, entry: Entry, step: Step) {
     });
 }
 
-/// The next step of an event in hand, or none: it is done with.
+/// Sets the next step of an event in flight, or removes the event if there is none.
 fn set(state: &mut State, worker: usize, place: usize, step: Option<Step>) {
     change(state, worker, |process| match step {
         Some(step) => process.held[place].1 = step,

@@ -1,16 +1,16 @@
-//! Breadth first through every state that can be reached, so that the trace to a broken promise is a shortest one.
+//! Breadth-first search through every reachable state, so the trace to a broken promise is a shortest one.
 
 use std::{collections::HashMap, fmt::Write as _, rc::Rc};
 
 use super::{actions::next, promise, scenario::Scenario, state::State, step::Action};
 
-/// Where exploring ended.
+/// The result of a search.
 pub(crate) struct Explored {
     /// Different states.
     pub(crate) states: usize,
     /// Steps between them.
     pub(crate) steps: usize,
-    /// The first broken promise and the way to it.
+    /// The first broken promise and the trace to it.
     pub(crate) broken: Option<Broken>,
 }
 
@@ -30,7 +30,7 @@ struct Graph {
     steps: usize,
 }
 
-/// Goes through all states of a scenario, up to the first that breaks a promise.
+/// Visits all states of a scenario, up to the first that breaks a promise.
 pub(crate) fn explore(scenario: &Scenario) -> Explored {
     let mut graph = Graph::default();
     graph.number(scenario.start().normal(), None);
@@ -68,7 +68,7 @@ impl Graph {
         number
     }
 
-    /// The first state from which no way without another fault leads to a quiet one.
+    /// The first state from which no quiet state can be reached without another fault.
     fn stuck(&self) -> Option<usize> {
         let mut gets_quiet: Vec<bool> = self.states.iter().map(|state| state.is_quiet()).collect();
         let mut open: Vec<usize> = (0..self.states.len())

@@ -1,4 +1,4 @@
-//! How workers die, freeze and leave.
+//! Worker lifecycle: death, freeze, shutdown.
 
 use super::{
     scenario::{Flaw, Scenario},
@@ -6,7 +6,7 @@ use super::{
     step::{Action, Steps, change, runs},
 };
 
-/// The life of the worker itself.
+/// Steps of the worker process itself.
 pub(super) fn life(scenario: &Scenario, steps: &mut Steps<'_>, worker: usize) {
     let state = steps.state;
     let consumer = &state.consumers[worker];
@@ -48,7 +48,7 @@ pub(super) fn life(scenario: &Scenario, steps: &mut Steps<'_>, worker: usize) {
     }
 }
 
-/// What a stopping worker does once no handler runs any more.
+/// The last steps of a stopping worker, after all its handlers ended.
 fn leave(scenario: &Scenario, steps: &mut Steps<'_>, worker: usize) {
     let state = steps.state;
     let consumer = &state.consumers[worker];

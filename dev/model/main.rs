@@ -1,31 +1,32 @@
-//! The protocol of the queue as a model, of which every state is visited.
+//! A model of the queue's protocol. Every reachable state is checked.
 //!
-//! Nothing here talks to a server. The model has what Redis, MongoDB, PayJS and two workers remember, and every
-//! order in which their atomic steps can follow one another, with deaths and lost answers at every step. In each
-//! state the promise is checked, and that from each state, if nothing more goes wrong, everything ends well.
+//! The model needs no server. Its state is what Redis, MongoDB, PayJS and two workers remember. It runs their atomic
+//! steps in every possible order, with crashes and lost answers at every step. Each state must keep the promise, and
+//! from each state a quiet one must be reachable without another fault.
 //!
 //! | in the model | in the code |
 //! |---|---|
-//! | `Action::Notify` | `queue/enqueue.rs`: two commands in one round trip, of which the first alone does no harm; an api that dies before them is one that never got the notify |
-//! | `Confirm` | `queue/confirms.rs`: the confirm waits for its turn, and has it |
+//! | `Action::Notify` | `queue/enqueue.rs`: two commands in one round trip; the first alone does no harm. An api that dies before them never got the notify |
+//! | `Confirm` | `queue/confirms.rs`: the confirm waits for its turn and gets it |
 //! | `Read`, `RecoverLost` | `queue/consume.rs`, `queue/takeover.rs` |
 //! | `Proceed` | `program.rs`: each effect of `promote.rs` and `confirm.rs` (`Answered` is `enqueue_answer`), then the settlement: `queue/settle.rs`, `park.lua`, `bury.lua` |
-//! | `Fail`, `SettleUnheard` | MongoDB, PayJS or Redis without an answer: `TransientError`, the loops in `Settler` |
-//! | `Refuse` | PayJS's refusals in `confirm.rs`: one is borne, the next ends a confirm |
+//! | `Fail`, `SettleUnheard` | MongoDB, PayJS or Redis does not answer: `TransientError`, the loops in `Settler` |
+//! | `Refuse` | PayJS's refusals in `confirm.rs`: the first is retried, the second ends a confirm |
 //! | `MoveDue` | `move_due.lua`, one event at a time and in any order |
-//! | `TakeOver`, then `Claimed` | `queue/takeover.rs`: the claim, then handing on or burying |
+//! | `TakeOver`, then `Claimed` | `queue/takeover.rs`: the claim, then delivery or a dead letter |
 //! | `Stop`, `GiveBack`, `Leave` | `Consumer::release` |
-//! | `Crash` | also the end of the heartbeats, since a takeover may come at any time after it |
-//! | `Stall`, `Recover` | a worker that was frozen: its events are taken over while it works on them |
+//! | `Crash` | also the end of the heartbeats, since a takeover may follow at any time |
+//! | `Stall`, `Recover` | a frozen worker: its events are taken over while it handles them |
 //!
-//! Left out, because they only make less happen: waits, rates, turns, the closed admission gate, the bounds of slices,
-//! batches and confirms, and that an event of which two workers died is handed on alone. Left out, because the architecture says that they are not promised: Redis forgetting what it
-//! acknowledged, and an order that expires before its promotion.
+//! Left out, because they only remove behaviour: waits, rates, turns, the closed admission gate, the bounds of slices,
+//! batches and confirms, and the rule that an event of two dead workers is delivered alone. Left out, because the
+//! architecture does not promise them: Redis losing what it acknowledged, and an order that expires before its
+//! promotion.
 //!
-//! A debug build stops at fewer faults than `cargo test --release -p heyi-model`, which takes half a minute.
+//! A debug build allows fewer faults than `cargo test --release -p heyi-model`, which takes half a minute.
 //!
-//! The explorer is our own: `stateright`, the library there is, remembers states by a hash only and cannot ask whether
-//! a quiet state can be reached from every state, and it brings an HTTP server along.
+//! The explorer is our own. The library `stateright` keeps hashes of states only, cannot ask whether a quiet state is
+//! reachable from every state, and depends on an HTTP server.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -60,7 +61,7 @@ fn holds(name: &str, scenario: &Scenario) {
     println!("{name}: {states} states, {steps} steps");
 }
 
-/// Explores a scenario with a flaw, which must be found out.
+/// Explores a scenario with a flaw, which must be found.
 fn finds(flaw: Flaw, promise: &str, scenario: Scenario) {
     let flawed = Scenario {
         flaw: Some(flaw),
@@ -80,7 +81,7 @@ fn paid(order: u8, notifies: u8) -> Paid {
     Paid { order, notifies }
 }
 
-/// One order, its notify repeated, and paid by somebody else as well.
+/// One order whose notify repeats, and which a second person pays too.
 fn paid_twice(faults: Faults) -> Scenario {
     Scenario {
         orders: vec![true],
@@ -100,7 +101,7 @@ fn one_order(faults: Faults) -> Scenario {
     }
 }
 
-/// One order that was paid twice; about the second payment PayJS is asked.
+/// One order that was paid twice. A confirm names the second payment.
 fn confirmed(faults: Faults) -> Scenario {
     Scenario {
         orders: vec![true],
@@ -114,7 +115,7 @@ fn confirmed(faults: Faults) -> Scenario {
     }
 }
 
-/// A payer who waits for one order names the payment of another.
+/// A confirm of one order that names the payment of another.
 fn crossed(faults: Faults) -> Scenario {
     Scenario {
         orders: vec![true, true],
@@ -137,7 +138,7 @@ const NONE: Faults = Faults {
     shutdowns: 0,
 };
 
-/// Another fault of a kind, where there is time for it.
+/// One more fault of each kind in a release build.
 const ONE_MORE: u8 = if cfg!(debug_assertions) { 0 } else { 1 };
 
 #[test]

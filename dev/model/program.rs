@@ -1,11 +1,11 @@
-//! What a worker does with one event, effect by effect: `promote.rs`, `confirm.rs`, and the scripts of the queue.
+//! How a worker handles one event, effect by effect: `promote.rs`, `confirm.rs` and the queue's scripts.
 
 use super::{
     scenario::{Flaw, Scenario},
     state::{Cause, Entry, Order, Outcome, Reason, State, Step},
 };
 
-/// Does the next effect and says what comes then; none when the event is done with.
+/// Does the next effect and returns the step after it, or none when the event is finished.
 pub(crate) fn proceed(
     scenario: &Scenario,
     state: &mut State,
@@ -59,7 +59,7 @@ pub(crate) fn proceed(
     Some(next)
 }
 
-/// What follows when a call got no answer at this step.
+/// The next step when a call got no answer.
 pub(crate) fn try_again(scenario: &Scenario, entry: Entry, step: Step) -> Step {
     Step::Decided(Outcome::Retry(Entry {
         refused: entry.refused || scenario.has(Flaw::CountsOutagesAsRefusals),
@@ -68,7 +68,7 @@ pub(crate) fn try_again(scenario: &Scenario, entry: Entry, step: Step) -> Step {
     }))
 }
 
-/// What follows when PayJS refuses to say whether it was paid, unless it said so before.
+/// The next step when PayJS refuses a `check`, unless an earlier one said paid.
 pub(crate) fn refuse(entry: Entry) -> Step {
     Step::Decided(if entry.refused && !entry.paid_checks {
         Outcome::Nothing
@@ -99,7 +99,7 @@ fn answer(scenario: &Scenario, state: &mut State, entry: Entry) {
     state.queue(entry.payment, order, Cause::Report);
 }
 
-/// PayJS's `check`: one that sees a payment ends PayJS's notifies of it.
+/// PayJS's `check`. An answer "paid" ends PayJS's notifies.
 fn ask(state: &mut State, entry: Entry) -> Step {
     let payment = usize::from(entry.payment);
     if !state.paid[payment] {
@@ -132,7 +132,7 @@ fn map(state: &mut State, order: Order, by: u8) {
     }
 }
 
-/// One transition out of the stream, as `queue/settle.rs` has it. Says what remains to be done.
+/// One transition out of the stream, as in `queue/settle.rs`. Returns what remains to be done.
 pub(crate) fn settle(
     scenario: &Scenario,
     state: &mut State,
@@ -168,7 +168,7 @@ pub(crate) fn settle(
     None
 }
 
-/// A payment has at most one letter. A confirm reports no payment, so its letter does not count.
+/// Adds a dead letter. A payment has at most one; that of a confirm does not count, since it reports no payment.
 fn bury(scenario: &Scenario, state: &mut State, entry: Entry, reason: Reason) {
     let is_same = |(other, _): &(Entry, Reason)| {
         (other.cause, other.payment) == (Cause::Report, entry.payment)
@@ -179,7 +179,7 @@ fn bury(scenario: &Scenario, state: &mut State, entry: Entry, reason: Reason) {
     }
 }
 
-/// What a flaw left for later.
+/// The second half of a settlement that a flaw split.
 fn the_other_half(
     scenario: &Scenario,
     state: &mut State,

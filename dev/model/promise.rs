@@ -7,10 +7,10 @@ use super::{
     state::{Cause, Entry, Payment, Reason, State},
 };
 
-/// Deaths that make a dead letter of an event that was there each time.
+/// An event becomes a dead letter after this many deaths while it was in flight.
 const MOST_DEATHS: u8 = 3;
 
-/// Says which promise a state breaks.
+/// Checks a state. The error names the broken promise.
 pub(crate) fn holds(scenario: &Scenario, state: &State) -> Result<(), String> {
     nothing_is_lost(scenario, state)?;
     nothing_is_double(state)?;
@@ -86,7 +86,7 @@ fn is_explained(scenario: &Scenario, state: &State, entry: Entry, reason: Reason
 fn nothing_is_stuck(scenario: &Scenario, state: &State) -> Result<(), String> {
     for payment in payments(scenario) {
         let order = scenario.order_of(payment);
-        // A dead letter is for a person to finish; its order expires.
+        // An operator decides about a dead letter; its order expires.
         if state.dead.iter().any(|(entry, _)| entry.payment == payment) {
             continue;
         }

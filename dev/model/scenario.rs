@@ -1,25 +1,25 @@
-//! What happens from outside, and what is wrong on purpose.
+//! Scenarios: external events, and deliberate flaws.
 
 use super::state::{Consumer, Faults, Order, Payment, Process, State};
 
-/// A payment of an order, and how often PayJS will tell of it at most.
+/// A payment of an order, and the most notifies that PayJS sends of it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Paid {
     pub(crate) order: Order,
     pub(crate) notifies: u8,
 }
 
-/// A payer who asks about an order and names a payment, which may be another's.
+/// A confirm: its order, and the payment that it names, perhaps of another order.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Confirm {
     pub(crate) asked: Order,
     pub(crate) payment: Payment,
 }
 
-/// Where a state space begins.
+/// The start of a state space.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Scenario {
-    /// Whether each order is in the cache; one that is not was lost.
+    /// Whether each order is in Redis. A missing one was lost.
     pub(crate) orders: Vec<bool>,
     pub(crate) payments: Vec<Paid>,
     pub(crate) confirms: Vec<Confirm>,
@@ -27,35 +27,35 @@ pub(crate) struct Scenario {
     pub(crate) flaw: Option<Flaw>,
 }
 
-/// A transition that is not as the code has it.
+/// A transition that deliberately differs from the code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flaw {
     /// Parking is `XACK` and `XDEL`, and then `ZADD`.
     ParksInTwoSteps,
-    /// Burying is `XADD`, and then `XACK` and `XDEL`; nor does it look whether the event was buried before.
+    /// Burying is `XADD`, then `XACK` and `XDEL`, without a check for an earlier letter.
     BuriesInTwoSteps,
     /// An event is done before its mapping is written.
     SettlesBeforeMapping,
     /// `/notify` answers before the event is queued.
     AnswersBeforeQueueing,
-    /// A consumer is removed whether it holds something or not.
+    /// A consumer is removed even if it has pending events.
     RemovesWithoutLooking,
-    /// A confirm is done when the order has a mapping, whichever payment it is from.
+    /// A confirm is done when the order has a mapping from any payment.
     TrustsAnyMapping,
-    /// A confirm promotes the order that was asked about instead of the one that PayJS names.
+    /// A confirm promotes its own order instead of the one that PayJS names.
     PromotesWhatWasAsked,
-    /// A confirm is done before PayJS's answer is an event.
+    /// A confirm is done before PayJS's answer is enqueued.
     EndsConfirmsFirst,
-    /// A payment gets a letter each time that it is reported.
+    /// A payment gets a dead letter for each report.
     RepeatsLetters,
-    /// An attempt that an outage took counts as a refusal of PayJS.
+    /// An attempt that failed in an outage counts as a refusal of PayJS.
     CountsOutagesAsRefusals,
-    /// What a worker gives back at its end still counts as a delivery that killed it.
+    /// An event that a stopping worker returned still counts as a deadly delivery.
     CountsReleases,
 }
 
 impl Scenario {
-    /// The state before anything happened: two workers without work.
+    /// The first state: two idle workers.
     pub(crate) fn start(&self) -> State {
         let worker = Consumer {
             process: Some(Process::default()),

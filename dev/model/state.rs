@@ -1,35 +1,35 @@
-//! All that Redis, MongoDB, PayJS and the worker processes remember, as small as it can be told.
+//! What Redis, MongoDB, PayJS and the workers remember, as small as possible.
 
-/// An order, by its place in the scenario.
+/// An order: its index in the scenario.
 pub(crate) type Order = u8;
-/// A payment, by its place in the scenario.
+/// A payment: its index in the scenario.
 pub(crate) type Payment = u8;
 
-/// What an event comes from.
+/// The source of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Cause {
     /// A notify of PayJS, or its answer.
     Report,
-    /// A payer; PayJS must be asked.
+    /// A client that named a payment; PayJS must be asked.
     Confirm,
 }
 
-/// An entry of the stream, and what it is about.
+/// An entry of the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Entry {
-    /// Which event: the how many-eth that the api queued.
+    /// The number of the event, in the order of enqueueing.
     pub(crate) event: u8,
-    /// How often it came back from the retry set: each time under a new id.
+    /// How often it came back from the retry set, each time with a new id.
     pub(crate) generation: u8,
     pub(crate) payment: Payment,
-    /// The order that it is about: of a confirm the one that the payer named, else the one that was paid.
+    /// Its order: the paid one, or the one that a confirm names.
     pub(crate) order: Order,
     pub(crate) cause: Cause,
-    /// Whether its order was missed before.
+    /// Whether a lookup of its order failed before.
     pub(crate) missing: bool,
-    /// Whether PayJS refused to speak of it before: as often as it may.
+    /// Whether PayJS refused a `check` before. Another refusal ends the confirm.
     pub(crate) refused: bool,
-    /// Whether PayJS said before that it was paid.
+    /// Whether an earlier `check` said paid.
     pub(crate) paid_checks: bool,
 }
 
@@ -48,102 +48,102 @@ pub(crate) enum Outcome {
     Dead(Reason),
 }
 
-/// How far a worker is with an event. The next effect is the one after it.
+/// How far a worker is with an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Step {
-    /// Claimed from somebody dead, not yet handed on.
+    /// Claimed from a dead worker, not yet delivered.
     Claimed { poisonous: bool },
-    /// In the channel to the handlers.
+    /// Waits in the channel to the handlers.
     Waiting,
-    /// PayJS is to be asked.
+    /// Next: ask PayJS.
     Asking,
-    /// PayJS said that it was paid; the answer is to become an event of its own.
+    /// PayJS said paid. Next: enqueue the answer.
     Answered,
-    /// With the order in hand; the code is to be written.
+    /// The order was read. Next: write the code.
     Ordered,
-    /// There is a code, of this payment; the mapping is to be written.
+    /// The code exists, from this payment. Next: write the mapping.
     Coded(Payment),
-    /// There was no order; the mapping is to be read.
+    /// There is no order. Next: read the mapping.
     Orderless,
-    /// To be settled.
+    /// Next: settle.
     Decided(Outcome),
-    /// Half of a settlement that a flaw took apart; this remains to be done.
+    /// The second half of a settlement that a flaw split.
     Half(Outcome),
 }
 
 /// The memory of a worker.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Process {
-    /// It runs, but its heartbeat has stopped.
+    /// Whether it runs without a heartbeat.
     pub(crate) stalled: bool,
-    /// It was asked to stop.
+    /// Whether it is shutting down.
     pub(crate) stopping: bool,
     pub(crate) held: Vec<(Entry, Step)>,
 }
 
-/// A name in the consumer group.
+/// A consumer of the group.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Consumer {
-    /// The pending entries of this name, with the number of deliveries.
+    /// Its pending entries, each with the number of deliveries.
     pub(crate) pending: Vec<(Entry, u8)>,
-    /// Nobody, once the process has died.
+    /// None once the process has died.
     pub(crate) process: Option<Process>,
-    /// Whether it is the name that holds what was given back.
+    /// Whether it is the consumer that owns returned events.
     pub(crate) released: bool,
 }
 
-/// What may yet go wrong.
+/// The faults that may still happen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Faults {
-    /// Workers that die.
+    /// Worker crashes.
     pub(crate) crashes: u8,
-    /// Workers whose heartbeat stops while they run.
+    /// Workers that run without a heartbeat.
     pub(crate) stalls: u8,
-    /// Calls to MongoDB or PayJS without an answer, whether they took effect or not.
+    /// Calls to MongoDB or PayJS without an answer, which may have taken effect.
     pub(crate) outages: u8,
-    /// Refusals of PayJS to speak of a payment that it knows of.
+    /// `check`s that PayJS refuses although it knows the payment.
     pub(crate) check_refusals: u8,
-    /// Answers of Redis that get lost after it did what it was told.
+    /// Commands of Redis that take effect but whose answer is lost.
     pub(crate) lost_answers: u8,
-    /// Workers that are asked to stop.
+    /// Graceful shutdowns of workers.
     pub(crate) shutdowns: u8,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct State {
-    /// Notifies that PayJS will still send, by payment.
+    /// How many notifies PayJS will still send, by payment.
     pub(crate) notifies: Vec<u8>,
-    /// Confirms that payers will still ask for, by their place in the scenario.
+    /// Whether a confirm is still to come, by its index in the scenario.
     pub(crate) confirms: Vec<bool>,
-    /// Payments that were made.
+    /// Whether each payment was made.
     pub(crate) paid: Vec<bool>,
-    /// Payments that PayJS will not mention again: a notify was answered with success, or a check saw them.
+    /// Whether PayJS stopped its notifies: one was acknowledged, or a `check` saw the payment.
     pub(crate) acknowledged: Vec<bool>,
     /// Notifies that a flaw answered before it queued them.
     pub(crate) unqueued: Vec<Payment>,
     /// Events queued so far.
     pub(crate) events: u8,
 
-    /// Orders in the cache.
+    /// Whether each order is in Redis.
     pub(crate) orders: Vec<bool>,
-    /// Entries that were not yet delivered.
+    /// Entries that were not delivered yet.
     pub(crate) stream: Vec<Entry>,
     pub(crate) consumers: Vec<Consumer>,
     pub(crate) retry: Vec<Entry>,
     pub(crate) dead: Vec<(Entry, Reason)>,
 
-    /// Codes, each of an order and from a payment.
+    /// Codes: each of an order, from a payment.
     pub(crate) codes: Vec<(Order, Payment)>,
-    /// Mappings, likewise.
+    /// Mappings: each of an order, from a payment.
     pub(crate) mappings: Vec<(Order, Payment)>,
 
     pub(crate) faults: Faults,
-    /// Workers that died or seemed to.
+    /// Workers that died or stalled.
     pub(crate) deaths: u8,
 }
 
 impl State {
-    /// Makes states that differ only in names the same. A dead consumer with nothing pending is as good as removed.
+    /// Normalizes the state: names do not matter, nor does a dead consumer without pending events.
     pub(crate) fn normal(mut self) -> Self {
         self.consumers
             .retain(|one| one.process.is_some() || !one.pending.is_empty());
@@ -161,7 +161,7 @@ impl State {
         self
     }
 
-    /// Whether nothing is on its way any more.
+    /// Whether no event is waiting or in flight.
     pub(crate) fn is_quiet(&self) -> bool {
         self.stream.is_empty()
             && self.retry.is_empty()
@@ -169,7 +169,7 @@ impl State {
             && self.consumers.iter().all(|one| one.pending.is_empty())
     }
 
-    /// The entries that are safe in Redis, once for each place where they are.
+    /// The entries in Redis, once for each place where they are.
     pub(crate) fn kept(&self) -> impl Iterator<Item = &Entry> {
         let pending = self.consumers.iter().flat_map(|one| &one.pending);
         self.stream
@@ -189,7 +189,7 @@ impl State {
         find(&self.codes, order)
     }
 
-    /// `XACK` and `XDEL`: true when somebody held the entry.
+    /// `XACK` and `XDEL`. True when the entry was pending.
     pub(crate) fn take_out(&mut self, entry: Entry) -> bool {
         let mut held = false;
         for consumer in &mut self.consumers {

@@ -1,33 +1,33 @@
-//! A step, and what steps have in common.
+//! The steps of the model.
 
 use super::state::{Entry, Payment, Process, State, Step};
 
-/// A step. Consumers are told by their place in the state.
+/// A step. Consumers are identified by their index in the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// Somebody pays.
+    /// A person pays.
     Pay(Payment),
-    /// PayJS notifies, the event is queued; whether the answer reaches PayJS, or the api dies first.
+    /// A notify of PayJS is enqueued. The answer may get lost, or the api may die before it.
     Notify { payment: Payment, answered: bool },
-    /// The api queues a confirm.
+    /// The api enqueues a confirm.
     Confirm(usize),
-    /// Only with a flaw: the event of a notify that was answered is queued at last, or never.
+    /// Only with a flaw: an answered notify is enqueued late, or never.
     QueueLate { payment: Payment, dies: bool },
     /// A worker starts.
     Start,
-    /// A reader gets the next entry; what never arrives is pending all the same.
+    /// A reader gets the next entry. An entry that never arrives is pending too.
     Read { worker: usize, arrives: bool },
-    /// A worker finds that it was sent an entry it does not know of.
+    /// A worker recovers a pending entry that never reached it.
     RecoverLost { worker: usize, entry: Entry },
     /// A parked event goes back into the stream.
     MoveDue(Entry),
-    /// A worker claims what a dead one held.
+    /// A worker claims the events of a dead one.
     TakeOver {
         worker: usize,
         from: usize,
         entry: Entry,
     },
-    /// A worker does the next step of an event, and hears of it.
+    /// A worker does the next step of an event and gets the answer.
     Proceed { worker: usize, entry: Entry },
     /// A call to MongoDB or PayJS fails, although it may have taken effect.
     Fail {
@@ -35,28 +35,28 @@ pub(crate) enum Action {
         entry: Entry,
         took_effect: bool,
     },
-    /// PayJS refuses to speak of a payment.
+    /// PayJS refuses a `check`.
     Refuse { worker: usize, entry: Entry },
-    /// A settlement takes effect, but its answer is lost, so that it is repeated.
+    /// A settlement takes effect, but its answer is lost, so the worker repeats it.
     SettleUnheard { worker: usize, entry: Entry },
     /// `kill -9`.
     Crash(usize),
-    /// A worker's heartbeat ends, though it runs.
+    /// A worker runs, but its heartbeat stops.
     Stall(usize),
     /// A worker sends a heartbeat again.
     Recover(usize),
-    /// A worker is asked to stop.
+    /// A worker begins a graceful shutdown.
     Stop(usize),
-    /// A stopping worker gives an event back.
+    /// A stopping worker returns an event.
     GiveBack { worker: usize, entry: Entry },
     /// A stopping worker leaves the group.
     Leave(usize),
-    /// Only with a flaw: a consumer without a heartbeat is removed, whatever it holds.
+    /// Only with a flaw: a consumer without a heartbeat is removed even if it has pending events.
     Remove(usize),
 }
 
 impl Action {
-    /// Whether the system could do without it: it need not happen for things to get better.
+    /// Whether it is a fault, which recovery may not depend on.
     pub(crate) fn is_fault(&self) -> bool {
         matches!(
             self,
@@ -90,7 +90,7 @@ impl Steps<'_> {
     }
 }
 
-/// Whether a handler is at work.
+/// Whether a handler runs.
 pub(super) fn runs(step: Step) -> bool {
     !matches!(step, Step::Claimed { .. } | Step::Waiting)
 }

@@ -39,11 +39,7 @@ pub(crate) async fn handle(
             if error.is_of_the_store() {
                 handler.gate.close(&why);
             }
-            outage::report_explained(
-                "cannot handle an event, trying again",
-                error.as_error(),
-                &why,
-            );
+            outage::report_explained("cannot handle an event, trying again", &error, &why);
             try_again(event, &why)
         }
     };

@@ -22,53 +22,29 @@ use crate::{
 };
 
 /// A store or the gateway did not answer; the event is retried until it does.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum TransientError {
     /// MongoDB.
-    Store(StoreError),
+    #[error("{}", outage::causes(.0))]
+    Store(#[from] StoreError),
     /// Redis.
-    Redis(redis::RedisError),
+    #[error("{}", outage::causes(.0))]
+    Redis(#[from] redis::RedisError),
     /// Redis, reported by the pending orders.
-    PendingOrders(PendingOrderError),
+    #[error("{}", outage::causes(.0))]
+    PendingOrders(#[source] PendingOrderError),
     /// Redis, which did not accept an event.
-    Queue(WriteError),
+    #[error("{}", outage::causes(.0))]
+    Queue(#[source] WriteError),
     /// The gateway.
-    Gateway(GatewayError),
+    #[error("{}", outage::causes(.0))]
+    Gateway(#[source] GatewayError),
 }
 
 impl TransientError {
     /// Whether MongoDB is unavailable, so that retrying other events is pointless.
     pub(crate) fn is_of_the_store(&self) -> bool {
         matches!(self, Self::Store(error) if error.is_of_the_server())
-    }
-
-    /// The underlying error.
-    pub(crate) fn as_error(&self) -> &(dyn std::error::Error + 'static) {
-        match self {
-            Self::Store(error) => error,
-            Self::Redis(error) => error,
-            Self::PendingOrders(error) => error,
-            Self::Queue(error) => error,
-            Self::Gateway(error) => error,
-        }
-    }
-}
-
-impl std::fmt::Display for TransientError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&outage::causes(self.as_error()))
-    }
-}
-
-impl From<StoreError> for TransientError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<redis::RedisError> for TransientError {
-    fn from(error: redis::RedisError) -> Self {
-        Self::Redis(error)
     }
 }
 

@@ -19,7 +19,7 @@ use hyper::body::{Frame, SizeHint};
 
 use crate::http::{
     error::Error,
-    pool::{Bounds, Reservation, Pool},
+    pool::{Bounds, Pool, Reservation},
 };
 
 /// Responses up to this size need no permit. Pages of codes are shorter.

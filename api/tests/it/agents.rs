@@ -1,4 +1,4 @@
-//! What the apps and browsers say of themselves.
+//! `User-Agent`s of apps and browsers.
 
 pub(crate) const ALIPAY: &str = "Mozilla/5.0 (Linux; U; Android 13) AppleWebKit/537.36 UCBrowser/11.8 Mobile Safari/537.36 \
     AlipayDefined(nt:WIFI,ws:393|0|2.75) AliApp(AP/10.5.0.8000) AlipayClient/10.5.0.8000 Language/zh-Hans";

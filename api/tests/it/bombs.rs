@@ -1,4 +1,4 @@
-//! Small files that are large inside, and other pictures that nobody means well with.
+//! Image bombs: small files that decode to large pictures, and other hostile pictures.
 
 use anyhow::Result;
 use image::ImageFormat;

@@ -1,4 +1,4 @@
-//! Calls of PayJS and WeChat that one client can cause.
+//! Rate limits of calls to PayJS and WeChat.
 
 use anyhow::Result;
 use redis::AsyncCommands;

@@ -1,4 +1,4 @@
-//! The page says that receive codes were changed.
+//! The notice on a page whose receive codes were changed.
 
 use anyhow::Result;
 use heyi_common::scans::today;

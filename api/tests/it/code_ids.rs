@@ -1,4 +1,4 @@
-//! Ids of codes: an own one says nothing about others'.
+//! Ids of codes cannot be guessed from other ids.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! The page of a code in a real browser: what each app's users see, and what the page asks of the world.
+//! The page of a code in a real browser: what each app's users see, and what the page requests.
 
 use anyhow::{Context, Result};
 use heyi_common::store::Code;

@@ -1,4 +1,4 @@
-//! Whether the pages can be used by those who see badly, cannot see, or have no pointer.
+//! Accessibility of the pages: low vision, screen readers, keyboards.
 
 use std::{fs, path::Path};
 

@@ -1,4 +1,4 @@
-//! Reading pictures of codes: what is read, and what is told about the rest.
+//! `/decode`: pictures that are read, and the reasons for the others.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What reading pictures costs at most, in bytes, memory and time.
+//! Bounds of `/decode`: bytes, memory and time.
 
 use std::{
     fs,

@@ -1,4 +1,4 @@
-//! `/notify` says `success` only for what is safe.
+//! `/notify` answers `success` only for durable events.
 
 use anyhow::Result;
 use heyi_common::{config::Process, redis::Redis};

@@ -1,4 +1,4 @@
-//! Codes that the api keeps in memory are those of MongoDB, a second later at most.
+//! Codes in the api's memory are at most a second older than those in MongoDB.
 
 use std::time::{Duration, Instant};
 

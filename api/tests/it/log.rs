@@ -1,4 +1,4 @@
-//! What an outage writes to the log, and what a log that cannot be written costs.
+//! The log during an outage, and the cost of a log that cannot be written.
 
 use std::{
     fs::File,

@@ -1,4 +1,4 @@
-//! The api as its clients see it: a real process, real stores, and the sandbox as the world outside.
+//! Tests of the api as a process, with real stores and the sandbox.
 
 mod agents;
 mod bombs;

@@ -1,4 +1,4 @@
-//! Names: what is refused, how they are stored, and that none continues our own words.
+//! Names: refused ones, the stored form, and that no name blends into our own text.
 
 use anyhow::{Context as _, Result};
 use heyi_common::store::Code;

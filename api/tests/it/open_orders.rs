@@ -1,4 +1,4 @@
-//! How many unpaid orders a person may have.
+//! The limit of unpaid orders for a person.
 
 use std::{iter::repeat_n, time::Duration};
 

@@ -1,4 +1,4 @@
-//! The examples of the documents run as they stand there, and links lead somewhere.
+//! The examples in the documents run unchanged, and links resolve.
 
 use std::{
     fs,

@@ -1,4 +1,4 @@
-//! Reports are counted by address: nobody mutes those of others.
+//! Reports are counted by address, so that one client cannot suppress those of others.
 
 use anyhow::{Context as _, Result};
 use futures::future::try_join_all;

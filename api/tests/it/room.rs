@@ -1,4 +1,4 @@
-//! What happens when Redis has no room for new orders, or none at all.
+//! Redis above `orders.memory_share` or at `maxmemory`.
 
 use anyhow::{Context as _, Result};
 use heyi_common::sign::Params;

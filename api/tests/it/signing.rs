@@ -1,4 +1,4 @@
-//! What was signed once cannot be used for anything else, nor later.
+//! A signature is valid for one route and for a limited time.
 
 use anyhow::Result;
 use heyi_common::{

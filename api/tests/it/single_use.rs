@@ -1,4 +1,4 @@
-//! A signature makes one order, however often and in which form it is sent.
+//! A signature makes at most one order, even if it is repeated in another format.
 
 use anyhow::Result;
 use futures::future::try_join_all;

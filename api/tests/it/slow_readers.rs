@@ -1,4 +1,4 @@
-//! Clients that ask and do not read, and clients with many connections.
+//! Clients that do not read answers, and clients with many connections.
 
 use std::{
     io::ErrorKind,

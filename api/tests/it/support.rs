@@ -1,4 +1,4 @@
-//! One api in a world of its own.
+//! An api in its own world.
 
 use std::collections::BTreeMap;
 

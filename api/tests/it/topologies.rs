@@ -1,4 +1,4 @@
-//! Stores of several servers, one of which fails while people order and pay.
+//! Failovers of replicated stores while people order and pay.
 
 use std::{
     cell::{Cell, RefCell},

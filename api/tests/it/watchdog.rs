@@ -1,4 +1,4 @@
-//! systemd's watchdog: it hears nothing more once what does the work stands still.
+//! systemd's watchdog: pings stop when a request thread or a queue reader hangs.
 
 use std::{path::Path, time::Duration};
 
@@ -99,7 +99,7 @@ async fn pings_stop_while_request_threads_or_readers_stand_still() -> Result<()>
         }
         std::fs::write(freeze_file(&world), "")?;
         manager.hear_nothing().await?;
-        assert!(heyi.log().contains("stands still"), "{}", heyi.log());
+        assert!(heyi.log().contains("is stuck"), "{}", heyi.log());
         std::fs::remove_file(freeze_file(&world))?;
         manager.hear("WATCHDOG=1").await?;
         assert!(heyi.stop().await?.success());

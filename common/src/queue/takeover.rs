@@ -66,10 +66,7 @@ impl Consumer {
                     memory.heartbeats.forget_before(since);
                     let swept = self.sweep(partition, &mut memory).await;
                     swept.unwrap_or_else(|error| {
-                        outage::report(
-                            "cannot claim events of dead workers, trying again",
-                            &error,
-                        );
+                        outage::report("cannot claim events of dead workers, trying again", &error);
                         true
                     })
                 }

@@ -1,7 +1,7 @@
-//! What a backlog costs: the memory of the processes, the time of a read, and what Redis keeps of it.
+//! The cost of a backlog: memory of the processes, read latency, and memory that Redis keeps afterwards.
 //!
-//! The released worker, with a read from MongoDB for each event, begins on every backlog. Most of it is drained in this
-//! process by the same consumer with a handler that does nothing, since a million reads take minutes.
+//! The release build of the worker handles the first events of every backlog, with a MongoDB read for each. This process
+//! drains the rest by the same consumer with an empty handler, since a million reads take minutes.
 
 mod fill;
 mod others;
@@ -24,21 +24,21 @@ use crate::{
     worker,
 };
 
-/// Each with how often it is drained, so that few events make enough reads too.
+/// Sizes, each with its number of runs, so that small backlogs give enough reads too.
 const SIZES: [(u32, u32); 3] = [(10_000, 10), (100_000, 1), (1_000_000, 1)];
-/// Of a backlog, these come through the api.
+/// How many events of a backlog come through the api.
 const THROUGH_THE_API: u32 = 5_000;
-/// Of a backlog, the released worker handles these, each with a read from MongoDB.
+/// How many events of a backlog the released worker handles, each with a MongoDB read.
 const WITH_MONGO: u32 = 4_000;
 const SCRAPES: u32 = 20;
-/// Nothing may grow with the backlog; this much is noise.
+/// The allowed ratio between sizes: nothing may grow with the backlog, but there is noise.
 const SAME: f64 = 1.5;
-/// What Redis may keep of a backlog, for buffers of connections and the like.
+/// Memory that Redis may keep after a backlog, e.g. for connection buffers.
 const LEFT_KIB: f64 = 1024.0;
 const LEFT: &str = "used_memory of Redis afterwards, above that before";
 const LIMIT: Duration = Duration::from_secs(300);
 const MEMORY: [&str; 2] = ["used_memory", "used_memory_rss"];
-/// What must be the same for each size.
+/// Quantities that must be the same for each size.
 const QUANTITIES: [(&str, &str); 5] = [
     ("p99 of a read", "ms"),
     ("resident memory of the worker", "MiB"),
@@ -52,7 +52,7 @@ pub(crate) async fn measure(scenario: &mut Scenario) -> Result<()> {
     let setup = Setup::start().await?;
     let fill = Fill::new(&setup).await?;
     let reads = Reads::record()?;
-    // So that Redis has its scripts, groups and connections before its memory is looked at.
+    // Redis must have its scripts, groups and connections before its memory is measured.
     fill.stream(1_000).await?;
     drain(&setup).await?;
     let mut least = None;
@@ -77,8 +77,9 @@ pub(crate) async fn measure(scenario: &mut Scenario) -> Result<()> {
     others::measure(scenario, &fill).await
 }
 
-/// Builds a backlog, lets the worker begin on it, and drains the rest with a handler that does nothing. Returns the memory
-/// of the api, that of the worker, the most it had, and the time of a scrape.
+/// Builds a backlog, starts the worker on it, and drains the rest with an empty handler.
+///
+/// Returns the memory of the api and of the worker, the worker's peak, and the time of a scrape.
 async fn waiting(
     scenario: &mut Scenario,
     fill: &Fill<'_>,
@@ -119,7 +120,7 @@ async fn waiting(
     Ok([api_mib, worker_mib, peak_mib, scrape_ms])
 }
 
-/// The released worker handles some events. Its memory then, the most it had, and the time of a scrape.
+/// Lets the released worker handle some events. Returns its memory, its peak, and the time of a scrape.
 async fn begin(setup: &Setup, count: u32) -> Result<[f64; 3]> {
     let waiting = async || anyhow::Ok(setup.queue.status().await?.waiting);
     let before = waiting().await?;
@@ -147,7 +148,7 @@ async fn scrape(worker: &Service) -> Result<f64> {
     Ok(quantile(&times, 50))
 }
 
-/// Drains the queue. Events a second, without those that the worker before returned: their takeover waits.
+/// Drains the queue. Returns events a second, without those that the worker returned, since their takeover waits.
 async fn drain(setup: &Setup) -> Result<f64> {
     let status = setup.queue.status().await?;
     let returned = status.pending.get("released").copied().unwrap_or(0);

@@ -1,5 +1,5 @@
-//! What the api is measured against. An axum process reads a request and answers a constant, or what MongoDB's driver
-//! finds by an index. Redis alone is measured by `redis-benchmark`.
+//! The baselines. An axum process reads a request and answers a constant, or a document that MongoDB's driver finds by an
+//! index. `redis-benchmark` measures Redis alone.
 
 #![expect(clippy::disallowed_types, reason = "this is what axum does by itself")]
 
@@ -37,12 +37,12 @@ use crate::load::CONNECTIONS;
 const BODY: &str = "return_code=1&total_fee=990&out_trade_no=20250101000000000000000000000001&payjs_order_id=\
     2025010112345600000000001&transaction_id=4200000000202501000000000001&time_end=2025-01-01+12%3A34%3A56&\
     openid=oPAYJS00000000000000000000000&mchid=1234567890&sign=0123456789ABCDEF0123456789ABCDEF";
-/// One key of many.
+/// Writes one of many keys.
 pub(crate) const SET: &[&str] = &["SET", "bench:__rand_int__", BODY];
-/// One stream.
+/// Appends to one stream.
 pub(crate) const XADD: &[&str] = &["XADD", "bench", "*", "form", BODY];
 
-/// Where the baseline listens, and what it reads.
+/// The options of the baseline.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     address: SocketAddr,
@@ -50,7 +50,7 @@ pub(crate) struct Options {
     database: String,
 }
 
-/// Serves until killed. The body is read, as every handler of the api does.
+/// Serves until it is killed. It reads the body, as every handler of the api does.
 pub(crate) async fn serve(options: &Options) -> Result<()> {
     let client = Client::with_uri_str(&options.mongo_url).await?;
     let database = client.database(&options.database);
@@ -72,7 +72,7 @@ pub(crate) async fn serve(options: &Options) -> Result<()> {
         .route("/checkOrder", get(mapping))
         .route("/reflash", get(code));
     let listener = TcpListener::bind(options.address).await?;
-    // The api does so too. Where it cannot be done, answers are only slower.
+    // As the api does. Without it answers are only slower.
     let listener = listener.tap_io(|stream| _ = stream.set_nodelay(true));
     axum::serve(listener, routes).await.context("cannot serve")
 }
@@ -87,7 +87,7 @@ async fn find<T: Serialize + DeserializeOwned + Send + Sync>(
     found.map(Json).ok_or(StatusCode::NOT_FOUND)
 }
 
-/// The process that serves it. Dropping it ends it.
+/// The baseline's process. Dropping it ends it.
 pub(crate) struct Baseline {
     pub(crate) address: SocketAddr,
     process: Child,
@@ -111,7 +111,7 @@ impl Baseline {
     }
 }
 
-/// Writes a second that Redis does by itself, by `redis-benchmark`.
+/// Writes a second of Redis alone, by `redis-benchmark`.
 pub(crate) async fn redis_rate(world: &World, command: &[&str], count: u32) -> Result<f64> {
     let port = world.redis.as_ref().map(Server::port);
     let port = port.context("no Redis of its own")?;

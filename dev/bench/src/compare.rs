@@ -1,4 +1,4 @@
-//! What got better and what got worse between two files of results.
+//! Compares two files of results.
 
 use std::path::Path;
 
@@ -6,14 +6,13 @@ use anyhow::{Result, ensure};
 
 use crate::frame::results::{self, Series};
 
-/// By how much a median may differ by chance.
+/// The noise of a median.
 const NOISE: f64 = 0.1;
 
-/// A name, what is compared, and whether more is better. A ratio if there is one, since that does not depend on the
-/// machine.
+/// A name, the compared series, and whether more is better. A ratio is preferred, since it does not depend on the machine.
 type Number = (String, Series, bool);
 
-/// Prints what differs. An error if something is worse by more than chance.
+/// Prints the differences. An error if something got worse by more than noise.
 pub(crate) fn print(before: &Path, after: &Path) -> Result<()> {
     let (before, after) = (numbers(before)?, numbers(after)?);
     let mut worse = Vec::new();
@@ -45,7 +44,7 @@ pub(crate) fn print(before: &Path, after: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The relative change. From nothing to something it is infinite.
+/// The relative change. From zero it is infinite.
 fn change(before: f64, now: f64) -> f64 {
     let difference = now - before;
     if difference.abs() < f64::EPSILON {

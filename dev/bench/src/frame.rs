@@ -1,4 +1,4 @@
-//! What all scenarios share: rounds, rows and targets, the servers, and what processes cost.
+//! Shared by all scenarios: rounds, rows and targets, servers, and the usage of processes.
 
 pub(crate) mod results;
 mod scenario;
@@ -19,7 +19,7 @@ pub(crate) fn ms(start: Instant) -> f64 {
     start.elapsed().as_secs_f64() * 1000.0
 }
 
-/// So many a second since `start`.
+/// The rate since `start`, per second.
 pub(crate) fn per_second(count: u32, start: Instant) -> f64 {
     f64::from(count) / start.elapsed().as_secs_f64()
 }

@@ -1,4 +1,4 @@
-//! How soon a paid order has its code, against one write to MongoDB, both at a fixed rate.
+//! Latency from a notify to the code, compared with one write to MongoDB, both at a fixed rate.
 
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,7 @@ const AT_ONCE: usize = 1_000;
 const POLL_EVERY: Duration = Duration::from_millis(1);
 const LIMIT: Duration = Duration::from_secs(10);
 const SCANS: u32 = 1_000_000;
-/// Scans that are counted in memory before they are flushed: more would be lost.
+/// Scans between two flushes. Counts above the limit in memory would be lost.
 const FLUSH_EVERY: u32 = 50_000;
 const BASELINE: &str = "one bare insert_one";
 const MOST: f64 = 3.0;
@@ -48,7 +48,7 @@ pub(crate) async fn measure(scenario: &mut Scenario) -> Result<()> {
     during_aggregation(scenario).await
 }
 
-/// The same by a worker that was stopped while a million codes were scanned: it aggregates those scans meanwhile.
+/// The same while the worker aggregates scans of a million codes, which were scanned while it was stopped.
 async fn during_aggregation(scenario: &mut Scenario) -> Result<()> {
     let setup = Setup::start().await?;
     let _api = setup.world.api().await?;
@@ -78,7 +78,7 @@ async fn during_aggregation(scenario: &mut Scenario) -> Result<()> {
     Ok(())
 }
 
-/// How long each took, in ms.
+/// Latencies in ms.
 pub(crate) struct Round {
     ours: Vec<f64>,
     baseline: Vec<f64>,
@@ -89,7 +89,7 @@ impl Round {
         [&self.ours, &self.baseline].map(|times| quantile(times, percent))
     }
 
-    /// How many times the p99 of the baseline.
+    /// The ratio of the p99 to the baseline's.
     pub(crate) fn p99_ratio(&self) -> f64 {
         let [ours, baseline] = self.quantiles(99);
         ours / baseline
@@ -102,7 +102,7 @@ impl Round {
     }
 }
 
-/// Promotions at a fixed rate, with an api that runs.
+/// Promotions at a fixed rate, with a running api.
 pub(crate) struct Promotions<'s> {
     setup: &'s Setup,
     pub(crate) worker: Service,
@@ -112,7 +112,7 @@ pub(crate) struct Promotions<'s> {
 }
 
 impl<'s> Promotions<'s> {
-    /// Starts a worker, and warms up. Orders have numbers from `first` on.
+    /// Starts a worker and warms up. The numbers of orders begin at `first`.
     pub(crate) async fn start(scenario: &Scenario, setup: &'s Setup, first: u32) -> Result<Self> {
         let mut promotions = Self {
             setup,
@@ -129,7 +129,7 @@ impl<'s> Promotions<'s> {
         let numbers = self.next..self.next + self.count;
         self.next = numbers.end;
         let paid = self.setup.pending(numbers.clone()).await?;
-        // New ones: the api closes what was idle since the last round.
+        // New connections, since the api closes idle ones between rounds.
         let connections = Connections::new(self.setup.api());
         let ours = load::at_rate(paid, RATE, AT_ONCE, |paid| until_known(&connections, paid));
         let ours = ours.await?;
@@ -143,7 +143,7 @@ impl<'s> Promotions<'s> {
     }
 }
 
-/// Reports a payment, then asks until its order has a code.
+/// Sends a notify, then polls until the order has a code.
 async fn until_known(api: &Connections, paid: Paid) -> Result<()> {
     succeeded(api.ask(&requests::notify_of(&paid.form)).await?)?;
     let check = requests::check_order(paid.out_trade_no.as_str());

@@ -1,5 +1,5 @@
-//! The same with ten times the data: nothing may cost much more for it. Each number is a ratio to a baseline of the same
-//! minute, and both sizes are measured in turn.
+//! Growth: ten times the data may not cost much more. Each number is a ratio to a baseline of the same minute. Both sizes
+//! are measured in alternation.
 
 use std::net::SocketAddr;
 
@@ -18,7 +18,7 @@ use crate::{
 };
 
 const ROUNDS: u32 = 3;
-/// Of reads, each of which takes less than a second.
+/// Rounds of reads. Each takes less than a second.
 const ROUNDS_OF_READS: u32 = 25;
 const ROUNDS_OF_PROMOTIONS: u32 = 9;
 /// Memory for a million codes, in MiB.
@@ -27,9 +27,9 @@ const REQUESTS: u32 = 20_000;
 const CODES: u32 = 100_000;
 const WAITING: u32 = 50_000;
 const MORE: u32 = 10;
-/// Of what it was.
+/// The least ratio of a rate to that of the smaller size.
 const LEAST: f64 = 0.85;
-/// Of what it was, if it is a time.
+/// The largest ratio of a time to that of the smaller size.
 const MOST: f64 = 1.15;
 const RATIO: &str = "of a floor";
 const FEWER_CODES: &str = "100,000 codes";
@@ -43,7 +43,7 @@ pub(crate) async fn measure(scenario: &mut Scenario) -> Result<()> {
     queues(scenario).await
 }
 
-/// An api with its share of memory for codes.
+/// An api with its limit of memory for codes.
 struct Side<'r> {
     reads: &'r Reads,
     api: Service,
@@ -64,7 +64,7 @@ impl<'r> Side<'r> {
         })
     }
 
-    /// How many times as fast as its baseline.
+    /// The ratio of its rate to its baseline's.
     async fn ratio(&self, load: Load, count: u32) -> Result<f64> {
         let ours = self.reads.rate(self.address, load, count).await?;
         let baseline = self.reads.baseline.address;
@@ -72,7 +72,7 @@ impl<'r> Side<'r> {
     }
 }
 
-/// Pages and lists; pages also with memory for all codes.
+/// Measures pages and lists. Pages are also measured with memory for all codes.
 async fn reads(scenario: &mut Scenario) -> Result<()> {
     let (codes, count) = (scenario.count(CODES), scenario.count(REQUESTS));
     scenario.say("add codes");
@@ -109,7 +109,7 @@ async fn reads(scenario: &mut Scenario) -> Result<()> {
     Ok(())
 }
 
-/// On servers of their own: a worker that starts after millions of pages first aggregates their scans.
+/// Measures promotions, on their own servers: after millions of pages a worker would first aggregate their scans.
 async fn promotions(scenario: &mut Scenario) -> Result<()> {
     let counts = [CODES, CODES * MORE].map(|count| scenario.count(count));
     let setups = [Setup::start().await?, Setup::start().await?];
@@ -149,7 +149,7 @@ async fn waiting(scenario: &mut Scenario) -> Result<()> {
             let accepted = ratio_of_writes(&setup, requests::notify, XADD, requests).await?;
             drop_newest(&setup, requests).await?;
             let ordered = ratio_of_writes(&setup, requests::new_order, SET, requests).await?;
-            // Otherwise MongoDB would write out meanwhile what was written before.
+            // Otherwise MongoDB would flush earlier writes during the measurement.
             setup.checkpoint().await?;
             let promoted = promote::drain(&setup, count).await?.per_second;
             *measured = [promoted, accepted, ordered];
@@ -170,7 +170,7 @@ async fn waiting(scenario: &mut Scenario) -> Result<()> {
     Ok(())
 }
 
-/// Requests a second that an api answers, as a ratio to what Redis does by itself.
+/// The api's requests a second, as a ratio to those of Redis alone.
 async fn ratio_of_writes(setup: &Setup, make: Make, command: &[&str], count: u32) -> Result<f64> {
     let api = setup.world.api().await?;
     let ours = load::rate(setup.api(), &http::made(setup, make, 0, count)).await?;
@@ -179,7 +179,7 @@ async fn ratio_of_writes(setup: &Setup, make: Make, command: &[&str], count: u32
     Ok(ratio)
 }
 
-/// Deletes the newest events: nobody made their orders.
+/// Deletes the newest events, whose orders do not exist.
 async fn drop_newest(setup: &Setup, count: u32) -> Result<()> {
     for partition in setup.queue.keys().partitions() {
         let stream = setup.queue.keys().notify(partition);

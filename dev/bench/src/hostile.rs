@@ -1,4 +1,4 @@
-//! What honest callers see, and what the api costs, during attacks.
+//! Attacks: the latency of honest requests, and the usage of the api.
 
 pub(crate) mod attack;
 
@@ -14,7 +14,7 @@ use crate::{
     load::{self, Client, requests, succeeded},
 };
 
-/// How long PayJS waits for the answer to a notify, in ms.
+/// PayJS's timeout for the answer to a notify, in ms.
 const PAYJS_LIMIT_MS: f64 = 3000.0;
 const SLOW: u32 = 2000;
 const FORGED: u32 = 10_000;
@@ -30,20 +30,20 @@ const PHASES: [(&str, [u32; 3]); 5] = [
         [HALF, HALF, FORGED],
     ),
 ];
-/// Honest requests of one phase, half a minute of them.
+/// Honest requests of one phase: half a minute.
 const REQUESTS: u32 = 600;
 /// Honest requests a second.
 const RATE: f64 = 20.0;
-/// One in so many honest requests is a `/newOrder`, the others are notifies.
+/// One honest request in this many is a `/newOrder`. The others are notifies.
 const ORDER_EVERY: u32 = 10;
-/// After this an honest request has failed.
+/// The timeout of an honest request.
 const LIMIT: Duration = Duration::from_secs(10);
-/// From the start of an attack to the first honest request, and after the last one.
+/// The time before the first honest request of an attack, and after the last one.
 const MARGIN: Duration = Duration::from_secs(5);
-/// How long the api is left alone before its memory is read again.
+/// How long the api is idle before its memory is measured again.
 const AFTER: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// The most memory the api may take, in MiB. An idle one takes less than 40.
+/// The memory limit of the api, in MiB. An idle one needs less than 40.
 const MEMORY_MIB: f64 = 256.0;
 
 /// Measures.
@@ -130,7 +130,7 @@ async fn watch(api: &Service, most: &mut f64) -> Result<Infallible> {
     }
 }
 
-/// Honest requests, each on its own connection. The times in ms of orders, of notifies, and of requests that failed.
+/// Sends honest requests, each on its own connection. Returns the times in ms of orders, notifies and failed requests.
 async fn honest(setup: &Setup, first: u32, count: u32) -> Result<[Vec<f64>; 3]> {
     let mut all = Vec::new();
     for number in 0..count {

@@ -1,4 +1,4 @@
-//! How many requests a second the api answers, against a route that answers a constant and Redis alone.
+//! Requests a second of the api, compared with a route that answers a constant and with Redis alone.
 
 use std::{net::SocketAddr, process, sync::Arc};
 
@@ -12,21 +12,21 @@ use crate::{
 };
 
 const ROUNDS: u32 = 5;
-/// Requests of one round. Each is sent once.
+/// Requests of one round.
 const REQUESTS: u32 = 20_000;
-/// Requests before the first round, which are not counted.
+/// Requests before the first round, not counted.
 const WARM_UP: u32 = 1_000;
-/// Requests a second of the open loop, and how many.
+/// The rates of the open loop, in requests a second, and their number.
 const RATES: [(f64, u32); 2] = [(500.0, 2_500), (4_000.0, 20_000)];
 const CONSTANT: &str = "a constant";
-/// Of the constant, where Redis goes to the disk once a second.
+/// The least ratio to the constant route, if Redis syncs every second.
 const LEAST_OF_CONSTANT: f64 = 0.6;
-/// Of Redis alone, where it goes to the disk for every answer.
+/// The least ratio to Redis alone, if it syncs every write.
 const LEAST_OF_REDIS: f64 = 0.7;
 const PROCESSES: [&str; 3] = ["the api", "Redis", "the load"];
 const PROCESSES_OF_CONSTANT: [&str; 2] = ["the constant", "the load of the constant"];
 
-/// Makes a request of each number.
+/// Makes the request of a number.
 pub(crate) type Make = fn(&Setup, u32) -> Vec<u8>;
 const ROUTES: [(&str, Make); 2] = [
     ("/newOrder", requests::new_order),
@@ -67,7 +67,7 @@ struct Route<'s> {
 }
 
 impl Route<'_> {
-    /// How many requests a second are answered, and what they cost in each process.
+    /// Measures requests a second, and their CPU time in each process.
     async fn closed_loop(&self, scenario: &mut Scenario, is_always: bool) -> Result<()> {
         let (world, what) = (&self.setup.world, &self.what);
         let redis = world.redis.as_ref().and_then(Server::id);
@@ -104,7 +104,7 @@ impl Route<'_> {
         Ok(())
     }
 
-    /// How long answers take at fixed rates.
+    /// Measures latency at fixed rates.
     async fn open_loop(&self, scenario: &mut Scenario) -> Result<()> {
         let mut first = WARM_UP + ROUNDS * REQUESTS;
         for (rate, count) in RATES {
@@ -122,7 +122,7 @@ impl Route<'_> {
     }
 }
 
-/// `count` requests from this number on.
+/// `count` requests with numbers from `first`.
 pub(crate) fn made(setup: &Setup, make: Make, first: u32, count: u32) -> Requests {
     let requests = (first..first + count).map(|number| make(setup, number));
     Arc::new(requests.collect())
@@ -132,7 +132,7 @@ fn cpu_in(what: &str, process: &str) -> String {
     format!("{what}: CPU of a request in {process}")
 }
 
-/// How long each answer took, in ms, at so many requests a second.
+/// The latencies in ms at a fixed rate of requests a second.
 async fn times(server: SocketAddr, requests: &Requests, rate: f64) -> Result<Vec<f64>> {
     let connections = &Connections::new(server);
     let ask = async |request: &Vec<u8>| succeeded(connections.ask(request).await?);

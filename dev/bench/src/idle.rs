@@ -1,4 +1,4 @@
-//! What Heyi costs when nothing happens, and how soon it wakes.
+//! The cost of idle processes, and their wake-up latency.
 
 use std::time::{Duration, Instant};
 
@@ -14,9 +14,9 @@ use crate::{
 const STARTS: u32 = 3;
 const ROUNDS: u32 = 5;
 const EVENTS_PER_ROUND: u32 = 40;
-/// How long a process is left alone before its memory is read.
+/// How long a process is idle before its memory is measured.
 const SETTLE: Duration = Duration::from_secs(5);
-/// Between two events: the worker waits again by then.
+/// The time between two events, after which the worker waits again.
 const PAUSE: Duration = Duration::from_millis(20);
 const LIMIT: Duration = Duration::from_secs(10);
 const WAKE: &str = "from queueing an event to the start of its handler, idle worker";
@@ -38,7 +38,7 @@ pub(crate) async fn measure(scenario: &mut Scenario) -> Result<()> {
     worker::during(&setup, wake).await
 }
 
-/// From the call that queues an event to the start of its handler, against one write that is as durable.
+/// Measures from the call that enqueues an event to the start of its handler, compared with one equally durable write.
 async fn wake_often(scenario: &mut Scenario, setup: &Setup, starts: &mut Starts) -> Result<()> {
     let mut all = Vec::new();
     for round in scenario.rounds(ROUNDS, WAKE) {

@@ -1,4 +1,4 @@
-//! The load: requests as fast as they are answered, or at a fixed rate.
+//! Load generators: a closed loop, and an open loop at a fixed rate.
 
 mod client;
 pub(crate) mod requests;
@@ -29,8 +29,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// Whole requests, head and body.
 pub(crate) type Requests = Arc<Vec<Vec<u8>>>;
 
-/// Sends every request once: each client sends, waits for the answer, and sends the next. Answers a second, all of which
-/// must be 200.
+/// Closed loop: each client sends a request, waits for the answer, and sends the next. Returns answers a second. All must
+/// be 200.
 pub(crate) async fn rate(server: SocketAddr, requests: &Requests) -> Result<f64> {
     let mut clients = Vec::with_capacity(CONNECTIONS);
     for _ in 0..CONNECTIONS {
@@ -60,8 +60,8 @@ pub(crate) async fn rate(server: SocketAddr, requests: &Requests) -> Result<f64>
     Ok(per_second(u32::try_from(requests.len())?, start))
 }
 
-/// Does `work` for each at `rate` a second, for at most `at_once` at the same time. What came of each, and how long it
-/// took in ms from the moment when it was due: what waits for a slow one counts as slow too.
+/// Open loop: does `work` for each item at `rate` a second, with at most `at_once` at the same time. Returns each result
+/// with its time in ms, counted from when it was due: waiting for a slow one counts too.
 pub(crate) async fn at_rate<T, O, F>(
     all: impl IntoIterator<Item = T>,
     rate: f64,

@@ -1,8 +1,8 @@
-//! Measures Heyi against baselines and prints the results.
+//! Benchmarks of Heyi against baselines.
 //!
-//! `cargo xtask bench` runs every scenario, `cargo xtask bench queue http` some. A measurement and its baseline run in
-//! turn in one run, so other work of the machine affects both alike. A missed target is no error: the table and
-//! `results.json` say which targets were met.
+//! `cargo xtask bench` runs every scenario, `cargo xtask bench queue http` some. A measurement and its baseline alternate
+//! in one run, so other work of the machine affects both. A missed target is no error: the table and `results.json` say
+//! which targets were met.
 
 #![expect(
     clippy::print_stdout,

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 
 const PAID_AT: &str = "2025-01-01 12:34:56";
 
-/// The number of an order that nobody made. Each `number` makes another.
+/// The number of an order that does not exist. Each `number` gives another.
 pub(crate) fn out_trade_no(number: u32) -> String {
     format!("20250101000000{number:018}")
 }
@@ -33,7 +33,7 @@ pub(crate) fn form(mchid: &str, key: &SecretString, out_trade_no: &str, number: 
     form::write(&params)
 }
 
-/// The payment that the notify of an order reports.
+/// The payment of an order's notify.
 pub(crate) fn payment(number: u32, out_trade_no: OutTradeNo, total_fee: Fee) -> Payment {
     Payment {
         gateway: Gateway::Payjs,

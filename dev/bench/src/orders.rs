@@ -1,4 +1,4 @@
-//! Paid orders, and the codes that they become.
+//! Paid orders and their codes.
 
 use std::{ops::Range, time::Duration};
 
@@ -18,14 +18,14 @@ const FEN: u32 = 990;
 const TTL: Duration = Duration::from_secs(3600);
 const BATCH: u32 = 1_000;
 
-/// An order, and the signed body of the notify that reports its payment.
+/// An order and the signed body of its notify.
 #[derive(Clone)]
 pub(crate) struct Paid {
     pub(crate) out_trade_no: OutTradeNo,
     pub(crate) form: String,
 }
 
-/// What is needed to ask for a code.
+/// The data for a query for a code.
 pub(crate) struct Known {
     pub(crate) id: String,
     pub(crate) openid: String,
@@ -33,7 +33,7 @@ pub(crate) struct Known {
 }
 
 impl Setup {
-    /// An order of a person who has no other. Each `number` makes another.
+    /// An order of its own person. Each `number` gives another.
     fn order(&self, number: u32) -> Result<Order> {
         let openid = format!("oBench{number:022}");
         let json = data(&openid, &format!("code {number}")).to_string();
@@ -43,7 +43,7 @@ impl Setup {
         Ok(Order::new(data, Fee::new(FEN)?, out_trade_no, merchant))
     }
 
-    /// The codes that orders of these numbers become.
+    /// The codes of orders with these numbers.
     pub(crate) fn codes(&self, numbers: Range<u32>) -> Result<Vec<Code>> {
         let code = |number| {
             let order = self.order(number)?;
@@ -53,7 +53,7 @@ impl Setup {
         numbers.map(code).collect()
     }
 
-    /// The notify of this order, or of one that nobody made. Each `number` makes another.
+    /// The notify of this order, or of one that does not exist. Each `number` gives another.
     pub(crate) fn notify(&self, out_trade_no: Option<OutTradeNo>, number: u32) -> Result<Paid> {
         let made_up = || notify::out_trade_no(number).parse();
         let out_trade_no = out_trade_no.map_or_else(made_up, Ok)?;
@@ -81,7 +81,7 @@ impl Setup {
             .collect()
     }
 
-    /// Makes pending orders, each with a notify in the queue.
+    /// Makes pending orders and enqueues a notify of each.
     pub(crate) async fn paid(&self, numbers: Range<u32>) -> Result<()> {
         for numbers in batches(numbers) {
             self.enqueue(self.pending(numbers).await?).await?;
@@ -89,7 +89,7 @@ impl Setup {
         Ok(())
     }
 
-    /// Puts notifies into the queue.
+    /// Enqueues notifies.
     pub(crate) async fn enqueue(&self, notifies: impl IntoIterator<Item = Paid>) -> Result<()> {
         let keys = self.queue.keys();
         self.pipelined(notifies, |pipeline, paid| {
@@ -99,13 +99,13 @@ impl Setup {
         .await
     }
 
-    /// Puts notifies of orders that nobody made into the queue.
+    /// Enqueues notifies of orders that do not exist.
     pub(crate) async fn events(&self, count: u32) -> Result<()> {
         let notifies = (0..count).map(|number| self.notify(None, number));
         self.enqueue(notifies.collect::<Result<Vec<_>>>()?).await
     }
 
-    /// Puts codes with these numbers into MongoDB, as if their orders had been promoted.
+    /// Writes codes with these numbers to MongoDB, as if their orders had been promoted.
     pub(crate) async fn add_codes(&self, numbers: Range<u32>) -> Result<Vec<Known>> {
         self.world.store().await?.ensure_indexes().await?;
         let codes = self.collection::<Code>("codes");

@@ -1,5 +1,5 @@
-//! How well and how fast `/decode` reads: receive codes that are drawn and distorted from a seed, against rqrr as
-//! it is.
+//! Success rate and speed of `/decode` on receive codes that are drawn and distorted from a seed, compared with plain
+//! rqrr.
 
 #[path = "../../../api/tests/it/pictures.rs"]
 #[expect(dead_code, reason = "the tests of the api draw more")]
@@ -15,11 +15,11 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use crate::frame::{LIMIT_MIB, Scenario, Setup, ms, peak_mib};
 
 const PICTURES: u32 = 300;
-/// The side of the largest picture that is accepted.
+/// The side of the largest accepted picture.
 const LARGEST: u32 = 5_000;
-/// Pixels of a module of the finder patterns that fill such a picture.
+/// Module sizes, in pixels, of the finder patterns that fill such a picture.
 const MODULES: [u32; 5] = [1, 2, 8, 60, 75];
-/// What decoding may take above what an api has otherwise.
+/// The memory limit of decoding, in addition to the api's.
 const DECODER_MIB: f64 = 300.0;
 
 /// Measures.
@@ -72,7 +72,7 @@ async fn decode(client: &Client, file: &[u8]) -> Result<Option<String>> {
     Ok(answer.json()["payload"].as_str().map(str::to_owned))
 }
 
-/// What rqrr reads without any help.
+/// The result of plain rqrr.
 fn by_rqrr(file: &[u8]) -> Option<String> {
     let grey = image::load_from_memory(file).ok()?.into_luma8();
     let at = |x: usize, y: usize| grey.as_raw()[y * grey.width() as usize + x];
@@ -83,7 +83,7 @@ fn by_rqrr(file: &[u8]) -> Option<String> {
     texts.next().map(|(_, text)| text)
 }
 
-/// A receive code as somebody may send it, and its payload.
+/// A picture of a receive code and its payload.
 fn drawn(seed: u64) -> Result<(String, Vec<u8>)> {
     let mut random = StdRng::seed_from_u64(seed);
     let platforms = ["wechat", "alipay", "qq", "unionpay", "jd"];

@@ -1,4 +1,4 @@
-//! How many paid orders a second become codes, against a program that only inserts the same documents.
+//! Promotions a second, compared with a program that only inserts the same documents.
 
 use std::time::{Duration, Instant};
 
@@ -13,10 +13,10 @@ const ROUNDS: u32 = 3;
 const WAITING: u32 = 50_000;
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 const LIMIT: Duration = Duration::from_secs(300);
-/// Documents of one insert of the baseline.
+/// Documents in one insert of the baseline.
 const BATCH: usize = 100;
 const PROMOTED: &str = "paid orders become codes, the start of the worker included";
-/// What Redis does for an order: the field of its `INFO`, what it is, and the unit.
+/// The work of Redis for an order: the field of `INFO`, its description, and the unit.
 const COSTS: [(&str, &str, &str); 3] = [
     ("total_commands_processed", "commands to Redis", "commands"),
     ("total_net_input_bytes", "bytes to Redis", "bytes"),
@@ -53,7 +53,7 @@ pub(crate) async fn measure(scenario: &mut Scenario) -> Result<()> {
     Ok(())
 }
 
-/// What one worker did, and what it cost for each order.
+/// The rate of one worker and the cost of each order.
 pub(crate) struct Drained {
     pub(crate) per_second: f64,
     peak_mib: f64,
@@ -61,7 +61,7 @@ pub(crate) struct Drained {
     redis: [f64; 3],
 }
 
-/// Starts a worker and waits until none of `count` orders waits any more.
+/// Starts a worker and waits until all of `count` orders are promoted.
 pub(crate) async fn drain(setup: &Setup, count: u32) -> Result<Drained> {
     let costs = COSTS.map(|(field, ..)| field);
     let before = setup.info(costs).await?;

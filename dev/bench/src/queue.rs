@@ -1,4 +1,4 @@
-//! How fast a worker empties a full queue, against a plain loop on the same Redis.
+//! How fast a worker drains a full queue, compared with a plain loop on the same Redis.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use crate::{
 const ROUNDS: u32 = 5;
 const EVENTS: u32 = 20_000;
 const LIMIT: Duration = Duration::from_secs(120);
-/// As many as Heyi reads and acknowledges at once.
+/// Heyi's batch size for reads and acknowledgements.
 const BATCH: usize = 256;
 
 /// Measures.
@@ -33,7 +33,7 @@ pub(crate) async fn measure(scenario: &mut Scenario) -> Result<()> {
     Ok(())
 }
 
-/// Events a second out of a queue of so many: ours, and the plain loop.
+/// Events a second from a queue of this size: ours, and the plain loop.
 pub(crate) async fn rates(setup: &Setup, events: u32) -> Result<[f64; 2]> {
     setup.events(events).await?;
     let start = Instant::now();
@@ -51,7 +51,7 @@ pub(crate) async fn rates(setup: &Setup, events: u32) -> Result<[f64; 2]> {
     Ok([ours, plain])
 }
 
-/// The least that a queue over a stream does: read, acknowledge, read again.
+/// The minimum of a queue over a stream: read, acknowledge, repeat.
 async fn plain_loop(setup: &Setup, mut left: u32) -> Result<()> {
     let (queue, keys) = (&setup.queue, setup.queue.keys());
     let partition = keys.first();

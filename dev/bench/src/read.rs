@@ -1,5 +1,5 @@
-//! How many pages and lists a second: `/qr` against a route that answers a constant, the others against what MongoDB's
-//! driver finds by an index.
+//! Pages and lists a second. `/qr` is compared with a route that answers a constant, the others with a lookup by index of
+//! MongoDB's driver.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -15,21 +15,21 @@ use crate::{
 const ROUNDS: u32 = 5;
 /// Requests of one round.
 const REQUESTS: u32 = 20_000;
-/// Requests of a warm-up, which are not counted.
+/// Requests of a warm-up, not counted.
 const WARM_UP: u32 = 5_000;
-/// Pages of each code, on average, before pages are measured: an api that runs for a while has the codes in memory that
-/// are scanned often.
+/// Pages of each code, on average, before the measurement. Afterwards the popular codes are in memory, as in an api that
+/// has run for a while.
 const PAGES_BEFORE: u32 = 10;
 const CODES: u32 = 100_000;
-/// Of these, the codes of a uniform load.
+/// The number of codes in a uniform load.
 const UNIFORM: u32 = 10_000;
 
-/// What is asked for.
+/// The kind of request.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Load {
-    /// Pages of codes, a few of which are scanned most of the time.
+    /// Pages of codes, of which a few get most scans.
     Popular,
-    /// Pages of codes, all scanned alike.
+    /// Pages of codes, all equally often.
     Uniform,
     /// The codes of orders.
     CheckOrder,
@@ -45,7 +45,7 @@ impl Load {
         Self::Reflash,
     ];
 
-    /// Its name, its baseline, and how many times as fast as that it must be.
+    /// Its name, its baseline, and the target of the ratio.
     pub(crate) fn describe(self) -> (&'static str, &'static str, f64) {
         const FIND: &str = "bare find_one behind axum";
         match self {
@@ -57,7 +57,7 @@ impl Load {
     }
 }
 
-/// Codes that are asked for, and the baseline.
+/// The codes and the baseline.
 pub(crate) struct Reads {
     pub(crate) setup: Setup,
     pub(crate) baseline: Baseline,
@@ -65,7 +65,7 @@ pub(crate) struct Reads {
 }
 
 impl Reads {
-    /// Starts servers that have so many codes.
+    /// Starts servers with this number of codes.
     pub(crate) async fn start(codes: u32) -> Result<Self> {
         let setup = Setup::start().await?;
         setup.widen_cache().await?;
@@ -76,7 +76,7 @@ impl Reads {
         })
     }
 
-    /// Asks until what is measured has settled.
+    /// Warms up until the measured rate is stable.
     pub(crate) async fn warm_up(&self, api: SocketAddr, load: Load) -> Result<()> {
         let codes = u32::try_from(self.known.len())?;
         let times = match load {
@@ -131,10 +131,10 @@ pub(crate) async fn measure(scenario: &mut Scenario) -> Result<()> {
     Ok(())
 }
 
-/// How unevenly codes are scanned: the second as half as often as the first, the third a third as often. Draws places by
-/// Zipf's law with exponent 1.
+/// Draws ranks by Zipf's law with exponent 1: the second code is scanned half as often as the first, the third a third as
+/// often.
 struct Zipf {
-    /// The sum of the weights up to each place.
+    /// The cumulative weights.
     sums: Vec<f64>,
 }
 

@@ -1,4 +1,4 @@
-//! A worker as `heyi-worker` builds it, around a handler that does nothing.
+//! A worker as `heyi-worker` builds it, with an empty handler.
 
 use std::time::Instant;
 
@@ -16,10 +16,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::frame::Setup;
 
-/// Sends when a handler started.
+/// Sends the start time of each handler.
 type Started = mpsc::UnboundedSender<Instant>;
 
-/// Receives when each handler started.
+/// Receives the start time of each handler.
 pub(crate) struct Starts(mpsc::UnboundedReceiver<Instant>);
 
 impl Starts {
@@ -36,7 +36,7 @@ impl Starts {
     }
 }
 
-/// Runs `work` while a worker runs over the whole queue. Ends once both it and all events in flight are done.
+/// Runs `work` while a worker drains the queue. Ends once `work` and all events in flight are done.
 pub(crate) async fn during<T>(
     setup: &Setup,
     work: impl AsyncFnOnce(&mut Starts) -> Result<T>,
@@ -48,7 +48,7 @@ pub(crate) async fn during<T>(
         stop.cancel();
         result
     };
-    // In one task, as `heyi-worker` does: its handlers have tasks of their own.
+    // In one task, as in `heyi-worker`. Its handlers have their own tasks.
     let (ended, result) = tokio::join!(run(setup, started, stop.clone()), work);
     ended?;
     result
@@ -80,7 +80,7 @@ async fn run(setup: &Setup, started: Started, stop: CancellationToken) -> Result
     worker.run_until(stopped).await.context("the worker ended")
 }
 
-/// Its outcome is the one that costs the queue most: the order goes as well.
+/// Returns the outcome that costs the queue most: it also removes the order.
 async fn handle(delivery: Delivery, started: Data<Started>) -> Result<Outcome, BoxDynError> {
     started.send(Instant::now())?;
     let out_trade_no = delivery.event.out_trade_no();

@@ -1,4 +1,4 @@
-//! What the stores and the sandbox say in the end.
+//! The final state of the stores and the sandbox.
 
 use std::collections::BTreeMap;
 
@@ -19,15 +19,15 @@ use redis::AsyncCommands as _;
 
 use crate::order::Placed;
 
-/// More than a run can have, so that none is left out.
+/// More than a run can have.
 const ALL: usize = 1_000_000;
 
-/// Everything to be reconciled.
+/// All data to reconcile.
 #[derive(Debug, Default)]
 pub struct Books {
-    /// The orders as the clients know them.
+    /// The orders, as the clients know them.
     pub placed: Vec<Placed>,
-    /// What PayJS knows.
+    /// PayJS's ledger.
     pub ledger: Ledger,
     /// Every code in MongoDB.
     pub codes: Vec<Code>,
@@ -35,18 +35,18 @@ pub struct Books {
     pub mappings: Vec<Mapping>,
     /// The queue.
     pub queue: Status,
-    /// Dead letters and what was taken for forgeries.
+    /// Dead letters and rejected events.
     pub buried: Vec<Buried>,
-    /// The time to live in s, or none, of every cached order, by its number.
+    /// The time to live in s, if any, of every order in Redis, by its number.
     pub cached: BTreeMap<String, Option<i64>>,
-    /// The marks of failed orders, by number.
+    /// Numbers of orders that are marked as failed.
     pub failed: Vec<String>,
 }
 
 /// An event that ended without a promotion.
 #[derive(Debug, Clone)]
 pub struct Buried {
-    /// The order that it was about; empty when it named none.
+    /// Its order; empty when it named none.
     pub out_trade_no: String,
     /// Its fields, with its id.
     pub what: String,
@@ -103,13 +103,13 @@ impl Books {
     }
 }
 
-/// The keys of this kind, over all partitions.
+/// The keys of this kind in all partitions.
 async fn keys(queue: &Queue, kind: &str) -> Result<Vec<String>> {
     let mut all = Vec::new();
     for partition in queue.keys().partitions() {
         let stream = queue.keys().notify(partition);
         let start = stream.strip_suffix("notify").context("another key")?;
-        // Goes to the master that has the partition, as the pattern has its tag.
+        // The pattern has the partition's tag, so this goes to its master.
         let found: Vec<String> = redis::cmd("KEYS")
             .arg(format!("{start}{kind}:*"))
             .query_async(&mut queue.redis().shared())

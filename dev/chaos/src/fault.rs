@@ -1,24 +1,24 @@
-//! What can go wrong, and where.
+//! Faults and the nodes that they affect.
 
 use std::fmt;
 
 use heyi_testkit::tcp_proxy::Damage;
 use serde::{Serialize, Serializer};
 
-/// One of the processes, or PayJS, which is not ours to break.
+/// One of the processes, or PayJS, which no fault breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Node {
     /// An api, from 1.
     Api(u8),
     /// A worker, from 1.
     Worker(u8),
-    /// The master of a pair of Redis servers, from 1, or the only one.
+    /// The master of a pair of Redis servers, from 1, or the only Redis.
     Redis(u8),
-    /// The replica of such a pair.
+    /// The replica of a pair, from 1.
     RedisReplica(u8),
-    /// One of those that watch over a pair, from 1.
+    /// A sentinel, from 1.
     Sentinel(u8),
-    /// The primary of MongoDB, or the only one.
+    /// The primary of MongoDB, or the only server.
     Mongo,
     /// A secondary of MongoDB, from 1.
     MongoSecondary(u8),
@@ -26,43 +26,43 @@ pub enum Node {
     PayJs,
 }
 
-/// The way of the connections that one node opens to another.
+/// The path of connections from one node to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Wire {
-    /// Who connects.
+    /// The client.
     pub from: Node,
-    /// To whom.
+    /// The server.
     pub to: Node,
 }
 
-/// Something that goes wrong.
+/// A fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// SIGKILL; started again at the end.
+    /// SIGKILL, and a start at the end.
     Kill(Node),
-    /// SIGTERM, as at a deployment; started again at the end.
+    /// SIGTERM, as at a deployment, and a start at the end.
     Stop(Node),
-    /// SIGSTOP; SIGCONT at the end.
+    /// SIGSTOP, and SIGCONT at the end.
     Freeze(Node),
-    /// A replica takes over from this master, as an operator would have it.
+    /// A planned failover from this master.
     HandOver(Node),
     /// A damaged wire.
     Wire(Wire, Damage),
-    /// All processes are killed at once, and started again at once.
+    /// All processes are killed at the same time and started again immediately.
     KillAll,
-    /// Every Redis forgets all scripts.
+    /// The script cache of every Redis is cleared.
     FlushScripts,
-    /// No Redis has memory left, so all refuse to write.
+    /// Every Redis is at `maxmemory`, so it refuses writes.
     FullMemory,
-    /// People who never pay make orders until the api refuses them, so that Redis stays full of them.
+    /// Unpaid orders fill Redis until the api refuses new ones.
     OrderFlood,
-    /// The wall clock of the one Redis is set to so many ms before or after the right time. Of several, whose failovers
-    /// depend on their clocks, only the due times of the parked events move, as after such a jump.
+    /// A single Redis gets a wall clock with this offset in ms. In other topologies failovers depend on the clocks, so only
+    /// the due times of parked events move, as after such a jump.
     ClockJump(i64),
 }
 
 impl Node {
-    /// What it is, whichever of several.
+    /// The kind of the node, without its number.
     pub fn kind(self) -> &'static str {
         match self {
             Node::Api(_) => "api",
@@ -76,7 +76,7 @@ impl Node {
         }
     }
 
-    /// What it is a part of: servers of one store are broken one at a time, so that a copy of all data is left.
+    /// The unit in which one fault may be active. A store is one unit, so that a copy of all data is left.
     #[must_use]
     pub fn whole(self) -> Self {
         match self {
@@ -95,7 +95,7 @@ impl Wire {
 }
 
 impl Fault {
-    /// The kind that it is counted as.
+    /// The kind under which it is counted.
     pub fn kind(self) -> String {
         match self {
             Fault::Kill(node) => format!("kill {}", node.kind()),
@@ -114,7 +114,7 @@ impl Fault {
         }
     }
 
-    /// Whether others are to take over at once, so that recovery counts from its beginning, not from its end.
+    /// Whether other processes take over immediately, so that recovery counts from the fault's start, not its end.
     pub fn is_taken_over(self) -> bool {
         matches!(
             self,

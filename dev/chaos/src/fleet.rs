@@ -1,4 +1,4 @@
-//! The processes of a run and the links between them.
+//! The processes of a run and the connections between them.
 
 use std::{collections::BTreeMap, process::ExitStatus, time::Duration};
 
@@ -21,24 +21,24 @@ use crate::{
     topology::{Stores, Topology},
 };
 
-/// PayJS's schedule at a fiftieth of its pace: 0, 0.3, 0.6, 3.6, 36 and 72 s. Its patience of 3 s stays.
+/// PayJS's schedule, fifty times faster: 0, 0.3, 0.6, 3.6, 36 and 72 s. Its timeout stays 3 s.
 const NOTIFY_FACTOR: f64 = 0.02;
-/// How long a process that ended by itself stays down, as under systemd.
+/// How long a process that ended on its own stays down, as under systemd.
 const RESTART_AFTER: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// Everything that runs.
+/// All processes of a run.
 pub struct Fleet {
-    /// Sandbox and settings. Its own way to the stores and the api cannot be damaged.
+    /// Sandbox and settings. No fault affects its own connections to the stores and the api.
     pub world: World,
     parts: BTreeMap<Node, Mutex<Part>>,
     links: BTreeMap<Wire, TcpProxy>,
-    /// Before the apis, as a load balancer: its ways are the wires from PayJS.
+    /// The load balancer of the apis. Its paths are the wires from PayJS.
     front: TcpProxy,
     front_wires: Vec<Wire>,
 }
 
-/// What one fault at a time may break.
+/// A unit in which at most one fault is active.
 pub enum Part {
     /// Redis or MongoDB.
     Store(Store),
@@ -48,13 +48,13 @@ pub enum Part {
 
 /// A process that can be broken.
 pub enum Process<'a> {
-    /// Of Redis or MongoDB.
+    /// A server of Redis or MongoDB.
     Server(&'a mut Server),
     /// An api or a worker.
     Service(&'a mut Service),
 }
 
-/// A process of Heyi that ended by itself.
+/// A process of Heyi that ended on its own.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Ended {
     /// Which one.
@@ -66,7 +66,7 @@ pub struct Ended {
 }
 
 impl Fleet {
-    /// Starts all and waits until all are ready.
+    /// Starts all processes and waits until they are ready.
     pub async fn start(topology: Topology) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("heyi-chaos-").tempdir()?;
         let Stores { redis, mongo } = topology.start(dir.path()).await?;
@@ -77,7 +77,7 @@ impl Fleet {
         for (name, value) in topology.settings() {
             world.set(name, *value);
         }
-        // A few people make all orders, and many of them are never paid.
+        // Few people make all orders, many of which are never paid.
         world.set("HEYI_ORDERS__OPEN_PER_PERSON", "0");
         let sandbox = world.sandbox.url().port().context("no port")?;
         let mut links = BTreeMap::new();
@@ -111,7 +111,7 @@ impl Fleet {
         Ok(fleet)
     }
 
-    /// Waits until every process of Heyi says that it is ready.
+    /// Waits until every process of Heyi is ready.
     pub async fn ready(&self) -> Result<()> {
         for part in self.parts.values() {
             if let Part::Service(heyi) = &mut *part.lock().await {
@@ -121,13 +121,13 @@ impl Fleet {
         Ok(())
     }
 
-    /// What a process is a part of, for as long as nobody else may touch it.
+    /// Locks the part of a process.
     pub async fn part(&self, node: Node) -> Result<MutexGuard<'_, Part>> {
         let part = self.parts.get(&node.whole()).context("no such process")?;
         Ok(part.lock().await)
     }
 
-    /// Waits until every store has all its copies.
+    /// Waits until all servers of every store have their role and data.
     pub async fn settled(&self) -> Result<()> {
         for part in self.parts.values() {
             part.lock().await.settled().await?;
@@ -135,7 +135,7 @@ impl Fleet {
         Ok(())
     }
 
-    /// All parts; always in the same order, so that two who want all do not wait for each other.
+    /// Locks all parts, always in the same order, so that two callers cannot deadlock.
     pub async fn all_parts(&self) -> Vec<MutexGuard<'_, Part>> {
         let mut all = Vec::new();
         for part in self.parts.values() {
@@ -144,7 +144,7 @@ impl Fleet {
         all
     }
 
-    /// Damages a wire, or makes it whole.
+    /// Sets or clears the damage of a wire.
     pub fn damage(&self, wire: Wire, damage: Option<Damage>) {
         if let Some(link) = self.links.get(&wire) {
             link.damage(0, damage);
@@ -153,12 +153,12 @@ impl Fleet {
         }
     }
 
-    /// Starts what ended by itself again, as systemd does, and notes it. For as long as it is polled.
+    /// Restarts processes that ended on their own, as systemd does, and records them. Runs while it is polled.
     pub async fn supervise(&self, ended: &Mutex<Vec<Ended>>) -> Result<()> {
         loop {
             sleep(LOOK_EVERY).await;
             for (node, part) in &self.parts {
-                // One that is being broken on purpose is held by who does that.
+                // A fault locks the part that it breaks.
                 let Ok(mut part) = part.try_lock() else {
                     continue;
                 };
@@ -178,7 +178,7 @@ impl Fleet {
         }
     }
 
-    /// Ends all in good order, the stores last.
+    /// Stops all processes, the stores last.
     pub async fn stop(self) -> Result<()> {
         self.world.sandbox.stop().await;
         let stopped = self
@@ -202,7 +202,7 @@ impl Part {
         }
     }
 
-    /// Which of its processes this one is now.
+    /// The index of the process that is this node now.
     pub async fn find(&self, node: Node) -> Result<usize> {
         match self {
             Part::Store(store) => store.find(node).await,
@@ -218,7 +218,7 @@ impl Part {
         }
     }
 
-    /// Waits until a store has all its copies.
+    /// Waits until all its servers have their role and data.
     pub async fn settled(&self) -> Result<()> {
         match self {
             Part::Store(store) => store.settled().await,
@@ -226,7 +226,7 @@ impl Part {
         }
     }
 
-    /// Lets another server take over from this master.
+    /// Fails over from this master.
     pub async fn hand_over(&self, node: Node) -> Result<()> {
         match self {
             Part::Store(store) => store.hand_over(node).await,
@@ -242,7 +242,7 @@ impl Part {
 }
 
 impl Process<'_> {
-    /// Ends it at once (SIGKILL).
+    /// Kills it (SIGKILL).
     pub async fn kill(&mut self) -> Result<()> {
         match self {
             Process::Server(server) => server.kill().await,
@@ -250,7 +250,7 @@ impl Process<'_> {
         }
     }
 
-    /// Ends it in good order (SIGTERM).
+    /// Stops it (SIGTERM).
     pub async fn end(&mut self) -> Result<()> {
         match self {
             Process::Server(server) => server.stop().await,
@@ -258,7 +258,7 @@ impl Process<'_> {
         }
     }
 
-    /// Starts it again. A store serves when this returns, a process of Heyi may not yet.
+    /// Starts it again, and waits until it is ready if it is a store.
     pub async fn start(&mut self) -> Result<()> {
         match self {
             Process::Server(server) => server.restart().await,
@@ -274,7 +274,7 @@ impl Process<'_> {
         }
     }
 
-    /// Lets it go on.
+    /// Resumes it (SIGCONT).
     pub fn resume(&self) -> Result<()> {
         match self {
             Process::Server(server) => server.resume(),
@@ -307,7 +307,7 @@ async fn front(topology: Topology, ports: &[(Node, u16)]) -> Result<(TcpProxy, V
     Ok((TcpProxy::start(&servers).await?, wires))
 }
 
-/// Where this process finds the stores and PayJS: at the other end of its own links.
+/// The URLs of the stores and PayJS for this process: its own proxies.
 fn settings(
     node: Node,
     world: &World,
@@ -319,7 +319,7 @@ fn settings(
         settings.push(("HEYI_REDIS__URL", format!("redis://127.0.0.1:{port}/")));
     }
     if let Some(port) = port(Node::Mongo) {
-        // Else the driver would learn the member's own address and leave the link.
+        // Otherwise the driver would learn the member's own address and bypass the proxy.
         let url = format!("mongodb://127.0.0.1:{port}/?directConnection=true");
         settings.push(("HEYI_MONGO__URL", url));
     }

@@ -14,15 +14,17 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use crate::fleet::Part;
 
-/// What Redis may use more, beside a quarter of what it uses when the flood begins. Orders fill 2.4 MiB, which takes some
-/// seconds; the rest is for payments.
+/// Additional memory for Redis, besides a quarter of its use at the start of the flood. Orders fill 2.4 MiB within some
+/// seconds. The rest is for payments.
 const MORE: u64 = 3 * 1024 * 1024;
-/// How many people make orders at a time.
+/// How many clients make orders at the same time.
 const AT_ONCE: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Lets people who never pay make orders through the api until it refuses them for want of memory, and stays so for the rest
-/// of `lasting`. Fails when Redis refused anything meanwhile: orders alone must never take the room of payments.
+/// Makes unpaid orders through the api until it refuses them for lack of memory, and keeps Redis full for the rest of
+/// `lasting`.
+///
+/// It fails if Redis refused a command meanwhile: orders must never take the memory of payments.
 pub(crate) async fn fill(world: &World, redis: &Part, lasting: Duration) -> Result<()> {
     let until = Instant::now() + lasting;
     let before = Servers::read(redis).await?;
@@ -30,24 +32,24 @@ pub(crate) async fn fill(world: &World, redis: &Part, lasting: Duration) -> Resu
     let flood = timeout_at(until, flood(world)).await;
     sleep_until(until).await;
     let after = Servers::read(redis).await;
-    // In any case, or everything after this would fail.
+    // Always, since everything after this would fail otherwise.
     before.restore(redis).await?;
     let refused = after?.refused - before.refused;
     ensure!(
         refused == 0,
         "Redis refused {refused} commands for want of memory while orders filled it"
     );
-    // Other faults may keep the api from getting that far.
+    // Another fault may have stopped the flood earlier.
     flood.unwrap_or(Ok(()))
 }
 
-/// What the servers told before.
+/// The servers' values before the flood.
 struct Servers {
-    /// The memory that the fullest uses, in bytes.
+    /// The largest memory use of a server, in bytes.
     used: u64,
     /// `maxmemory` of each.
     limits: Vec<u64>,
-    /// Commands that were refused for want of memory.
+    /// Commands that were refused for lack of memory.
     refused: u64,
 }
 
@@ -116,7 +118,7 @@ async fn flood(world: &World) -> Result<()> {
     let epoch = sign::epoch(Timestamp::now().as_second(), config.sign.epoch);
     let floods = (0..AT_ONCE).map(async |_| {
         loop {
-            // Each order is of a new person, who needs no login: a signature is good for one order only.
+            // Each order is of a new person, who needs no login. A signature is valid for one order only.
             let openid = format!("oFlood{:020x}", rand::random::<u64>());
             let key = sign::person_key(&config.sign.session_secret, &openid, epoch);
             if is_refused(&client, &Person { openid, key }).await {
@@ -128,7 +130,7 @@ async fn flood(world: &World) -> Result<()> {
     Ok(())
 }
 
-/// Makes an order. True when it was refused for want of memory.
+/// Makes an order. True when it was refused for lack of memory.
 async fn is_refused(client: &Client, person: &Person) -> bool {
     let data = data(&person.openid, "never paid").to_string();
     let pairs = [("data", data.as_str()), ("totalFee", "990")];
@@ -136,7 +138,7 @@ async fn is_refused(client: &Client, person: &Person) -> bool {
     match client.post_form("/newOrder", &order).await {
         Ok(answer) if answer.status == 200 => false,
         Ok(answer) if answer.status == 503 && answer.body.contains("no new orders") => true,
-        // Another fault keeps the api from answering.
+        // Another fault is active.
         _ => {
             sleep(Duration::from_millis(100)).await;
             false

@@ -1,4 +1,4 @@
-//! Carries out a plan.
+//! Injects the faults of a plan.
 
 use std::time::Duration;
 
@@ -19,26 +19,25 @@ use crate::{
 };
 
 const INSIST_FOR: Duration = Duration::from_secs(30);
-/// What the configuration that we ship sets.
+/// `maxmemory` of the configuration that we ship.
 const SHIPPED_LIMIT: &str = "1gb";
-/// How long one attempt may take.
+/// The timeout of one attempt.
 const ATTEMPT: Duration = Duration::from_secs(10);
-/// How long Redis may take to answer.
+/// The timeout of an answer of Redis.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A fault as it really was.
+/// A fault that was injected.
 #[derive(Debug, Clone, Serialize)]
 pub struct Injected {
-    /// What went wrong.
+    /// The fault.
     pub fault: Fault,
-    /// Since when.
+    /// Its start.
     pub from: Timestamp,
-    /// When it was put right: a server answered again, a process of Heyi was started, a wire was whole, another
-    /// master was in charge.
+    /// Its end: a server answered again, a process of Heyi was started, a wire was repaired, or the failover was done.
     pub healed: Timestamp,
 }
 
-/// Carries out all of a plan that began at `start`, each fault in its own time.
+/// Injects all faults of a plan that began at `start`, each at its time.
 pub async fn carry_out(fleet: &Fleet, plan: &Plan, start: Instant) -> Result<Vec<Injected>> {
     let injected = plan.faults().iter().map(async |planned| {
         sleep_until(start + planned.at).await;
@@ -92,7 +91,7 @@ async fn of_process(
     lasting: Duration,
 ) -> Result<(Timestamp, Timestamp)> {
     let mut part = fleet.part(node).await?;
-    // Nobody is broken before the others have all that it has.
+    // Replicas must have all data of a server before it is broken.
     part.settled().await?;
     let number = part.find(node).await?;
     let mut processes = part.processes();
@@ -140,14 +139,14 @@ async fn of_redis(fleet: &Fleet, redis: &Part, fault: Fault, lasting: Duration) 
         Fault::OrderFlood => flood::fill(&fleet.world, redis, lasting).await,
         Fault::ClockJump(ms) => match redis.servers().first().and_then(Server::clock) {
             Some(clock) => clock.set(ms / 1000),
-            // Each look moves all, so a second one after a failed first may move some twice; any jump will do.
+            // A repeat after a failure may move some events twice. Any jump is fine.
             None => insist(async || settle::move_retries(&queue, |due| due + ms).await).await,
         },
         _ => insist(async || tell_all(redis, &["SCRIPT", "FLUSH"]).await).await,
     }
 }
 
-/// Tells every server, whatever its role: a replica may become a master.
+/// Sends a command to every server, including replicas, which may become masters.
 async fn tell_all(redis: &Part, words: &[&str]) -> Result<()> {
     let patience = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(PATIENCE))
@@ -163,7 +162,7 @@ async fn tell_all(redis: &Part, words: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Tries again for a while: a store may have come back a moment ago.
+/// Retries for a while, since the store may have returned just now.
 async fn insist(mut step: impl AsyncFnMut() -> Result<()>) -> Result<()> {
     let end = Instant::now() + INSIST_FOR;
     loop {

@@ -1,8 +1,8 @@
-//! Proves the promise: *no acknowledged payment is lost, and none is promoted twice*, whatever dies.
+//! Tests the promise under faults: *no acknowledged payment is lost, and none is promoted twice*.
 //!
-//! [`run`] starts a whole [`fleet`] of real processes, plays clients ([`load`]) who place, pay and ask for orders,
-//! and meanwhile carries out ([`inject`]) a [`plan`] of faults that a seed decides. When all is healed and quiet
-//! ([`settle`]) it reads the [`books`] of PayJS, MongoDB and Redis and [`mod@reconcile`]s them.
+//! [`run`] starts a [`fleet`] of real processes and clients ([`load`]) that place, pay and query orders. Meanwhile it
+//! injects ([`inject`]) a [`plan`] of faults, which follows from a seed. After the last fault it waits until the queue is
+//! empty ([`settle`]). Then it reads the [`books`] of PayJS, MongoDB and Redis and reconciles them ([`mod@reconcile`]).
 
 pub mod fault;
 pub mod plan;
@@ -45,12 +45,12 @@ use crate::{
     topology::Topology,
 };
 
-/// How long clients go on asking after the last order began, and how long the queue has to become quiet.
+/// How long clients keep asking after the last order, and how long the queue may take to become empty.
 const PATIENCE: Duration = Duration::from_secs(180);
-/// Orders a second; one machine that plays all parts comes to its end before.
+/// The highest rate, in orders a second: more than one machine can run.
 const FASTEST: f64 = 1_000.0;
 
-/// What a run is like.
+/// The options of a run.
 #[derive(Debug, Clone, Copy, Serialize, clap::Args)]
 pub struct Options {
     /// How long orders and faults go on
@@ -67,7 +67,7 @@ pub struct Options {
     pub topology: Topology,
 }
 
-/// Runs it all. The logs and data of a run that broke the promise are kept, and the path is told to `say`.
+/// Runs the test. If the promise was broken, logs and data are kept, and their path is passed to `say`.
 pub async fn run(options: Options, say: impl Fn(&str)) -> Result<Report> {
     ensure!(
         options.rate > 0.0 && options.rate <= FASTEST,
@@ -131,7 +131,7 @@ async fn drive(
             tokio::try_join!(inject::carry_out(fleet, plan, start), ordering)?;
         say("all is healed; waiting until it is quiet");
         fleet.ready().await?;
-        // Those who still wait after that show in the reconciliation.
+        // The reconciliation finds orders that still wait after that.
         let _ = timeout(PATIENCE, clients.wait()).await;
         fleet.settled().await?;
         settle::until_quiet(&world.queue()?, &world.sandbox, PATIENCE).await?;

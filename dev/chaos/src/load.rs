@@ -1,4 +1,4 @@
-//! Orders at a steady rate, each played by a client of its own.
+//! The load: orders at a steady rate, each by its own client.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,17 +14,17 @@ use tokio_util::task::TaskTracker;
 
 use crate::order::{Orders, Placed, Scenario};
 
-/// Owners of the codes, at least.
+/// The least number of owners.
 const FEWEST_PEOPLE: usize = 8;
-/// Orders of one person in a run, on average.
+/// The average number of orders of one person in a run.
 const ORDERS_EACH: f64 = 50.0;
-/// PayJS answers one `check` a second, so only so many orders a second may be confirmed.
+/// Confirmed orders a second. PayJS answers one `check` a second.
 const CONFIRMS_PER_SECOND: f64 = 0.3;
-/// How long a client tries to place an order.
+/// The timeout for placing an order.
 const PLACE_FOR: Duration = Duration::from_secs(60);
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
-/// What all clients share.
+/// The shared state of all clients.
 #[derive(Clone)]
 pub struct Load {
     client: Client,
@@ -36,7 +36,7 @@ pub struct Load {
 }
 
 impl Load {
-    /// Signs in as many owners as orders at this rate need within `length`.
+    /// Signs in the owners that orders at this rate need within `length`.
     pub async fn new(
         world: &World,
         orders: Arc<Orders>,
@@ -59,13 +59,12 @@ impl Load {
         })
     }
 
-    /// Begins orders for `length`; the tracker tells when the last client has got its answer or has waited in
-    /// vain until `patience` is over.
+    /// Starts orders for `length`. The tracker ends when the last client has its answer, or `patience` after the last order.
     pub async fn run(&self, length: Duration, patience: Duration) -> TaskTracker {
         let clients = TaskTracker::new();
         let end = Instant::now() + length;
         let mut tick = interval(Duration::from_secs_f64(1.0 / self.rate));
-        // Steady, also after the machine was busy with something else.
+        // Keeps the rate even after the machine was busy.
         tick.set_missed_tick_behavior(MissedTickBehavior::Burst);
         for number in 0.. {
             tick.tick().await;
@@ -76,7 +75,7 @@ impl Load {
             let load = self.clone();
             clients.spawn(async move {
                 let played = load.play(number);
-                // Who gets no answer shows in the reconciliation.
+                // The reconciliation finds orders without an answer.
                 let _ = timeout_at(end + patience, played).await;
             });
         }
@@ -84,7 +83,7 @@ impl Load {
         clients
     }
 
-    /// One client: places an order, pays it or not, and asks for its code until it gets one.
+    /// Runs one client: places an order, perhaps pays it, and asks for its code until it exists.
     async fn play(&self, number: u64) {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(self.seed.wrapping_add(number));
         let scenario = scenario(&mut rng, self.rate);
@@ -111,8 +110,7 @@ impl Load {
         self.ask(&out_trade_no, &payjs_order_id, scenario).await;
     }
 
-    /// Places an order, again and again while the api or what is behind it is away. An order whose answer got
-    /// lost is never paid.
+    /// Places an order, with retries while the api or a store is unavailable. An order whose answer was lost is never paid.
     async fn place(
         &self,
         number: u64,
@@ -153,8 +151,7 @@ impl Load {
         None
     }
 
-    /// Asks for the code until there is one. The number of the payment comes along where no notify will come any
-    /// more; where one will, the notify alone has to do it.
+    /// Asks for the code until it exists. It names the payment only if no notify will come any more.
     async fn ask(&self, out_trade_no: &str, payjs_order_id: &str, scenario: Scenario) {
         loop {
             sleep(ASK_EVERY).await;
@@ -215,7 +212,7 @@ fn knobs(scenario: Scenario) -> Knobs {
     knobs
 }
 
-/// At least one of the sample's receive codes, so that orders differ.
+/// A random part of the sample's receive codes, at least one, so that orders differ.
 fn some_payloads(rng: &mut Xoshiro256PlusPlus) -> Payloads {
     let all: Payloads = serde_json::from_value(payloads()).unwrap_or_default();
     let kept = rng.random_range(1..1_u32 << all.len());

@@ -1,4 +1,4 @@
-//! Breaks a running Heyi; `cargo xtask chaos` builds all that it needs and starts it.
+//! Injects faults into a running Heyi. `cargo xtask chaos` builds everything and starts it.
 #![expect(
     clippy::print_stdout,
     reason = "a command that people run in a terminal"
@@ -42,7 +42,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Whether the promise was kept.
+/// Runs the test. True if the promise was kept.
 async fn prove(Arguments { options, report }: Arguments) -> Result<bool> {
     println!("seed {}", options.seed);
     let outcome = run(options, |line| println!("{line}")).await?;

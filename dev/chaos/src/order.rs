@@ -1,4 +1,4 @@
-//! The orders of a run and what the tool itself knows of them.
+//! The orders of a run, as the test itself knows them.
 
 use std::{
     collections::BTreeMap,
@@ -12,19 +12,19 @@ use heyi_common::order::Content;
 use jiff::Timestamp;
 use serde::Serialize;
 
-/// What becomes of an order.
+/// The scenario of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scenario {
-    /// Paid at once.
+    /// Paid immediately.
     PaidOnce,
     /// Paid seconds later.
     PaidLate,
-    /// Each notify comes twice at the same time.
+    /// Each notify is sent twice at the same time.
     NotifiedTwice,
-    /// Notifies go on after one was acknowledged, so that old ones come after new orders.
+    /// Notifies continue after one was acknowledged, so that old ones arrive after new orders.
     OutOfOrder,
-    /// No notify ever comes; the payer's client asks.
+    /// No notify arrives. The payer's client asks.
     ConfirmOnly,
     /// Not paid.
     NeverPaid,
@@ -37,24 +37,24 @@ pub struct Placed {
     pub out_trade_no: String,
     /// PayJS's number.
     pub payjs_order_id: String,
-    /// What becomes of it.
+    /// Its scenario.
     pub scenario: Scenario,
     /// The owner.
     #[serde(skip)]
     pub openid: String,
-    /// What its code must show.
+    /// The content that its code must have.
     pub content: Content,
     /// The price.
     pub total_fee: u32,
     /// When the payer paid.
     pub paid: Option<Timestamp>,
-    /// When PayJS had the first acknowledgement of a notify.
+    /// When PayJS received the first acknowledgement of a notify.
     pub acknowledged: Option<Timestamp>,
     /// When its mapping was first seen.
     pub promoted: Option<Timestamp>,
     /// The id of the code, as `/checkOrder` answered it.
     pub answered: Option<String>,
-    /// Answers of `/checkOrder` that must not be: the order is paid, and the api does not know it or gave it up.
+    /// A wrong answer of `/checkOrder`: the order is paid, but the api answers that it is unknown or failed.
     pub denied: Option<String>,
 }
 
@@ -66,12 +66,12 @@ pub struct Orders {
 }
 
 impl Orders {
-    /// Counts a client that begins.
+    /// Counts a client at its start.
     pub fn begin(&self) {
         self.begun.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How many clients began.
+    /// The number of started clients.
     pub fn begun(&self) -> usize {
         self.begun.load(Ordering::Relaxed)
     }
@@ -81,19 +81,19 @@ impl Orders {
         self.all().insert(placed.out_trade_no.clone(), placed);
     }
 
-    /// Changes what is known of an order.
+    /// Changes an order.
     pub fn change(&self, out_trade_no: &str, change: impl FnOnce(&mut Placed)) {
         if let Some(placed) = self.all().get_mut(out_trade_no) {
             change(placed);
         }
     }
 
-    /// The orders as they stand.
+    /// A snapshot of all orders.
     pub fn snapshot(&self) -> Vec<Placed> {
         self.all().values().cloned().collect()
     }
 
-    /// The numbers of the paid orders whose mapping was not seen yet.
+    /// The numbers of paid orders whose mapping was not seen yet.
     pub fn unpromoted(&self) -> Vec<String> {
         let all = self.all();
         let waiting = all

@@ -1,4 +1,4 @@
-//! What goes wrong when: a function of the seed.
+//! The plan of faults: a function of the seed.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,37 +18,37 @@ use crate::{
     topology::Topology,
 };
 
-/// Before the first fault, so that there is something to break.
+/// The time before the first fault, so that there are orders.
 const QUIET_START: Duration = Duration::from_secs(3);
-/// What a process needs until it works again; nothing else befalls it until then.
+/// The start-up time of a process. It gets no other fault until then.
 const START_UP: Duration = Duration::from_secs(3);
-/// What a store of several needs until everybody has a role and all data again.
+/// How long the servers of a store need until all have their role and data again.
 const SETTLING: Duration = Duration::from_secs(12);
-/// One fault in so many strikes alone, on average.
+/// On average one fault in so many runs alone.
 const ALONE_OF: u32 = 3;
-/// Until when the events of a killed or frozen worker are in other hands.
+/// The time limit for a takeover from a killed or frozen worker.
 const TAKEN_OVER: Duration = Duration::from_secs(15);
-/// How often another fault is drawn when what it would break is broken already.
+/// How often another fault is drawn when the target already has one.
 const DRAWS: usize = 6;
 
-/// The faults of a run, by their beginning.
+/// The faults of a run, by start time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Plan(Vec<Planned>);
 
 /// A fault and its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Planned {
-    /// From the start of the run.
+    /// The time since the start of the run.
     pub at: Duration,
-    /// What goes wrong.
+    /// The fault.
     pub fault: Fault,
-    /// Until it is put right.
+    /// Its duration.
     pub lasting: Duration,
 }
 
 impl Plan {
-    /// The plan of this seed. Kinds of faults come from a shuffled deck, so that each gets its turn; faults of
-    /// different parts overlap, but for every third or so, which is alone so that its recovery can be measured.
+    /// The plan of this seed. Kinds of faults are drawn from a shuffled deck, so that each occurs. Faults of different parts
+    /// overlap. About every third runs alone, so that its recovery can be measured.
     pub fn new(seed: u64, length: Duration, topology: Topology) -> Self {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
         let (mut deck, mut planned) = (Vec::new(), Vec::new());
@@ -91,13 +91,13 @@ impl Plan {
         Self(planned)
     }
 
-    /// The faults by their beginning.
+    /// The faults by start time.
     pub fn faults(&self) -> &[Planned] {
         &self.0
     }
 }
 
-/// What a fault breaks; only one does so at a time.
+/// The target of a fault. It has one fault at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Part {
     Node(Node),
@@ -130,7 +130,7 @@ fn parts(fault: Fault, topology: Topology) -> Vec<Part> {
     }
 }
 
-/// A kind of fault, still without its details.
+/// A kind of fault without its details.
 #[derive(Debug, Clone, Copy)]
 enum Card {
     Kill(Node),
@@ -169,7 +169,7 @@ fn draw(
         if !parts(fault, topology).iter().any(is_busy) {
             break;
         }
-        // Its turn comes later.
+        // It is drawn later.
         deck.insert(0, card);
     }
     drawn.unwrap_or((Fault::FlushScripts, Duration::ZERO))
@@ -183,7 +183,7 @@ fn full_deck(topology: Topology) -> Vec<Card> {
         Card::OrderFlood,
         Card::ClockJump,
     ];
-    // Masters twice: a failover is what copies are for.
+    // Masters count twice, since failovers matter most.
     for node in topology.nodes().into_iter().chain(topology.masters()) {
         deck.extend([Card::Kill(node), Card::Freeze(node)]);
         if matches!(node, Node::Api(_) | Node::Worker(_)) {
@@ -212,7 +212,7 @@ fn full_deck(topology: Topology) -> Vec<Card> {
 fn detail(rng: &mut Xoshiro256PlusPlus, card: Card, topology: Topology) -> (Fault, Duration) {
     match card {
         Card::Kill(node) => {
-            // With copies, at times for longer than they need to take over.
+            // With replicas, sometimes longer than a failover takes.
             let is_heyi = matches!(node, Node::Api(_) | Node::Worker(_));
             let has_copies = topology != Topology::Single && !is_heyi;
             let longest = if has_copies { 12_000 } else { 5_000 };
@@ -236,7 +236,7 @@ fn detail(rng: &mut Xoshiro256PlusPlus, card: Card, topology: Topology) -> (Faul
         Card::KillAll => (Fault::KillAll, millis(rng, 300, 2_000)),
         Card::FlushScripts => (Fault::FlushScripts, Duration::ZERO),
         Card::FullMemory => (Fault::FullMemory, millis(rng, 1_000, 8_000)),
-        // As long as it takes to fill some MiB, and some seconds more.
+        // Long enough to fill some MiB, and some seconds more.
         Card::OrderFlood => (Fault::OrderFlood, millis(rng, 15_000, 25_000)),
         Card::ClockJump => {
             let by = rng.random_range(-3_600_000..3_600_000);

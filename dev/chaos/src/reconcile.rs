@@ -1,4 +1,4 @@
-//! Whether the promise was kept.
+//! Reconciliation: whether the promise was kept.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,23 +11,23 @@ use serde::Serialize;
 
 use crate::{books::Books, order::Placed};
 
-/// How the promise can be broken.
+/// The classes of violations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
-    /// The payment was acknowledged or confirmed, and there is no code.
+    /// The payment was acknowledged or confirmed, but there is no code.
     Lost,
     /// An order has two codes, or two orders have one.
     Double,
-    /// A code or mapping is not what the order and the payment say.
+    /// A code or mapping differs from its order or payment.
     Wrong,
-    /// Something is left that should be gone.
+    /// Something was not removed.
     Stuck,
-    /// There is a code without a payment.
+    /// A code without a payment.
     False,
-    /// An event ended as a dead letter or was rejected, and nothing in the run explains it.
+    /// An unexplained dead letter or rejected event.
     DeadLetter,
-    /// A process of Heyi ended by itself.
+    /// A process of Heyi ended on its own.
     Ended,
 }
 
@@ -58,20 +58,20 @@ impl fmt::Display for Class {
     }
 }
 
-/// One broken promise.
+/// One violation.
 #[derive(Debug, Clone, Serialize)]
 pub struct Violation {
-    /// How.
+    /// Its class.
     pub class: Class,
-    /// The order, where it is about one.
+    /// Its order, if it concerns one.
     pub out_trade_no: Option<String>,
-    /// What was seen.
+    /// The observation.
     pub what: String,
-    /// All that is known of the order.
+    /// All records of the order.
     pub known: Vec<String>,
 }
 
-/// Compares what PayJS and the clients know with what Heyi kept.
+/// Compares the records of PayJS and the clients with Heyi's data.
 pub fn reconcile(books: &Books) -> Vec<Violation> {
     let index = Index::new(books);
     let mut found = Vec::new();
@@ -152,8 +152,8 @@ fn of<'a, T: 'a>(
     some.map(key).collect()
 }
 
-/// A paid order has its code. Every client of a paid order asks until it gets one, with the number of the payment
-/// once PayJS has given up, so the acknowledgement is not needed for that; it only makes the words harder.
+/// Checks that a paid order has its code. This holds even without an acknowledgement: each client asks until the code
+/// exists, and names the payment once PayJS has given up. The acknowledgement only changes the wording.
 fn of_payment(index: &Index<'_>, order: &Order, found: &mut Vec<Violation>) {
     let number = order.out_trade_no.as_str();
     if order.paid_at.is_none() {
@@ -294,7 +294,7 @@ fn leftovers(books: &Books, index: &Index<'_>, found: &mut Vec<Violation>) {
     }
 }
 
-/// Nothing in a run is paid twice, forged or of another amount, so nothing explains any of these.
+/// Reports all dead letters and rejected events. A run has no double payments, forgeries or wrong amounts.
 fn letters(books: &Books, found: &mut Vec<Violation>) {
     for buried in &books.buried {
         let what = buried.what.as_str();
@@ -311,7 +311,7 @@ fn violation(class: Class, out_trade_no: &str, what: impl Into<String>) -> Viola
     }
 }
 
-/// What the books say about an order, line by line.
+/// All records of an order, line by line.
 fn known(books: &Books, out_trade_no: Option<&str>) -> Vec<String> {
     let Some(number) = out_trade_no else {
         return vec![format!("{:?}", books.queue)];

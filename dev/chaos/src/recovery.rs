@@ -1,4 +1,4 @@
-//! How long it took until all was well again.
+//! Recovery times.
 
 use std::collections::BTreeMap;
 
@@ -7,26 +7,26 @@ use serde::Serialize;
 
 use crate::{inject::Injected, order::Placed};
 
-/// How a kind of fault was overcome.
+/// The recovery from one kind of fault.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Recovery {
-    /// How many faults of this kind there were.
+    /// The number of faults of this kind.
     pub faults: usize,
-    /// How many were measured: no other fault came into it, and orders waited.
+    /// How many were measured: no other fault overlapped, and orders waited.
     pub measured: usize,
-    /// From its end to the first promotion.
+    /// From the fault's end to the first promotion.
     pub flow_ms: Spread,
-    /// Until the last order that waited during it was promoted: from its end, or where others are to take over
-    /// (a worker is killed or frozen) from its beginning.
+    /// Until the last order that waited during the fault was promoted. It counts from the fault's end, or from its start if
+    /// other processes take over (a worker is killed or frozen).
     pub all_ms: Spread,
 }
 
-/// How times spread.
+/// The percentiles of times.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Spread {
-    /// Half were at most this.
+    /// The median.
     pub p50: Option<i64>,
-    /// 99 of 100 were at most this.
+    /// The 99th percentile.
     pub p99: Option<i64>,
 }
 
@@ -92,7 +92,7 @@ fn measure(
 }
 
 impl Spread {
-    /// How these spread.
+    /// The percentiles of these samples.
     pub fn of(mut samples: Vec<i64>) -> Self {
         samples.sort_unstable();
         let at = |percent: usize| {

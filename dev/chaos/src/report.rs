@@ -1,4 +1,4 @@
-//! What a run has shown.
+//! The report of a run.
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
@@ -15,51 +15,51 @@ use crate::{
     recovery::{Recovery, Spread},
 };
 
-/// The most violations that the table shows; the report has all.
+/// The most violations in the table. The JSON file has all.
 const SHOWN: usize = 20;
 
 /// The outcome of a run.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// What was asked for; the seed repeats the plan.
+    /// The options. The same seed gives the same plan.
     pub options: Options,
     /// Faults by kind.
     pub recovery: BTreeMap<String, Recovery>,
     /// Counts.
     pub counts: Counts,
-    /// Broken promises by class.
+    /// Violations by class.
     pub classes: BTreeMap<String, usize>,
-    /// Each of them.
+    /// All violations.
     pub violations: Vec<Violation>,
-    /// Processes of Heyi that ended by themselves.
+    /// Processes of Heyi that ended on their own.
     pub ended: Vec<Ended>,
-    /// The faults as they really were.
+    /// The injected faults.
     pub injected: Vec<Injected>,
 }
 
-/// What was driven through.
+/// The totals of a run.
 #[derive(Debug, Default, Serialize)]
 pub struct Counts {
-    /// Clients that began; one whose order the api did not take within a minute went away.
+    /// Started clients. A client gives up if the api does not accept its order within a minute.
     pub begun: usize,
-    /// Orders placed, by what became of them.
+    /// Placed orders by scenario.
     pub orders: BTreeMap<Scenario, usize>,
-    /// Orders paid.
+    /// Paid orders.
     pub paid: usize,
-    /// Codes made.
+    /// Codes.
     pub codes: usize,
-    /// Notifies sent.
+    /// Sent notifies.
     pub notifies: usize,
-    /// Of these, acknowledged.
+    /// Acknowledged notifies.
     pub acknowledged: usize,
-    /// Calls of `check` that PayJS answered.
+    /// Answered calls of `check`.
     pub checks: usize,
-    /// From the acknowledgement to the promotion, over the whole run.
+    /// From acknowledgement to promotion, over the whole run.
     pub promotion_ms: Spread,
 }
 
 impl Counts {
-    /// Counts what the books hold, of so many clients.
+    /// Counts the records of the books.
     pub fn new(begun: usize, books: &Books) -> Self {
         let (placed, ledger) = (&books.placed, &books.ledger);
         let mut orders = BTreeMap::new();
@@ -100,7 +100,7 @@ impl Report {
         fs::write(path, json + "\n").with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// The report for people.
+    /// The report as text.
     pub fn table(&self) -> String {
         let mut text = String::new();
         self.tell_faults(&mut text);

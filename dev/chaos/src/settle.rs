@@ -1,4 +1,4 @@
-//! After the last fault: waiting until nothing is left to do.
+//! Waiting until the queue is empty after the last fault.
 
 use std::time::Duration;
 
@@ -8,11 +8,12 @@ use heyi_sandbox::{Sandbox, Series};
 use tokio::time::{Instant, sleep};
 
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// Consumers that may be there in the end: one a worker.
+/// The final number of consumers: one for each worker.
 const CONSUMERS: usize = 2;
 
-/// Waits until all events are done, dead consumers are gone and PayJS has no notify left to send, or `limit` is
-/// over. Parked events are made due at once, as an operator could; a wait of 5 min proves nothing more.
+/// Waits until all events are done, dead consumers are removed and PayJS has no notify left, or until `limit`.
+///
+/// Parked events become due immediately, as an operator could do: a backoff of 5 min proves nothing more.
 pub async fn until_quiet(queue: &Queue, sandbox: &Sandbox, limit: Duration) -> Result<Status> {
     let end = Instant::now() + limit;
     loop {
@@ -31,7 +32,7 @@ pub async fn until_quiet(queue: &Queue, sandbox: &Sandbox, limit: Duration) -> R
     }
 }
 
-/// Gives every parked event another due time, made of its own one.
+/// Changes the due time of every parked event.
 pub async fn move_retries(queue: &Queue, due: impl Fn(i64) -> i64) -> Result<()> {
     let mut redis = queue.redis().shared();
     for partition in queue.keys().partitions() {
@@ -43,7 +44,7 @@ pub async fn move_retries(queue: &Queue, due: impl Fn(i64) -> i64) -> Result<()>
             .query_async(&mut redis)
             .await?;
         for (event, score) in parked {
-            // XX: it may have left meanwhile.
+            // XX: another worker may have moved it meanwhile.
             redis::cmd("ZADD")
                 .arg(&key)
                 .arg("XX")

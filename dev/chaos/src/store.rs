@@ -1,4 +1,4 @@
-//! A store of one server or of several that stand in for each other.
+//! A store: one server, or a set that fails over.
 
 use anyhow::{Context as _, Result, bail};
 use heyi_testkit::{
@@ -10,18 +10,18 @@ use crate::fault::Node;
 
 /// The servers of Redis or of MongoDB.
 pub enum Store {
-    /// Only one.
+    /// A single server.
     One(Box<Server>),
     /// A Redis, its replica and their sentinels.
     Pair(RedisPair),
     /// Three pairs of Redis.
     Cluster(RedisCluster),
-    /// Three of MongoDB.
+    /// A MongoDB replica set of three.
     Set(MongoSet),
 }
 
 impl Store {
-    /// Where clients find it.
+    /// Its URL for clients.
     pub fn url(&self) -> String {
         match self {
             Store::One(server) => server.url(),
@@ -31,7 +31,7 @@ impl Store {
         }
     }
 
-    /// Those that hold data.
+    /// The servers that hold data.
     pub fn servers(&self) -> &[Server] {
         match self {
             Store::One(server) => std::slice::from_ref(&**server),
@@ -41,7 +41,7 @@ impl Store {
         }
     }
 
-    /// All of them: those that hold data, then the sentinels.
+    /// All servers: those that hold data, then the sentinels.
     pub fn servers_mut(&mut self) -> Vec<&mut Server> {
         match self {
             Store::One(server) => vec![server],
@@ -51,7 +51,7 @@ impl Store {
         }
     }
 
-    /// Waits until every copy of the data is whole and its own role is clear to everybody.
+    /// Waits until every server has its role and all data.
     pub async fn settled(&self) -> Result<()> {
         match self {
             Store::One(_) => Ok(()),
@@ -61,7 +61,7 @@ impl Store {
         }
     }
 
-    /// Which of all servers has this role now.
+    /// The index of the server that has this role now.
     pub async fn find(&self, node: Node) -> Result<usize> {
         Ok(match (self, node) {
             (Store::One(_), _) => 0,
@@ -82,7 +82,7 @@ impl Store {
         })
     }
 
-    /// Lets another server take over from this one, as an operator would.
+    /// Fails over from this server, as an operator would.
     pub async fn hand_over(&self, node: Node) -> Result<()> {
         match self {
             Store::One(_) => bail!("nobody can take over"),
@@ -93,7 +93,7 @@ impl Store {
     }
 }
 
-/// The master of the pair with this number, from 1.
+/// The index of the master of this pair, from 1.
 async fn master(cluster: &RedisCluster, number: u8) -> Result<usize> {
     let first = usize::from(number) - 1;
     let masters = cluster.masters().await?;

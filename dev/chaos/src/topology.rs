@@ -1,4 +1,4 @@
-//! Which processes a run consists of.
+//! The topologies: which processes a run has.
 
 use std::path::Path;
 
@@ -68,7 +68,7 @@ impl Topology {
         Ok(Stores { redis, mongo })
     }
 
-    /// What the processes of Heyi are to know besides the URLs.
+    /// Additional settings for the processes of Heyi.
     pub fn settings(self) -> &'static [(&'static str, &'static str)] {
         const REPLICAS: (&str, &str) = ("HEYI_REDIS__WAIT_REPLICAS", "1");
         match self {
@@ -78,7 +78,7 @@ impl Topology {
         }
     }
 
-    /// The processes that can die.
+    /// The processes that a fault can break.
     pub fn nodes(self) -> Vec<Node> {
         let heyi = apis().chain(workers());
         let secondaries = (1..=SECONDARIES).map(Node::MongoSecondary);
@@ -97,7 +97,7 @@ impl Topology {
         }
     }
 
-    /// Those of them that another can take over from.
+    /// The servers that can fail over.
     pub fn masters(self) -> Vec<Node> {
         let mut nodes = self.nodes();
         nodes.retain(|node| {
@@ -106,8 +106,8 @@ impl Topology {
         nodes
     }
 
-    /// The wires that can be damaged. Stores of several members tell clients their own addresses, so
-    /// connections to them cannot be led over ours.
+    /// The wires that can be damaged. Replicated stores announce their own addresses to clients, so their connections cannot
+    /// go through our proxies.
     pub fn wires(self) -> Vec<Wire> {
         let mut wires: Vec<Wire> = Vec::new();
         if self == Topology::Single {

@@ -1,4 +1,4 @@
-//! When notifies were acknowledged and orders promoted.
+//! Records when notifies were acknowledged and orders promoted.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,11 +15,11 @@ use tokio::time::sleep;
 
 use crate::order::Orders;
 
-/// How often to look; times of promotions are no finer than this.
+/// The polling interval, which limits the precision of promotion times.
 const EVERY: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A way to MongoDB of the tool's own, which no fault damages.
+/// The test's own connection to MongoDB, which no fault affects.
 pub async fn database(url: &str, name: &str) -> Result<mongodb::Database> {
     let mut options = ClientOptions::parse(url).await?;
     options.server_selection_timeout = Some(PATIENCE);
@@ -28,7 +28,7 @@ pub async fn database(url: &str, name: &str) -> Result<mongodb::Database> {
     Ok(Client::with_options(options)?.database(name))
 }
 
-/// Notes in `orders` what happens, for as long as it is polled.
+/// Records events in `orders` while it is polled.
 pub async fn watch(sandbox: Sandbox, database: mongodb::Database, orders: Arc<Orders>) {
     let mappings = database.collection::<Document>("mappings");
     let mut seen = 0;
@@ -45,7 +45,7 @@ pub async fn watch(sandbox: Sandbox, database: mongodb::Database, orders: Arc<Or
                 });
             }
         }
-        // MongoDB may be away; the next look sees what this one does not.
+        // MongoDB may be unavailable. The next poll finds the same.
         if let Ok(promoted) = promoted(&mappings, orders.unpromoted()).await {
             let now = Timestamp::now();
             for out_trade_no in promoted {

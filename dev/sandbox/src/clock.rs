@@ -1,4 +1,4 @@
-//! Times as PayJS writes them: in China's, UTC+8, which its documents do not say.
+//! Times as PayJS writes them: UTC+8, which its documents do not mention.
 
 use jiff::{Timestamp, Zoned, tz};
 

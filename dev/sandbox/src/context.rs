@@ -1,4 +1,4 @@
-//! What all parts of a sandbox share: the options, the books, and when to stop.
+//! The state of a sandbox that all its parts share.
 
 use std::{
     collections::{BTreeMap, HashSet, VecDeque},
@@ -24,39 +24,39 @@ pub(crate) struct Context {
     pub(crate) http: reqwest::Client,
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: TaskTracker,
-    /// Raised whenever the knobs are set.
+    /// Notifies waiters when the knobs are set.
     knobs_set: Signal,
     books: Mutex<Books>,
 }
 
-/// The handle on it that requests and tasks hold.
+/// A handle on the context, for requests and tasks.
 pub(crate) type Shared = Arc<Context>;
 
-/// What changes while a sandbox runs.
+/// The mutable state of a sandbox.
 #[derive(Default)]
 pub(crate) struct Books {
     pub(crate) knobs: Knobs,
-    /// The knobs of orders that have their own.
+    /// Knobs of single orders, by `payjs_order_id`.
     pub(crate) own_knobs: BTreeMap<String, Knobs>,
     pub(crate) orders: BTreeMap<String, Order>,
     /// The `out_trade_no` of every order that was paid.
     pub(crate) paid: HashSet<String>,
     pub(crate) notifies: Vec<Notify>,
     pub(crate) checks: Vec<Check>,
-    /// When `check` was called during the last second.
+    /// Times of the calls of `check` in the last second.
     pub(crate) recent_checks: VecDeque<Instant>,
     pub(crate) polled_too_fast: u64,
     pub(crate) logins: Vec<Login>,
     pub(crate) used_codes: HashSet<String>,
     pub(crate) refused: Vec<crate::ledger::Refused>,
-    /// The last part of the last number given to an order.
+    /// The last part of the newest order's number.
     pub(crate) serial: u64,
 }
 
 impl Context {
     pub(crate) fn new(options: Options, url: Url, http: reqwest::Client) -> Self {
         let books = Books {
-            // So that the numbers of one run are not those of the next.
+            // So that two runs have different numbers.
             serial: rand::random_range(0..10_000_000_000),
             ..Books::default()
         };
@@ -75,7 +75,7 @@ impl Context {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sets the knobs to what `change` makes of them, and returns them.
+    /// Applies `change` to the knobs and returns them.
     pub(crate) fn set_knobs<E>(
         &self,
         change: impl FnOnce(&Knobs) -> Result<Knobs, E>,
@@ -87,13 +87,13 @@ impl Context {
         Ok(knobs)
     }
 
-    /// Forgets everything, knobs included.
+    /// Clears everything, including the knobs.
     pub(crate) fn reset(&self) {
         self.books().reset();
         self.knobs_set.notify_waiters();
     }
 
-    /// The knobs, after the time by which they say that answers come late, or once they are set anew.
+    /// Waits for the knob `answer_delay_ms`, or until the knobs are set, and returns the knobs.
     pub(crate) async fn knobs_of_answer(&self) -> Knobs {
         let set = self.knobs_set.notified();
         let knobs = self.books().knobs.clone();
@@ -130,7 +130,7 @@ impl Books {
             .ok_or(Refusal::UnknownOrder)
     }
 
-    /// The knobs that hold for an order.
+    /// The knobs of an order.
     pub(crate) fn knobs_of(&self, payjs_order_id: &str) -> &Knobs {
         self.own_knobs.get(payjs_order_id).unwrap_or(&self.knobs)
     }
@@ -146,7 +146,7 @@ impl Books {
         }
     }
 
-    /// Forgets everything but the serial number.
+    /// Clears everything but the serial number.
     fn reset(&mut self) {
         *self = Self {
             serial: self.serial,

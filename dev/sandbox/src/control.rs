@@ -1,4 +1,4 @@
-//! `/sandbox/…`: the knobs and the ledger, for people and tests.
+//! `/sandbox/…`: the knobs and the ledger, for developers and tests.
 
 use axum::{
     Json, Router,
@@ -22,7 +22,7 @@ async fn knobs(State(ctx): State<Shared>) -> Response {
     Json(ctx.books().knobs.clone()).into_response()
 }
 
-/// Sets the knobs that the body names; the others stay.
+/// Sets the knobs that the body names and keeps the others.
 async fn set_knobs(State(ctx): State<Shared>, body: Bytes) -> Response {
     let changes = serde_json::from_slice(&body);
     match changes.and_then(|changes| ctx.set_knobs(|knobs| knobs.with(changes))) {

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::context::Shared;
 
-/// The mini-program's own client. A page has no modules of that kind, so this stands for one.
+/// The mini-program's client, wrapped for a page, which has no CommonJS modules.
 const CLIENT: &str = concat!(
     "const { Heyi } = ((module) => {\n",
     include_str!("../../../client/miniprogram/heyi.js"),
@@ -44,7 +44,7 @@ fn file(kind: &'static str, text: &'static str) -> Response {
     ([(header::CONTENT_TYPE, kind)], text).into_response()
 }
 
-/// What a mini-program has built in.
+/// The settings that are built into a mini-program.
 async fn settings(State(ctx): State<Shared>) -> Response {
     let platforms = Platform::ALL.into_iter().filter_map(|platform| {
         let row = platform.row();

@@ -4,34 +4,34 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What goes wrong, and how. The default is that nothing does.
+/// The faults to simulate. By default there are none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Knobs {
-    /// Milliseconds from the payer's consent to the payment.
+    /// Delay from the payer's consent to the payment, in ms.
     pub pay_delay_ms: u64,
     /// Whether a second PayJS order with the same `out_trade_no` is made and paid right after the first.
     pub pay_twice: bool,
-    /// How many times each notify is sent, all at once.
+    /// How many copies of each notify are sent at the same time.
     pub notify_copies: u32,
-    /// How many more notifies of the schedule are sent after one was acknowledged.
+    /// How many notifies are still sent after one was acknowledged.
     pub notify_repeats: u32,
-    /// Milliseconds by which the notifies come late.
+    /// Delay of the notifies, in ms.
     pub notify_delay_ms: u64,
-    /// The amount that notifies tell instead of the true one, in fen.
+    /// A wrong amount for notifies, in fen.
     pub notify_fee: Option<u64>,
     /// How many of the first notifies of each order are lost; in JSON also `"all"`.
     #[serde(deserialize_with = "count_or_all")]
     pub lose_notifies: u32,
-    /// Milliseconds until a REST call is answered, or fewer if the knobs are set meanwhile.
+    /// Delay of answers to REST calls, in ms. Setting the knobs ends it.
     pub answer_delay_ms: u64,
     /// How REST calls fail.
     pub refuse: Refuse,
-    /// How many calls of `check` a second are answered; the rest are refused. 0 is no limit.
+    /// Rate limit of `check`, in calls a second. 0 is no limit.
     pub checks_per_second: usize,
     /// How WeChat fails.
     pub wechat: Wechat,
-    /// How many of the next logins WeChat refuses as busy (errcode -1), without using up the code.
+    /// How many of the next logins WeChat refuses as busy (errcode -1). They do not use up the code.
     pub wechat_busy: u32,
 }
 
@@ -39,16 +39,16 @@ pub struct Knobs {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Refuse {
-    /// They do not.
+    /// No failure.
     #[default]
     No,
-    /// `return_code` 0, and nothing is done.
+    /// `return_code` 0, without effect.
     ReturnCode,
-    /// HTTP 500, and nothing is done.
+    /// HTTP 500, without effect.
     Http500,
-    /// HTTP 200 with JSON that is cut off, and nothing is done.
+    /// HTTP 200 with truncated JSON, without effect.
     BrokenJson,
-    /// All is done, but the answer's signature is false.
+    /// The call takes effect, but its answer has an invalid signature.
     WrongSign,
 }
 
@@ -56,14 +56,14 @@ pub enum Refuse {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Wechat {
-    /// It does not.
+    /// No failure.
     #[default]
     Ok,
     /// It never answers.
     Slow,
     /// HTTP 500.
     Http500,
-    /// HTTP 200 with something that is not JSON.
+    /// HTTP 200 without JSON.
     Garbage,
 }
 
@@ -79,7 +79,7 @@ impl Default for Knobs {
             lose_notifies: 0,
             answer_delay_ms: 0,
             refuse: Refuse::No,
-            // Once a second with some jitter must pass.
+            // One call a second must pass, with some jitter.
             checks_per_second: 2,
             wechat: Wechat::Ok,
             wechat_busy: 0,
@@ -88,7 +88,7 @@ impl Default for Knobs {
 }
 
 impl Knobs {
-    /// These knobs with the ones named in `changes`, a JSON object, set anew.
+    /// These knobs, with those in the JSON object `changes` replaced.
     pub(crate) fn with(&self, changes: serde_json::Value) -> Result<Self, serde_json::Error> {
         let changes: serde_json::Map<String, serde_json::Value> = serde_json::from_value(changes)?;
         let mut all: serde_json::Map<String, serde_json::Value> =

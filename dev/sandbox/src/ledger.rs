@@ -1,22 +1,22 @@
-//! The record of what happened.
+//! The ledger: a record of all events.
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-/// Everything that happened since the start or the last reset, oldest first.
+/// All events since the start or the last reset, oldest first.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Ledger {
     /// The orders made at PayJS.
     pub orders: Vec<Order>,
-    /// The notifies sent or lost, each when it ended.
+    /// The finished notifies, sent or lost.
     pub notifies: Vec<Notify>,
-    /// The calls of `check` that were answered.
+    /// The answered calls of `check`.
     pub checks: Vec<Check>,
     /// The calls of WeChat's login.
     pub logins: Vec<Login>,
-    /// The calls that PayJS refused.
+    /// The refused calls of PayJS.
     pub refused: Vec<Refused>,
-    /// How many calls of `check` were refused because they came too fast.
+    /// How many calls of `check` the rate limit refused.
     pub polled_too_fast: u64,
 }
 
@@ -25,69 +25,69 @@ pub struct Ledger {
 pub struct Order {
     /// PayJS's number: 25 digits, `YYYYMMDDHHMMSS` and 11 more.
     pub payjs_order_id: String,
-    /// The merchant's number.
+    /// The merchant's number of the order.
     pub out_trade_no: String,
     /// The amount in fen.
     pub total_fee: u64,
-    /// What the payer reads.
+    /// The title that the payer sees.
     pub body: Option<String>,
-    /// What the notify repeats.
+    /// Data that the notify repeats.
     pub attach: Option<String>,
-    /// Where the notifies go; without it there are none.
+    /// The URL of the notifies. Without it there are none.
     pub notify_url: Option<String>,
-    /// Where the cashier sends the payer afterwards.
+    /// The URL to which the cashier redirects the payer after the payment.
     pub callback_url: Option<String>,
     /// `alipay`, or nothing for WeChat.
     #[serde(rename = "type")]
     pub kind: Option<String>,
-    /// Where it stands.
+    /// Its status.
     pub status: OrderStatus,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
     /// The number that the payer sees: 28 digits.
     pub transaction_id: Option<String>,
     /// When it was paid.
     pub paid_at: Option<Timestamp>,
-    /// How its notifies fare.
+    /// The state of its notifies.
     pub series: Series,
 }
 
-/// Where an order stands.
+/// The status of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OrderStatus {
-    /// Made, not paid.
+    /// Created, not paid.
     Created,
     /// Paid.
     Paid,
     /// Closed before it was paid.
     Closed,
-    /// Paid and paid back.
+    /// Paid and refunded.
     Refunded,
 }
 
-/// How the notifies of an order fare.
+/// The state of an order's notifies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Series {
-    /// Not paid, or without an address to notify.
+    /// Not paid, or without a notify URL.
     None,
-    /// Going on.
+    /// In progress.
     Running,
-    /// One was answered with HTTP 200 in time.
+    /// One was acknowledged with HTTP 200 in time.
     Delivered,
-    /// A `check` saw the payment, which counts as delivery.
+    /// A `check` saw the payment, which ends the notifies too.
     SeenByCheck,
-    /// The last one went unanswered.
+    /// The last one was not acknowledged.
     GivenUp,
 }
 
 /// One notify.
 #[derive(Debug, Clone, Serialize)]
 pub struct Notify {
-    /// The order it tells of.
+    /// Its order.
     pub payjs_order_id: String,
-    /// Its place in the series, from 1.
+    /// The number of the attempt, from 1.
     pub attempt: u32,
     /// When it was sent.
     pub at: Timestamp,
@@ -106,18 +106,18 @@ pub struct Notify {
 /// One answered call of `check`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Check {
-    /// The order that was asked for.
+    /// Its order.
     pub payjs_order_id: String,
     /// When.
     pub at: Timestamp,
-    /// Whether the answer was that it is paid.
+    /// Whether the answer was "paid".
     pub paid: bool,
 }
 
 /// One call of WeChat's login.
 #[derive(Debug, Clone, Serialize)]
 pub struct Login {
-    /// The code that was shown.
+    /// The login code.
     pub code: String,
     /// When.
     pub at: Timestamp,
@@ -128,7 +128,7 @@ pub struct Login {
 /// One refused call.
 #[derive(Debug, Clone, Serialize)]
 pub struct Refused {
-    /// The path that was called.
+    /// The path of the call.
     pub path: String,
     /// When.
     pub at: Timestamp,

@@ -1,10 +1,10 @@
-//! Stand-ins for PayJS and WeChat, for development and tests.
+//! Fakes of PayJS and WeChat, for development and tests.
 //!
-//! A [`Sandbox`] is one HTTP server: PayJS's REST interface and its mini-program, WeChat's login, knobs that
-//! make them misbehave, a [`Ledger`] of what happened, and a demo page that plays Heyi's mini-program.
-//! It is as strict as the strictest reading of the documents: what it accepts, PayJS should accept.
-//! What they do is described by PayJS's pages `wxa`, `notify`, `check`, `refund`, `sign` on help.payjs.cn
-//! and by WeChat's page `code2Session`.
+//! A [`Sandbox`] is one HTTP server. It has PayJS's REST interface and mini-program, WeChat's login, knobs that
+//! make both fail, a [`Ledger`] of all events, and a demo page that plays Heyi's mini-program.
+//! It follows the strictest reading of the documents: PayJS should accept what it accepts.
+//! The documents are PayJS's pages `wxa`, `notify`, `check`, `refund`, `sign` on help.payjs.cn and WeChat's page
+//! `code2Session`.
 
 mod sandbox;
 

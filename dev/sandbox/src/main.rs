@@ -1,7 +1,7 @@
 //! Serves a sandbox until Ctrl-C.
 #![expect(
     clippy::print_stdout,
-    reason = "whoever starts it reads the address there"
+    reason = "the caller reads the address there"
 )]
 
 use std::net::SocketAddr;

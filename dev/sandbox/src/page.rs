@@ -16,7 +16,7 @@ pub(crate) fn payment(options: &Options, order: &Order) -> String {
     )
 }
 
-/// The page that says why there is nothing to pay.
+/// The page of a refused order.
 pub(crate) fn refusal(refusal: &Refusal) -> Html<String> {
     Html(format!(
         include_str!("../pages/refusal.html"),

@@ -29,7 +29,7 @@ pub(crate) fn routes(ctx: &Shared) -> Router<Shared> {
         .layer(middleware::from_fn_with_state(ctx.clone(), note_refusal))
 }
 
-/// Turns the knobs of the REST interface into its behaviour.
+/// Applies the knobs of the REST interface.
 async fn misbehave(State(ctx): State<Shared>, request: Request, next: Next) -> Response {
     match ctx.knobs_of_answer().await.refuse {
         Refuse::No | Refuse::WrongSign => next.run(request).await,
@@ -39,7 +39,7 @@ async fn misbehave(State(ctx): State<Shared>, request: Request, next: Next) -> R
     }
 }
 
-/// Writes refusals into the ledger.
+/// Records refusals in the ledger.
 async fn note_refusal(State(ctx): State<Shared>, request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let response = next.run(request).await;
@@ -53,7 +53,7 @@ async fn note_refusal(State(ctx): State<Shared>, request: Request, next: Next) -
     response
 }
 
-/// Shows a refusal as a page to whoever does not ask for JSON.
+/// Renders a refusal as a page, unless the client asks for JSON.
 async fn refuse_as_page(request: Request, next: Next) -> Response {
     let json = wants_json(request.headers());
     let mut response = next.run(request).await;

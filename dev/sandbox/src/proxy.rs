@@ -1,4 +1,4 @@
-//! `/api/…`: passes the demo page's calls on to Heyi's api, so that the page needs no other origin.
+//! `/api/…`: forwards the demo page's calls to Heyi's api, so that the page needs one origin only.
 
 use axum::{
     Json, Router,
@@ -11,13 +11,13 @@ use axum::{
 
 use crate::context::{Context, Shared};
 
-/// What the api should take for the scanner's User-Agent.
+/// The header with the scanner's User-Agent for the api.
 const USER_AGENT: &str = "x-sandbox-user-agent";
 
-/// Asks for a redirect as JSON, since a script in a browser can't see where one leads.
+/// Asks for a redirect as JSON, since a script in a browser cannot read its target.
 const SHOW_REDIRECT: &str = "x-sandbox-show-redirect";
 
-/// What comes back of the api's headers.
+/// The api's headers that are returned.
 const RETURNED: [HeaderName; 4] = [
     header::CONTENT_TYPE,
     header::LOCATION,
@@ -25,7 +25,7 @@ const RETURNED: [HeaderName; 4] = [
     header::CACHE_CONTROL,
 ];
 
-/// More than the api takes, so that its own answer is seen.
+/// More than the api accepts, so that its own error is returned.
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
 
 pub(crate) fn routes() -> Router<Shared> {

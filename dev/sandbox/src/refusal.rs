@@ -1,23 +1,23 @@
-//! Why PayJS does not do what it is asked to.
+//! Refusals of PayJS.
 
 use axum::{
     Json,
     response::{IntoResponse, Response},
 };
 
-/// PayJS's refusals; the texts are what a caller gets.
+/// PayJS's refusals. The texts are sent to the caller.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The body can't be read.
+    /// The body cannot be read.
     #[error("请求格式错误: {0}")]
     Unreadable(String),
-    /// A parameter that the interface does not know.
+    /// An unknown parameter.
     #[error("未知参数 {0}")]
     UnknownParameter(String),
-    /// A parameter without a value: sources disagree on whether it is signed.
+    /// An empty parameter: sources disagree on whether it is signed.
     #[error("参数 {0} 为空")]
     Empty(String),
-    /// A parameter that must be there.
+    /// A missing parameter.
     #[error("缺少参数 {0}")]
     Missing(&'static str),
     /// A value longer than the documents allow.
@@ -32,16 +32,16 @@ pub enum Refusal {
     /// Another merchant.
     #[error("商户号错误")]
     Merchant,
-    /// The signature is false.
+    /// The signature is invalid.
     #[error("签名错误")]
     Sign,
     /// Not http or https, or with a query.
     #[error("notify_url 错误")]
     NotifyUrl,
-    /// The merchant's number belongs to a paid order.
+    /// The merchant's number of the order belongs to a paid order.
     #[error("商户订单号重复")]
     Used,
-    /// There is no such order.
+    /// The order does not exist.
     #[error("订单不存在")]
     UnknownOrder,
     /// The order is paid.
@@ -53,19 +53,19 @@ pub enum Refusal {
     /// The order is closed.
     #[error("订单已关闭")]
     Closed,
-    /// The order is paid back.
+    /// The order is refunded.
     #[error("订单已退款")]
     Refunded,
-    /// `check` was called too often.
+    /// The rate limit of `check`.
     #[error("请求过于频繁")]
     TooFast,
-    /// The knob `refuse` says so.
+    /// The knob `refuse` is set.
     #[error("系统繁忙")]
     Knob,
 }
 
 impl IntoResponse for Refusal {
-    /// PayJS's shape, which comes with HTTP 200. The refusal itself travels along for the ledger.
+    /// PayJS's format, with HTTP 200. The refusal is attached for the ledger.
     fn into_response(self) -> Response {
         let msg = self.to_string();
         let body =

@@ -59,32 +59,32 @@ impl Sandbox {
         })
     }
 
-    /// The base of everything, with a slash at its end.
+    /// The base URL of the sandbox, with a slash at its end.
     pub fn url(&self) -> &Url {
         &self.context.url
     }
 
-    /// The base of PayJS's REST interface, instead of `https://payjs.cn/api/`.
+    /// The base URL of PayJS's REST interface, in place of `https://payjs.cn/api/`.
     pub fn payjs_url(&self) -> Url {
         self.below("payjs/api/")
     }
 
-    /// The base of WeChat's interface, instead of `https://api.weixin.qq.com/`.
+    /// The base URL of WeChat's interface, in place of `https://api.weixin.qq.com/`.
     pub fn wechat_url(&self) -> Url {
         self.below("wechat/")
     }
 
-    /// Opens the PayJS mini-program with `extra_data` and returns the `payjs_order_id` of the order it makes.
+    /// Opens the PayJS mini-program with `extra_data` and returns the `payjs_order_id` of the new order.
     pub fn order(&self, extra_data: &Params) -> Result<String, Refusal> {
         payjs::open(&self.context, extra_data)
     }
 
-    /// Pays an order, after the knob `pay_delay_ms`, and starts its notifies. Needs a tokio runtime.
+    /// Pays an order after the knob `pay_delay_ms`, and starts its notifies. Needs a tokio runtime.
     pub fn pay(&self, payjs_order_id: &str) -> Result<(), Refusal> {
         payjs::pay(&self.context, payjs_order_id)
     }
 
-    /// Pays an order, which from now on has knobs of its own for its payment and its notifies.
+    /// Pays an order with its own knobs for payment and notifies.
     pub fn pay_with(&self, payjs_order_id: &str, knobs: Knobs) -> Result<(), Refusal> {
         let mut books = self.context.books();
         books.own_knobs.insert(payjs_order_id.to_owned(), knobs);
@@ -92,7 +92,7 @@ impl Sandbox {
         self.pay(payjs_order_id)
     }
 
-    /// The knobs as they are.
+    /// The current knobs.
     pub fn knobs(&self) -> Knobs {
         self.context.books().knobs.clone()
     }
@@ -102,28 +102,28 @@ impl Sandbox {
         let Ok(_) = self.context.set_knobs(|_| Ok::<_, Infallible>(knobs));
     }
 
-    /// What happened so far.
+    /// The current ledger.
     pub fn ledger(&self) -> Ledger {
         self.context.books().ledger()
     }
 
-    /// The notifies that ended, without the first `seen` of them.
+    /// The finished notifies after the first `seen`.
     pub fn notifies_after(&self, seen: usize) -> Vec<Notify> {
         let books = self.context.books();
         books.notifies.get(seen..).unwrap_or_default().to_vec()
     }
 
-    /// An order as it stands at PayJS.
+    /// An order at PayJS.
     pub fn order_at_payjs(&self, payjs_order_id: &str) -> Option<Order> {
         self.context.books().orders.get(payjs_order_id).cloned()
     }
 
-    /// Forgets what happened, ends all notifies and sets the knobs back.
+    /// Clears the ledger, ends all notifies and resets the knobs.
     pub fn reset(&self) {
         self.context.reset();
     }
 
-    /// Ends the notifies and the server, and waits until it has; open connections get 2 s.
+    /// Ends the notifies, stops the server and waits for its end. Open connections get 2 s.
     pub async fn stop(&self) {
         self.context.stop.cancel();
         self.context.tasks.close();
@@ -153,9 +153,9 @@ fn router(context: &Shared) -> Router {
         .with_state(Arc::clone(context))
 }
 
-/// A client that shows redirects instead of following them, and asks no proxy of the machine.
+/// A client that follows no redirects and uses no system proxy.
 fn client() -> anyhow::Result<reqwest::Client> {
-    // reqwest asks for a provider even where it only speaks plain HTTP; whichever comes first installs it.
+    // reqwest needs a provider even for plain HTTP. The first caller installs it.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
         .no_proxy()

@@ -1,8 +1,8 @@
 //! WeChat's `code2Session`.
 //!
-//! `code-<name>` and `code-<name>-<anything>` are good for one login as `<name>`; `code-error-<errcode>`
-//! gets that error. Any other code is a person of its own, as often as it comes: without a real appid WeChat's developer
-//! tools give the same code every time. Replies are JSON that calls itself text/plain, as WeChat's do.
+//! `code-<name>` and `code-<name>-<anything>` are valid for one login as `<name>`. `code-error-<errcode>` gets that error.
+//! Any other code is one person and may be repeated: without a real appid WeChat's developer tools return the same code
+//! every time. Replies are JSON with the type text/plain, as WeChat's are.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use secrecy::ExposeSecret;
 
 use crate::{context::Shared, knobs::Wechat, ledger::Login, options::Options, pseudonym};
 
-/// How codes begin that are good for one login.
+/// The prefix of codes for one login.
 const ONCE: &str = "code-";
 const BUSY: i32 = -1;
 /// The errcodes and their texts.
@@ -40,7 +40,7 @@ const ERRORS: [(i32, &str); 11] = [
     ),
 ];
 
-/// Longer than any client waits.
+/// Longer than any client's timeout.
 const FOREVER: Duration = Duration::from_secs(24 * 3600);
 
 pub(crate) fn routes() -> Router<Shared> {
@@ -77,7 +77,7 @@ async fn code_to_session(State(ctx): State<Shared>, RawQuery(query): RawQuery) -
     }
 }
 
-/// Whether the request comes from our mini-program's backend and has a code.
+/// Checks the credentials of the mini-program's backend, and that there is a code.
 fn credentials<'a>(options: &Options, param: impl Fn(&str) -> &'a str) -> Result<(), i32> {
     match (
         param("appid"),
@@ -95,7 +95,7 @@ fn credentials<'a>(options: &Options, param: impl Fn(&str) -> &'a str) -> Result
     }
 }
 
-/// Whether this login meets a busy WeChat.
+/// Whether this login is refused as busy.
 fn take_busy(ctx: &Shared) -> bool {
     let left = &mut ctx.books().knobs.wechat_busy;
     let is_busy = *left > 0;
@@ -103,7 +103,7 @@ fn take_busy(ctx: &Shared) -> bool {
     is_busy
 }
 
-/// Who shows this code, or the error it stands for.
+/// The person of a code, or the error that it names.
 fn person(code: &str) -> Result<&str, i32> {
     let Some(rest) = code.strip_prefix(ONCE) else {
         return Ok(code);

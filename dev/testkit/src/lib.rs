@@ -1,8 +1,8 @@
-//! What tests start.
+//! Test environments: servers, processes, and clients.
 //!
-//! A [`World`](world::World) is a throw-away Heyi: a sandbox that plays PayJS and WeChat, stores of its own, and the settings of
-//! our binaries. [`servers`] are Redis, mongod and their like as child processes, [`topology`] makes sets of them that fail over,
-//! and a [`tcp_proxy`] is a connection that can be damaged.
+//! A [`World`](world::World) is a temporary Heyi: a sandbox that plays PayJS and WeChat, its own stores, and the settings of
+//! our binaries. [`servers`] starts Redis, MongoDB and others as child processes. [`topology`] combines them into sets that
+//! fail over. A [`tcp_proxy`] damages connections.
 
 pub mod servers;
 pub mod tcp_proxy;

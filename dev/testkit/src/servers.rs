@@ -1,7 +1,7 @@
 //! Real Redis and MongoDB servers that belong to the test that started them.
 //!
-//! A server listens on loopback only, writes to a directory it is given and ends with its handle,
-//! or with its owner: see [`process::tethered`].
+//! A server listens on loopback only and writes to a given directory. It ends with its handle or with its owner: see
+//! [`process::tethered`].
 
 use std::{
     fs,
@@ -26,17 +26,17 @@ mod ready;
 
 pub use clock::Clock;
 
-/// What the members of a topology of Redis ask for, with a character that URLs must escape.
+/// The password of each Redis in a topology, with a character that URLs must escape.
 pub const PASSWORD: &str = "sandbox-p@ss";
-/// The password as it stands before the host in URLs.
+/// The password as part of a URL.
 pub const SECRET: &str = ":sandbox-p%40ss@";
 
 /// The configuration of Redis that we ship.
 const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/redis.conf");
 
-/// How long a server may take until it serves; a loaded machine needs seconds for MongoDB.
+/// Start timeout of a server. On a loaded machine MongoDB takes seconds.
 const START_LIMIT: Duration = Duration::from_secs(60);
-/// How many ports to try when another process is quicker.
+/// How many ports to try if another process takes them first.
 const PORT_ATTEMPTS: u32 = 5;
 
 /// A running `redis-server` or `mongod`; dropping it kills it.
@@ -47,46 +47,46 @@ pub struct Server {
     child: Child,
 }
 
-/// What a server is and where its data lies.
+/// The kind of a server and its data directory.
 #[derive(Clone, Debug)]
 struct Plan {
     kind: Kind,
     dir: PathBuf,
     /// Further arguments, before all others.
     extra: Vec<String>,
-    /// Whether it asks for [`PASSWORD`].
+    /// Whether it requires [`PASSWORD`].
     guarded: bool,
-    /// Its wall clock, where it is not the machine's.
+    /// Its own wall clock, if it has one.
     clock: Option<Clock>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Redis,
-    /// Watches over a Redis; its configuration is in its directory.
+    /// A sentinel. Its configuration is in its directory.
     Sentinel,
     Mongo,
-    /// One of several, who form their set when all of them run.
+    /// A member of a replica set, which is formed once all members run.
     MongoMember,
     /// A single server without a replica set.
     MongoAlone,
 }
 
 impl Server {
-    /// Starts Redis on `port` or a free one, with its data in `dir`, and waits until it answers.
+    /// Starts Redis with the configuration that we ship, on `port` or a free one, and waits until it answers.
     ///
-    /// With the configuration that we ship.
+    /// Its data is in `dir`.
     pub async fn redis(dir: &Path, port: Option<u16>) -> Result<Server> {
         start(Plan::shipped(dir)?, port).await
     }
 
-    /// The same with arguments of its own, e.g. the path of a configuration file, which come first.
+    /// Starts Redis with more arguments, e.g. the path of a configuration file. They come first.
     pub async fn redis_with(dir: &Path, extra: Vec<String>) -> Result<Server> {
         let plan = Plan::new(Kind::Redis, dir)?;
         start(Plan { extra, ..plan }, None).await
     }
 
-    /// The same with a wall clock of its own, which [`clock`](Self::clock) sets. Only Linux can give it one.
+    /// Starts Redis with its own wall clock, which [`clock`](Self::clock) sets. Linux only.
     pub async fn redis_with_clock(dir: &Path) -> Result<Server> {
         let plan = Plan::shipped(dir)?;
         let clock = if cfg!(target_os = "linux") {
@@ -97,13 +97,13 @@ impl Server {
         start(Plan { clock, ..plan }, None).await
     }
 
-    /// Its wall clock, where it has one of its own.
+    /// Its own wall clock, if it has one.
     pub fn clock(&self) -> Option<&Clock> {
         self.plan.clock.as_ref()
     }
 
-    /// Starts Redis with that configuration as one of several, behind [`PASSWORD`], and with `settings`, which it may rewrite when its role
-    /// changes.
+    /// Starts a Redis of a topology: the shipped configuration, [`PASSWORD`], and `settings`, which it may rewrite when its
+    /// role changes.
     pub(crate) async fn redis_member(dir: &Path, settings: &[String]) -> Result<Server> {
         let plan = Plan::new(Kind::Redis, dir)?;
         let file = plan.dir.join("redis.conf");
@@ -117,7 +117,7 @@ impl Server {
         start(plan, None).await
     }
 
-    /// Starts a sentinel with these settings, behind [`PASSWORD`].
+    /// Starts a sentinel with these settings and [`PASSWORD`].
     pub(crate) async fn sentinel(dir: &Path, settings: &[String]) -> Result<Server> {
         let plan = Plan::new(Kind::Sentinel, dir)?;
         fs::write(plan.dir.join("sentinel.conf"), settings.join("\n") + "\n")?;
@@ -128,15 +128,14 @@ impl Server {
         start(plan, None).await
     }
 
-    /// Starts MongoDB on `port` or a free one, as a one-node replica set with its data in `dir`,
-    /// and waits until it is primary.
+    /// Starts MongoDB as a one-node replica set, on `port` or a free one, and waits until it is primary.
     ///
-    /// The set remembers the port, so the same data needs the same port again.
+    /// Its data is in `dir`. The set stores its port, so the same data needs the same port again.
     pub async fn mongo(dir: &Path, port: Option<u16>) -> Result<Server> {
         start(Plan::new(Kind::Mongo, dir)?, port).await
     }
 
-    /// The same with arguments of its own, e.g. `--keyFile`, which come first.
+    /// Starts MongoDB with more arguments, e.g. `--keyFile`. They come first.
     pub async fn mongo_with(dir: &Path, extra: Vec<String>) -> Result<Server> {
         let plan = Plan::new(Kind::Mongo, dir)?;
         start(Plan { extra, ..plan }, None).await
@@ -147,12 +146,12 @@ impl Server {
         start(Plan::new(Kind::MongoAlone, dir)?, None).await
     }
 
-    /// Starts MongoDB as a member of a set that is still to be formed.
+    /// Starts MongoDB as a member of a replica set that is not formed yet.
     pub async fn mongo_member(dir: &Path) -> Result<Server> {
         start(Plan::new(Kind::MongoMember, dir)?, None).await
     }
 
-    /// The URL under which clients find the server.
+    /// The server's URL for clients.
     pub fn url(&self) -> String {
         match self.plan.kind {
             Kind::Redis | Kind::Sentinel => {
@@ -181,18 +180,17 @@ impl Server {
         self.child.id()
     }
 
-    /// Where it logs.
+    /// Its log file.
     pub fn log(&self) -> PathBuf {
         log_of(&self.plan.dir)
     }
 
-    /// Ends it at once (SIGKILL), as a crash would.
+    /// Kills it (SIGKILL), as a crash would.
     pub async fn kill(&mut self) -> Result<()> {
         self.child.kill().await.context("cannot kill the server")
     }
 
-    /// Ends it in good order (SIGTERM), or at once when that takes too long. One that has ended
-    /// is left alone.
+    /// Stops it (SIGTERM), and kills it after a timeout. Does nothing if it has ended.
     pub async fn stop(&mut self) -> Result<()> {
         process::stop(&mut self.child).await
     }
@@ -204,12 +202,12 @@ impl Server {
         self.ready().await
     }
 
-    /// Freezes it (SIGSTOP): connections stay open, nothing is answered.
+    /// Freezes it (SIGSTOP): connections stay open without answers.
     pub fn pause(&self) -> Result<()> {
         signal(&self.child, Signal::STOP)
     }
 
-    /// Lets it go on after [`pause`](Server::pause).
+    /// Resumes it after [`pause`](Server::pause).
     pub fn resume(&self) -> Result<()> {
         signal(&self.child, Signal::CONT)
     }
@@ -219,7 +217,7 @@ impl Server {
         Ok(self.child.try_wait()?)
     }
 
-    /// Waits until it ends, for whatever reason.
+    /// Waits until it ends.
     pub async fn exited(&mut self) -> Result<ExitStatus> {
         Ok(self.child.wait().await?)
     }
@@ -275,7 +273,7 @@ impl Plan {
         })
     }
 
-    /// Of a Redis with the configuration that we ship.
+    /// A Redis with the configuration that we ship.
     fn shipped(dir: &Path) -> Result<Self> {
         Ok(Self {
             extra: vec![SHIPPED.to_owned()],
@@ -328,7 +326,7 @@ async fn start(plan: Plan, port: Option<u16>) -> Result<Server> {
     let mut attempts = if port.is_some() { 1 } else { PORT_ATTEMPTS };
     loop {
         let port = port.map_or_else(free_port, Ok)?;
-        // A port that was free a moment ago may belong to somebody else by now.
+        // Another process may have taken the port meanwhile.
         if attempts > 1 && !is_free(port) {
             attempts -= 1;
             continue;
@@ -356,7 +354,7 @@ fn spawn(plan: &Plan, port: u16) -> Result<Child> {
     let program = find(name).with_context(|| {
         format!("{name} is not on PATH: run the tests with `cargo xtask test`, or install it")
     })?;
-    // Else whoever is there would be taken for our server.
+    // Otherwise another server on this port would be taken for ours.
     ensure!(is_free(port), "{name} cannot have port {port}: it is taken");
     let log = fs::File::options()
         .create(true)

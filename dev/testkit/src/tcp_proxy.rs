@@ -27,35 +27,36 @@ use crate::servers::process::free_port;
 const CHUNK: usize = 16 * 1024;
 const SECOND: Duration = Duration::from_secs(1);
 
-/// What is wrong with a link.
+/// A fault of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Damage {
-    /// Every connection is reset, and no new one is made.
+    /// Every connection is reset, and new ones are too.
     Cut,
-    /// What is sent arrives this much later.
+    /// Data is delayed by this much.
     Delayed(Duration),
-    /// Nothing that is sent arrives, and neither side learns of it; new connections are taken and never answered.
-    /// Connections that were there stay dead when the link is whole again.
+    /// Data is lost, and neither side notices. New connections are accepted and never answered. Existing connections stay
+    /// dead after the fault.
     HalfOpen,
-    /// So many bytes a second come through each connection, each way.
+    /// Bytes per second, for each connection and direction.
     Slow(u32),
 }
 
-/// Takes connections on a port and leads each to one of its legs, in turn. It ends with this handle.
+/// A proxy that forwards each connection to the next of its servers, in turn. It ends with this handle.
 pub struct TcpProxy {
     port: u16,
     legs: Arc<[Leg]>,
     _running: DropGuard,
 }
 
-/// The way to one server.
+/// The path to one server.
 struct Leg {
     server: SocketAddr,
     damage: watch::Sender<Option<Damage>>,
 }
 
 impl TcpProxy {
-    /// A link to servers on these ports. A connection goes to the next one that takes it, as behind a load balancer.
+    /// Starts a proxy to servers on these ports. A connection goes to the next one that accepts it, as with a load
+    /// balancer.
     pub async fn start(servers: &[u16]) -> Result<Self> {
         let port = free_port()?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
@@ -79,12 +80,12 @@ impl TcpProxy {
         })
     }
 
-    /// Where it listens.
+    /// Its port.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Damages the way to the server of this place, or makes it whole.
+    /// Sets or clears the fault on the path to the server of this index.
     pub fn damage(&self, leg: usize, damage: Option<Damage>) {
         if let Some(leg) = self.legs.get(leg) {
             leg.damage.send_replace(damage);
@@ -129,7 +130,7 @@ async fn connect(
     mut server: TcpStream,
     damage: watch::Receiver<Option<Damage>>,
 ) {
-    // Latency is what a damage adds, not what the link itself does.
+    // The proxy itself must not add latency.
     let _ = client.set_nodelay(true);
     let _ = server.set_nodelay(true);
     let dead = AtomicBool::new(false);
@@ -153,15 +154,15 @@ async fn connect(
     reset(&server);
 }
 
-/// Marks a connection as dead when its link is half-open, also when nothing is sent just then.
+/// Marks a connection as dead when its path becomes half-open, even if no data is sent at that time.
 async fn die(mut damage: watch::Receiver<Option<Damage>>, dead: &AtomicBool) -> io::Result<()> {
     let half_open = damage.wait_for(|damage| *damage == Some(Damage::HalfOpen));
     dead.store(half_open.await.is_ok(), Ordering::Relaxed);
     std::future::pending().await
 }
 
-/// Carries bytes one way until the connection ends. Once bytes were lost, all are, and the client never learns
-/// that the server is gone.
+/// Copies bytes in one direction until the connection ends. After lost bytes all others are lost too, and the client
+/// does not notice the server's end.
 async fn pump(
     mut from: ReadHalf<'_>,
     mut to: WriteHalf<'_>,
@@ -200,7 +201,7 @@ fn most_u32(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
 
-/// Reads what a client sends to nobody, until it goes or is cut off.
+/// Discards what a client sends, until the client closes or the connection is cut.
 async fn swallow(mut client: TcpStream, mut damage: watch::Receiver<Option<Damage>>) {
     let mut chunk = vec![0; CHUNK];
     let gone = async { while client.read(&mut chunk).await.is_ok_and(|length| length > 0) {} };
@@ -210,8 +211,8 @@ async fn swallow(mut client: TcpStream, mut damage: watch::Receiver<Option<Damag
     }
 }
 
-/// Closes a connection so that the peer sees an error at once.
+/// Resets a connection, so that the peer sees an error immediately.
 fn reset(stream: &TcpStream) {
-    // A socket that cannot is closed in good order, which ends the connection as well.
+    // Without it the socket is closed normally, which also ends the connection.
     let _ = stream.set_zero_linger();
 }

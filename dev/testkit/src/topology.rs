@@ -1,7 +1,7 @@
-//! Real servers that stand in for each other: what a failover is tried on.
+//! Sets of real servers that fail over.
 //!
-//! Each topology has a URL for clients, its processes, which a test may kill, pause and restart one by one, a planned
-//! failover (`hand_over`), and a way to wait until everybody has a role again (`settled`).
+//! Each topology has a URL for clients, and processes that a test may kill, pause and restart one by one. `hand_over`
+//! is a planned failover. `settled` waits until every server has a role again.
 
 mod cluster;
 mod mongo_set;

@@ -1,4 +1,4 @@
-//! A throw-away world for one test: stores, sandbox, and Heyi's own binaries as processes.
+//! The environment of one test: stores, a sandbox, and Heyi's binaries as processes.
 
 pub mod browser;
 mod client;
@@ -41,22 +41,22 @@ const APPID: &str = "wx0000000000000000";
 const WECHAT_SECRET: &str = "sandbox-wechat-secret";
 const APP_KEY: &str = "sandbox-app-key";
 const SESSION_SECRET: &str = "sandbox-session-secret-0123456789";
-/// PayJS's schedule at a thousandth of its pace: 0, 15, 30, 180, 1800, 3600 ms.
+/// PayJS's schedule, a thousand times faster: 0, 15, 30, 180, 1800, 3600 ms.
 const NOTIFY_FACTOR: f64 = 0.001;
-/// Slower, so that the last of them come after a failover: 0, 0.1, 0.2, 0.9, 9, 18 s.
+/// Slower, so that the last notifies come after a failover: 0, 0.1, 0.2, 0.9, 9, 18 s.
 const PATIENT_NOTIFY_FACTOR: f64 = 0.005;
 const WAIT_LIMIT: Duration = Duration::from_secs(60);
 const WAIT_STEP: Duration = Duration::from_millis(20);
 
-/// Stores, a sandbox and settings of their own for one test.
+/// The stores, sandbox and settings of one test.
 pub struct World {
     /// PayJS and WeChat.
     pub sandbox: Sandbox,
-    /// The Redis of this world alone, if it has one.
+    /// This world's own Redis, if it has one.
     pub redis: Option<Server>,
-    /// The MongoDB of this world alone, if it has one.
+    /// This world's own MongoDB, if it has one.
     pub mongo: Option<Server>,
-    /// Whether the stores go with this world.
+    /// Whether the stores are removed with this world.
     owns_stores: bool,
     settings: BTreeMap<String, String>,
     api_port: u16,
@@ -64,8 +64,8 @@ pub struct World {
 }
 
 impl World {
-    /// A world in the stores of the whole test run, which `HEYI_REDIS__URL` and `HEYI_MONGO__URL` name, with a
-    /// key prefix and a database of its own.
+    /// A world on the shared stores of the test run (`HEYI_REDIS__URL`, `HEYI_MONGO__URL`), with its own key prefix and
+    /// database.
     pub async fn new() -> Result<Self> {
         let store = |name: &str| {
             env::var_os(name)
@@ -85,8 +85,7 @@ impl World {
         .await
     }
 
-    /// A world on stores that the test started for it alone, and that fail over. PayJS repeats its notifies for
-    /// longer than that takes.
+    /// A world on the test's own stores that fail over. PayJS repeats its notifies longer than a failover takes.
     pub async fn on(redis_url: String, mongo_url: String) -> Result<Self> {
         let dir = tempfile::tempdir()?;
         Ok(Self {
@@ -102,8 +101,8 @@ impl World {
         })
     }
 
-    /// A world in these stores, whose api is reached at `api_port`, be it the api itself or something before it.
-    /// `notify_factor` is the pace of PayJS's notifies, `dir` where its processes log.
+    /// A world on these stores. Its api, or a proxy before it, listens on `api_port`.
+    /// `notify_factor` multiplies the times between notifies. Processes log to `dir`.
     pub async fn over(
         redis_url: String,
         mongo_url: String,
@@ -140,12 +139,12 @@ impl World {
         Self::with_stores(async |dir: &Path| Server::redis(dir, None).await).await
     }
 
-    /// The same, with a wall clock of Redis that the test sets.
+    /// A world with its own stores, and a Redis whose wall clock the test sets.
     pub async fn with_redis_clock() -> Result<Self> {
         Self::with_stores(Server::redis_with_clock).await
     }
 
-    /// The same, with arguments for the Redis server, e.g. the path of a configuration file.
+    /// A world with its own stores, and arguments for Redis, e.g. the path of a configuration file.
     pub async fn with_redis_of(arguments: Vec<String>) -> Result<Self> {
         Self::with_stores(async |dir: &Path| Server::redis_with(dir, arguments).await).await
     }
@@ -166,12 +165,12 @@ impl World {
         })
     }
 
-    /// Changes a setting, e.g. `HEYI_ORDERS__PRICES`, for what is started or read from now on.
+    /// Changes a setting, e.g. `HEYI_ORDERS__PRICES`, for everything that is started or read later.
     pub fn set(&mut self, name: &str, value: impl Into<String>) {
         self.settings.insert(name.to_owned(), value.into());
     }
 
-    /// The settings as the configuration of a process.
+    /// The configuration of a process.
     pub fn config(&self, process: Process) -> Result<Config> {
         Ok(Config::from_sources(process, None, self.settings.clone())?)
     }
@@ -186,7 +185,7 @@ impl World {
         ))
     }
 
-    /// The order cache.
+    /// The pending orders.
     pub fn orders(&self) -> Result<PendingOrders> {
         let queue = self.queue()?;
         Ok(PendingOrders::new(
@@ -214,7 +213,7 @@ impl World {
         self.start_api()?.ready().await
     }
 
-    /// Starts `heyi-api` without waiting for anything.
+    /// Starts `heyi-api` without waiting until it is ready.
     pub fn start_api(&self) -> Result<Service> {
         self.start("heyi-api", &[], self.api_port)
     }
@@ -224,7 +223,7 @@ impl World {
         self.start_worker()?.ready().await
     }
 
-    /// Starts `heyi-worker` without waiting for anything.
+    /// Starts `heyi-worker` without waiting until it is ready.
     pub fn start_worker(&self) -> Result<Service> {
         self.start("heyi-worker", &["run"], free_port()?)
     }
@@ -234,22 +233,22 @@ impl World {
         process::run("heyi-worker", arguments, &self.settings).await
     }
 
-    /// The public key prefix and database of this world, for looking into the stores directly.
+    /// A setting of this world, e.g. the key prefix or database, for direct access to the stores.
     pub fn setting(&self, name: &str) -> &str {
         self.settings.get(name).map_or("", String::as_str)
     }
 
-    /// A directory that goes with this world.
+    /// A directory that is removed with this world.
     pub fn dir(&self) -> &Path {
         self.dir.path()
     }
 
-    /// Lets the directory stay when this world goes.
+    /// Keeps the directory after this world.
     pub fn keep_dir(&mut self) {
         self.dir.disable_cleanup(true);
     }
 
-    /// Starts a program on a port of its own, with settings that go before those of the world.
+    /// Starts a program on its own port, with settings that override those of the world.
     pub fn start_with(
         &self,
         program: &str,
@@ -263,7 +262,7 @@ impl World {
         Service::start(program, &[], port, settings, self.dir.path(), None)
     }
 
-    /// Starts `heyi-api` and `heyi-worker` with standard errors of the test's own, and waits until they are ready.
+    /// Starts `heyi-api` and `heyi-worker` with the test's own stderr, and waits until they are ready.
     pub async fn both_into(&self, outputs: [Stdio; 2]) -> Result<[Service; 2]> {
         let [of_api, of_worker] = outputs;
         let start = |program: &str, port, output| {
@@ -280,8 +279,7 @@ impl World {
         Service::start(program, arguments, port, settings, self.dir.path(), None)
     }
 
-    /// Ends the world. An event that still waits is an error; keys and database are dropped in any case, unless
-    /// their servers go too.
+    /// Ends the world and drops its keys and database. An event that is still waiting is an error.
     pub async fn finish(self) -> Result<()> {
         self.sandbox.stop().await;
         let status = self.queue()?.status().await;
@@ -354,8 +352,7 @@ fn settings(
 
 /// Waits until `condition` holds, or fails with `what` after a minute.
 ///
-/// What fails is asked again as well: a server that stands still for seconds while many tests start theirs is no
-/// defect. The last failure is told.
+/// Errors are retried too, since a server may stall for seconds while many tests start. The last one is reported.
 pub async fn eventually(
     what: &str,
     mut condition: impl AsyncFnMut() -> Result<bool>,
@@ -376,7 +373,7 @@ pub async fn eventually(
     }
 }
 
-/// Where a binary of this workspace is, beside the test that runs.
+/// The path of a binary of this workspace, next to the running test.
 pub fn binary(name: &str) -> Result<PathBuf> {
     let test = env::current_exe()?;
     let found = test

@@ -10,7 +10,7 @@ use tokio::{
     time::timeout,
 };
 
-/// Sends one inline command and reads what comes within one segment.
+/// Sends one inline command and reads one segment of the answer.
 async fn ask(redis: &Server, command: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", redis.port())).await?;
     stream

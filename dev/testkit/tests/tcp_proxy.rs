@@ -1,4 +1,4 @@
-//! Links between a client and a server that echoes.
+//! Proxies between a client and an echo server.
 
 use std::{
     io,

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: what Heyi costs, against what it must cost.
+//! `cargo xtask bench`: benchmarks of Heyi against baselines.
 
 use std::process::ExitCode;
 
@@ -21,7 +21,7 @@ pub(crate) struct Options {
     arguments: Vec<String>,
 }
 
-/// Builds the programs and runs with these arguments.
+/// Builds the programs and runs the benchmarks with these arguments.
 pub(crate) fn run(checkout: &Checkout, options: &Options) -> Result<ExitCode> {
     install::redis(checkout)?;
     install::mongod(checkout)?;

@@ -1,4 +1,4 @@
-//! `cargo xtask chaos`: proof that nothing acknowledged is lost, whatever dies.
+//! `cargo xtask chaos`: tests under faults that no acknowledged payment is lost.
 
 use std::{
     env,
@@ -29,24 +29,23 @@ pub(crate) struct Options {
 pub(crate) fn run(checkout: &Checkout, options: &Options) -> Result<ExitCode> {
     install::redis(checkout)?;
     install::mongod(checkout)?;
-    // As `test` builds them: nothing is compiled twice, and overflows and broken assumptions show.
+    // The profile of `test`: nothing is compiled twice, and overflows and failed assertions are found.
     let build = ["build", "--workspace", "--bins", "--locked"];
     succeed(checkout.command("cargo").args(build))?;
     run_through(checkout.command(program()?).args(&options.arguments))
 }
 
-/// A short run of what was built before.
+/// A short run of the programs that were built before.
 pub(crate) fn short(checkout: &Checkout) -> Result<Command> {
     let report = checkout.dir("chaos")?.join("report.json");
     let mut chaos = checkout.command(program()?);
     chaos.args(SHORT).arg("--report").arg(report);
-    // The fuzzing of the api starts servers at the same moment, with the ports of processes without a slot. The tests have
-    // the first slots.
+    // API fuzzing starts servers at the same time, on the ports of processes without a slot. The tests have the first slots.
     chaos.env("NEXTEST_TEST_GLOBAL_SLOT", "20");
     Ok(chaos)
 }
 
-/// It lies beside this one, wherever cargo puts what it builds.
+/// The path of the program: next to this one.
 fn program() -> Result<PathBuf> {
     let own = env::current_exe().context("where is this program?")?;
     Ok(own.with_file_name("heyi-chaos"))

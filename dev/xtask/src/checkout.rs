@@ -1,4 +1,4 @@
-//! The checkout this runs in, and what it keeps there.
+//! The checkout, and the files that the commands keep in it.
 
 use std::{
     env,
@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-/// The root of the repository. All that the commands write is below its `.heyi`.
+/// The root of the repository. The commands write below its `.heyi` only.
 pub(crate) struct Checkout {
     root: PathBuf,
     programs: PathBuf,
@@ -23,14 +23,14 @@ impl Checkout {
         self.root.join(path)
     }
 
-    /// A directory below `.heyi`, created if need be.
+    /// A directory below `.heyi`, created if missing.
     pub(crate) fn dir(&self, name: &str) -> Result<PathBuf> {
         let dir = self.root.join(".heyi").join(name);
         fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
         Ok(dir)
     }
 
-    /// A path as it is typed in the root.
+    /// A path relative to the root.
     pub(crate) fn relative(&self, path: &Path) -> String {
         path.strip_prefix(&self.root)
             .unwrap_or(path)
@@ -38,7 +38,7 @@ impl Checkout {
             .to_string()
     }
 
-    /// Where installed programs go.
+    /// The directory of installed programs.
     pub(crate) fn programs(&self) -> &Path {
         &self.programs
     }
@@ -47,8 +47,8 @@ impl Checkout {
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.current_dir(&self.root);
-        // What cargo says about this package. A build script (ring's) that takes it for its own
-        // would run again, and all that depends on it be compiled again, in every run.
+        // Cargo's variables about this package. With them ring's build script would run again in every run, and everything
+        // that depends on it would be compiled again.
         for (name, _) in env::vars_os() {
             let text = name.to_string_lossy();
             if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
@@ -59,8 +59,8 @@ impl Checkout {
     }
 }
 
-/// Finds the checkout and makes sure that installed programs are on PATH, for this process and all
-/// it starts. A running process cannot change its environment safely, so it starts itself again.
+/// Finds the checkout and puts installed programs on PATH. A process cannot change its own environment safely, so it
+/// starts itself again.
 pub(crate) fn enter() -> Result<Checkout> {
     let manifest = env::var_os("CARGO_MANIFEST_DIR").context("run this as `cargo xtask`")?;
     let root = Path::new(&manifest).ancestors().nth(2);
@@ -74,7 +74,7 @@ pub(crate) fn enter() -> Result<Checkout> {
         return Ok(checkout);
     }
     fs::create_dir_all(&checkout.programs)?;
-    // Last, so that what the machine has goes first.
+    // Last, so that the machine's own programs come first.
     let dirs = env::split_paths(&path).chain([checkout.programs]);
     let error = Command::new(env::current_exe()?)
         .args(env::args_os().skip(1))
@@ -83,7 +83,7 @@ pub(crate) fn enter() -> Result<Checkout> {
     Err(error).context("cannot start again with the installed programs on PATH")
 }
 
-/// Runs a command that says itself what went wrong, and passes on whether it succeeded.
+/// Runs a command that reports its own errors, and returns its exit code.
 pub(crate) fn run_through(command: &mut Command) -> Result<ExitCode> {
     let program = command.get_program().display().to_string();
     let status = command

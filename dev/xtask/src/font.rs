@@ -1,4 +1,4 @@
-//! `cargo xtask font`: makes the font of the posters anew, out of the whole one.
+//! `cargo xtask font`: rebuilds the font of the posters from the whole font.
 
 use std::process::ExitCode;
 
@@ -6,11 +6,11 @@ use anyhow::Result;
 
 use crate::{checkout::Checkout, install};
 
-/// Whose characters are chosen by a script beside it.
+/// The font of the posters. The script in its directory chooses the characters.
 const PART: &str = "api/fonts/NotoSansSC-Medium.ttf";
 const SCRIPT: &str = "api/fonts/subset.py";
 
-/// Replaces the file in the repository; the same versions give the same bytes.
+/// Replaces the file in the repository. The same versions give the same bytes.
 pub(crate) fn run(checkout: &Checkout) -> Result<ExitCode> {
     let (whole, mut python) = install::font(checkout)?;
     let part = checkout.path(PART);

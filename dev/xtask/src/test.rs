@@ -1,4 +1,4 @@
-//! `cargo xtask test`: everything that must hold.
+//! `cargo xtask test`: all checks.
 
 use std::process::{Command, ExitCode};
 
@@ -52,10 +52,10 @@ enum Part {
 /// The tests that start a browser.
 const BROWSER: &str =
     "test(/^(changed_codes|code_page|code_page_access|demo_page|qr_poster|screenshots)::/)";
-/// The tests of what is shipped.
+/// The tests of the shipped files.
 const SHIPPED: &str = "test(/^(image|shipped)::/)";
 
-/// Runs the checks in order up to the first that fails. The last line of output counts the tests.
+/// Runs the checks in order, up to the first failure. The last line of output counts the tests.
 pub(crate) async fn run(checkout: &Checkout, options: &Options) -> Result<ExitCode> {
     let mut steps = Steps::default();
     let mut count = Count::default();
@@ -131,7 +131,7 @@ async fn chosen(
 }
 
 async fn everything(checkout: &Checkout, steps: &mut Steps, count: &mut Count) -> Result<()> {
-    // First, so that a missing program is reported before anything takes long.
+    // First, so that a missing program is reported early.
     steps.run("install", || {
         for_tests(checkout)?;
         for_lint(checkout)
@@ -141,7 +141,7 @@ async fn everything(checkout: &Checkout, steps: &mut Steps, count: &mut Count) -
     lint(checkout, steps)?;
     build(checkout, steps)?;
     let all = ["--workspace".to_owned()];
-    // All three wait more than they compute.
+    // All three mostly wait.
     let (tests, chaos, fuzz_api) = tokio::join!(
         timed(tests(checkout, &all, count)),
         timed(captured(chaos::short(checkout)?)),
@@ -174,7 +174,7 @@ fn lint(checkout: &Checkout, steps: &mut Steps) -> Result<()> {
     })
 }
 
-/// The runner of the tests does not know those in comments.
+/// Doc tests, which the test runner does not run.
 fn doc_tests(checkout: &Checkout, steps: &mut Steps) -> Result<()> {
     steps.run("doc tests", || {
         let line = "test --workspace --doc --locked --quiet";
@@ -200,14 +200,14 @@ async fn dependencies(checkout: &Checkout, steps: &mut Steps) -> Result<()> {
     steps.run("shear", || succeed(&mut cargo(checkout, "shear")))
 }
 
-/// Gets the programs that check without running tests.
+/// Installs the programs of the lint part.
 fn for_lint(checkout: &Checkout) -> Result<()> {
     install::make()?;
     install::promtool(checkout)?;
     install::checkers(checkout)
 }
 
-/// Gets the programs that tests run.
+/// Installs the programs that tests need.
 fn for_tests(checkout: &Checkout) -> Result<()> {
     install::small_tools()?;
     install::redis(checkout)?;
@@ -219,9 +219,9 @@ fn for_tests(checkout: &Checkout) -> Result<()> {
     install::nextest(checkout)
 }
 
-/// Builds what the tests run.
+/// Builds the tests and the programs that they start.
 fn build(checkout: &Checkout, steps: &mut Steps) -> Result<()> {
-    // Tests of crashes start, kill and count on the real programs.
+    // Tests start and kill the real binaries.
     steps.run("build", || {
         succeed(&mut cargo(
             checkout,
@@ -230,7 +230,7 @@ fn build(checkout: &Checkout, steps: &mut Steps) -> Result<()> {
     })
 }
 
-/// Runs tests on stores that are started for them, and counts.
+/// Starts stores, runs tests on them, and counts.
 async fn tests(checkout: &Checkout, arguments: &[String], count: &mut Count) -> Result<String> {
     let dir = scratch::dir()?;
     let mut redis = Server::redis(&dir.path().join("redis"), None).await?;
@@ -246,14 +246,14 @@ async fn tests(checkout: &Checkout, arguments: &[String], count: &mut Count) -> 
     tested.map(|()| String::new())
 }
 
-/// `cargo` with the words of `line`.
+/// `cargo` with the arguments in `line`.
 fn cargo(checkout: &Checkout, line: &str) -> Command {
     let mut cargo = checkout.command("cargo");
     cargo.args(line.split(' '));
     cargo
 }
 
-/// What differs from the last commit in files under version control. The run must not change it.
+/// The diff of tracked files to the last commit, which a run must not change.
 fn generated(checkout: &Checkout) -> Result<Vec<u8>> {
     if !checkout.path(".git").exists() {
         return Ok(Vec::new());

@@ -1,4 +1,4 @@
-//! `cargo xtask up`: everything on this machine, until Ctrl-C.
+//! `cargo xtask up`: runs everything on this machine until Ctrl-C.
 
 use std::{
     convert::Infallible,
@@ -127,7 +127,7 @@ async fn serve(
     Err(failure)
 }
 
-/// Compiles what is going to run and says where it is.
+/// Builds the programs and returns their directory.
 async fn build(checkout: &Checkout, release: bool) -> Result<PathBuf> {
     let mut cargo = Command::from(checkout.command("cargo"));
     cargo.args(["build", "--locked"]);
@@ -149,7 +149,7 @@ async fn build(checkout: &Checkout, release: bool) -> Result<PathBuf> {
     Ok(target.join(if release { "release" } else { "debug" }))
 }
 
-/// Stops the parts, last started first, so that none sees another go away before it.
+/// Stops the parts in reverse order of their start, so that none loses a part that it needs.
 async fn stop(parts: &mut Vec<Part>) -> Result<()> {
     let mut failed = Vec::new();
     while let Some(mut part) = parts.pop() {
@@ -163,7 +163,7 @@ async fn stop(parts: &mut Vec<Part>) -> Result<()> {
     Ok(())
 }
 
-/// Waits for Ctrl-C, a polite kill, or the end of the terminal.
+/// Waits for Ctrl-C, SIGTERM, or the end of the terminal.
 async fn interrupted() -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = signal(SignalKind::hangup())?;

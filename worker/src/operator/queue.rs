@@ -60,7 +60,7 @@ fn text(report: &Report) -> String {
         let _ = writeln!(text, "{name:<14}{value}");
     }
     for (consumer, pending) in &status.pending {
-        let _ = writeln!(text, "held by       {consumer}: {pending}");
+        let _ = writeln!(text, "in flight     {consumer}: {pending}");
     }
     text
 }

@@ -1,4 +1,4 @@
-//! Many events that wait.
+//! Large backlogs.
 
 use anyhow::Result;
 use heyi_common::queue::{GROUP, Partition};

@@ -1,4 +1,4 @@
-//! The commands of docs/operations.md for a backup and a restore, followed word by word on real servers.
+//! The commands of docs/operations.md for a backup and a restore, run unchanged on real servers.
 //!
 //! `systemctl` starts and stops the servers and processes of the test. Where the tools of MongoDB are not installed, what
 //! `mongodump` and `mongorestore` do is done through the driver.

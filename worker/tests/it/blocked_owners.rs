@@ -1,4 +1,4 @@
-//! `code disable --owner`: a cheat's codes are down, those to come as well, and there are no new orders.
+//! `code disable --owner`: existing and future codes are disabled, and new orders are refused.
 
 use anyhow::Result;
 use heyi_common::{

@@ -1,4 +1,4 @@
-//! Redis's wall clock is set back by an hour, while workers, confirms and retries depend on it.
+//! Redis's wall clock is set back by an hour.
 
 use anyhow::Result;
 use heyi_common::queue::Confirming;

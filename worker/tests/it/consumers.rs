@@ -1,4 +1,4 @@
-//! Workers come and go.
+//! Consumers: workers start and stop.
 
 use anyhow::Result;
 use heyi_testkit::world::eventually;

@@ -1,4 +1,4 @@
-//! What `doctor` says about the public addresses.
+//! `doctor`: the public addresses.
 
 use anyhow::{Context as _, Result};
 use axum::{

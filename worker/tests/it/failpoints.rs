@@ -1,4 +1,4 @@
-//! Processes die at every crash point, once and twice in a row, with a repeat in flight, and all ends well.
+//! Processes die at every failpoint, once and twice in a row, with a repeat in flight.
 
 mod api;
 mod operator;

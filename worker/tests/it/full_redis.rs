@@ -1,4 +1,4 @@
-//! A Redis that is at its memory limit stops no promotion.
+//! Promotions continue while Redis is at `maxmemory`.
 
 use anyhow::Result;
 use heyi_common::{

@@ -1,4 +1,4 @@
-//! What `docker compose up --build` builds from, checked without a daemon.
+//! The inputs of `docker compose up --build`, checked without a daemon.
 
 use std::{
     env, fs,

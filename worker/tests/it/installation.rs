@@ -1,4 +1,4 @@
-//! Processes whose settings differ from the installation's do not run.
+//! Processes refuse to start with settings that differ from the installation's.
 
 use anyhow::Result;
 use heyi_testkit::{

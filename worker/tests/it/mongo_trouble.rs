@@ -1,4 +1,4 @@
-//! A MongoDB that answers and cannot be used: the log, `/readyz` and `doctor` say why.
+//! A MongoDB that answers but is unusable: the log, `/readyz` and `doctor` name the cause.
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 

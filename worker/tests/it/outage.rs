@@ -1,4 +1,4 @@
-//! The stores go away and come back.
+//! Outages of the stores.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Stores with certificates of an authority that only the operator knows.
+//! Stores with certificates of a private authority.
 
 use anyhow::Result;
 use heyi_testkit::{

@@ -1,4 +1,4 @@
-//! The promotion table of the design, row by row.
+//! The promotion table of docs/architecture.md, row by row.
 
 use anyhow::Result;
 use heyi_common::gateway::Gateway;

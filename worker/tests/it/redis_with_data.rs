@@ -1,4 +1,4 @@
-//! A Redis that has data before it is set up as Heyi needs it.
+//! A Redis that already has data but no append-only file.
 
 use anyhow::Result;
 use heyi_testkit::{

@@ -1,4 +1,4 @@
-//! Events that wait for their next attempt.
+//! Retries.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Scans on their way from one store to the other.
+//! Scans on their way from Redis to MongoDB.
 
 use anyhow::Result;
 use heyi_common::{

@@ -1,4 +1,4 @@
-//! What the processes print when a secret is set wrongly.
+//! Error messages about wrong secrets.
 
 use std::{
     ffi::OsStr,

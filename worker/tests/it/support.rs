@@ -1,4 +1,4 @@
-//! A test app: orders and notifies without the api, straight into the stores.
+//! Orders and notifies without the api, written directly into the stores.
 
 use anyhow::Result;
 use heyi_common::{

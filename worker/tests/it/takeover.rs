@@ -1,4 +1,4 @@
-//! Workers die and others take over; see also `failpoints.rs`.
+//! Takeovers from dead workers; see also `failpoints.rs`.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What is inserted or read together fails alone.
+//! In a batch of inserts or reads, one failure does not affect the others.
 
 use anyhow::Result;
 use futures::future::join_all;

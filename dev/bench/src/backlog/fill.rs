@@ -1,4 +1,4 @@
-//! Events straight into Redis, all about one order that has its code.
+//! Writes events directly into Redis, all of one order that has its code.
 
 use std::iter::repeat_n;
 
@@ -17,7 +17,7 @@ use crate::{
     orders::{Paid, event},
 };
 
-/// Puts events into the queue.
+/// Fills the queue.
 pub(super) struct Fill<'s> {
     pub(super) setup: &'s Setup,
     pub(super) paid: Paid,
@@ -25,7 +25,7 @@ pub(super) struct Fill<'s> {
 }
 
 impl<'s> Fill<'s> {
-    /// Makes the mapping of the order, so that a worker finds each event to be a repeat.
+    /// Writes the mapping of the order, so that each event is a duplicate.
     pub(super) async fn new(setup: &'s Setup) -> Result<Self> {
         let paid = setup.notify(None, 0)?;
         let reported = Gateway::Payjs.peek(&paid.form);
@@ -47,13 +47,13 @@ impl<'s> Fill<'s> {
         })
     }
 
-    /// Events that wait.
+    /// Adds waiting events.
     pub(super) async fn stream(&self, count: u32) -> Result<()> {
         let events = repeat_n(self.paid.clone(), count as usize);
         self.setup.enqueue(events).await
     }
 
-    /// Events of a worker that died.
+    /// Adds events of a dead worker.
     pub(super) async fn in_flight(&self, count: u32) -> Result<()> {
         self.stream(count).await?;
         let queue = &self.setup.queue;
@@ -66,7 +66,7 @@ impl<'s> Fill<'s> {
         Ok(())
     }
 
-    /// Parked events whose time has come.
+    /// Adds parked events that are due.
     pub(super) async fn due(&self, count: u32) -> Result<()> {
         let retry = self.setup.queue.keys().retry(self.partition);
         let form = &self.paid.form;
@@ -80,7 +80,7 @@ impl<'s> Fill<'s> {
         add.await
     }
 
-    /// Dead letters.
+    /// Adds dead letters.
     pub(super) async fn dead(&self, count: u32) -> Result<()> {
         let dead = self.setup.queue.keys().dead(self.partition);
         let mut fields = event(&self.paid.form).to_vec();

@@ -1,4 +1,4 @@
-//! What else may pile up: retries that are due at once, events of a dead worker, dead letters.
+//! Other backlogs: retries that are due at the same time, events of a dead worker, dead letters.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -16,14 +16,14 @@ use crate::{
 };
 
 const MANY: u32 = 100_000;
-/// A worker of the default settings holds 160. Each of these is claimed separately, with a write to the disk.
+/// A worker with default settings has 160. Each one is claimed separately, with a disk sync.
 const IN_FLIGHT: u32 = 5_000;
 const FEW: u32 = 100;
-/// What `dead list` shows by default: a head, the letters, and how many there are.
+/// The default output of `dead list`: a header, the letters, and their number.
 const LINES: usize = 52;
 const LISTS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(2);
-/// The longest that a write may take while retries are put back.
+/// The longest time of a write while due retries are moved.
 const LONGEST_WRITE_MS: f64 = 100.0;
 
 /// Measures them, one after the other.
@@ -79,7 +79,7 @@ async fn taken_over(scenario: &mut Scenario, fill: &Fill<'_>) -> Result<()> {
     let count = scenario.count(IN_FLIGHT);
     fill.in_flight(count).await?;
     let drained = worker::during(fill.setup, async |starts| {
-        // It watches the heartbeats first.
+        // It first watches the heartbeats.
         starts.wait_for(1).await?;
         let start = Instant::now();
         starts.wait_for(count - 1).await?;

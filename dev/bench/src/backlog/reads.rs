@@ -1,4 +1,4 @@
-//! How long the worker's reads took: what it records as `heyi_queue_read_seconds`, value by value.
+//! Single values of the worker's histogram `heyi_queue_read_seconds`.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,7 +7,7 @@ use metrics::{
     Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit,
 };
 
-/// Takes the metrics of this process and keeps one.
+/// A metrics recorder that keeps one histogram.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reads(Arc<Times>);
 
@@ -15,14 +15,14 @@ pub(super) struct Reads(Arc<Times>);
 struct Times(Mutex<Vec<f64>>);
 
 impl Reads {
-    /// Begins to keep them.
+    /// Installs the recorder.
     pub(super) fn record() -> Result<Self> {
         let reads = Self::default();
         metrics::set_global_recorder(reads.clone()).map_err(|error| anyhow!("{error}"))?;
         Ok(reads)
     }
 
-    /// Those since the last call, in ms.
+    /// The values since the last call, in ms.
     pub(super) fn take(&self) -> Vec<f64> {
         std::mem::take(&mut self.0.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -1,4 +1,4 @@
-//! Results, for people and for programs.
+//! Results, as a table and as JSON.
 
 use std::{collections::BTreeMap, env, fmt, fs, io::Write as _, path::Path, process, thread};
 
@@ -15,7 +15,7 @@ pub(crate) struct Series {
     rounds: Vec<f64>,
 }
 
-/// One thing that was measured.
+/// One measurement.
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Row {
     pub(crate) what: String,
@@ -27,16 +27,16 @@ pub(crate) struct Row {
     met: Option<bool>,
 }
 
-/// What ran in turn with it.
+/// Its baseline, which ran in alternation.
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Baseline {
     pub(crate) what: String,
     measured: Series,
-    /// Round by round, how many times as much as the baseline.
+    /// The ratio to the baseline in each round.
     pub(crate) ratio: Series,
 }
 
-/// What the median has to reach.
+/// The target of the median.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Target {
@@ -90,19 +90,19 @@ impl Row {
         }
     }
 
-    /// The target: at least so many times as much as the baseline.
+    /// Sets the target: at least this ratio to the baseline.
     pub(crate) fn at_least(&mut self, ratio: f64) {
         self.met = self.ratio().map(|median| median >= ratio);
         self.target = Some(Target::RatioAtLeast(ratio));
     }
 
-    /// The target: at most so many times as much as the baseline.
+    /// Sets the target: at most this ratio to the baseline.
     pub(crate) fn at_most(&mut self, ratio: f64) {
         self.met = self.ratio().map(|median| median <= ratio);
         self.target = Some(Target::RatioAtMost(ratio));
     }
 
-    /// The target: less than this.
+    /// Sets the target: less than this.
     pub(crate) fn below(&mut self, limit: f64) {
         self.met = Some(self.heyi.median < limit);
         self.target = Some(Target::Below(limit));
@@ -143,7 +143,7 @@ impl fmt::Display for Series {
     }
 }
 
-/// The value below which so many percent of the values lie.
+/// A percentile of the values.
 pub(crate) fn quantile(values: &[f64], percent: usize) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -156,7 +156,7 @@ pub(crate) fn read(path: &Path) -> Result<Results> {
     serde_json::from_str(&text).with_context(|| format!("{} has no results", path.display()))
 }
 
-/// Puts the rows of a scenario into a file and keeps those of others.
+/// Saves the rows of a scenario in a file and keeps those of others.
 pub(crate) fn save(path: &Path, name: String, rows: Vec<Row>) -> Result<()> {
     let mut results = Results::new();
     if path.exists() {
@@ -173,7 +173,7 @@ pub(crate) fn save(path: &Path, name: String, rows: Vec<Row>) -> Result<()> {
     fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// What the numbers depend on; `fsync_ms` is the median time to append to a file in the directory of the stores.
+/// Describes the machine. `fsync_ms` is the median time of a synced append in the directory of the stores.
 fn machine() -> Result<Value> {
     const SYNCS: u32 = 100;
     let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();

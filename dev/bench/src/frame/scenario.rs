@@ -1,4 +1,4 @@
-//! A scenario says what it starts, what it measures in each round, and against which baseline.
+//! A scenario: what it starts, what it measures in each round, and its baseline.
 
 use std::{env, path::PathBuf, time::Duration};
 
@@ -7,10 +7,10 @@ use clap::ValueEnum;
 
 use super::results::{self, Row};
 
-/// By what `--quick` divides counts and pauses.
+/// The divisor of counts and pauses with `--quick`.
 const QUICK: u32 = 50;
 
-/// A scenario that runs.
+/// A running scenario.
 pub(crate) struct Scenario {
     name: String,
     is_quick: bool,
@@ -27,22 +27,22 @@ impl Scenario {
         }
     }
 
-    /// Whether it only has to show that it runs.
+    /// Whether it only checks that the scenario runs.
     pub(crate) fn is_quick(&self) -> bool {
         self.is_quick
     }
 
-    /// A number of things to do: fewer with `--quick`.
+    /// A number of operations, smaller with `--quick`.
     pub(crate) fn count(&self, usual: u32) -> u32 {
         if self.is_quick { usual / QUICK } else { usual }
     }
 
-    /// The length of a pause: shorter with `--quick`.
+    /// The length of a pause, shorter with `--quick`.
     pub(crate) fn pause(&self, usual: Duration) -> Duration {
         if self.is_quick { usual / QUICK } else { usual }
     }
 
-    /// Prints what is done now.
+    /// Prints the progress.
     pub(crate) fn say(&self, what: &str) {
         println!("{}: {what}", self.name);
     }

@@ -15,12 +15,12 @@ use mongodb::{
 };
 use redis::{Cmd, FromRedisValue, Pipeline};
 
-/// Commands that share a round trip.
+/// Commands in one round trip.
 const PIPELINE: usize = 500;
 pub(crate) const KIB: f64 = 1024.0;
 pub(crate) const MIB: f64 = KIB * KIB;
 
-/// A Redis and a MongoDB that no other scenario uses, and settings for Heyi's processes.
+/// The scenario's own Redis and MongoDB, and settings for Heyi's processes.
 pub(crate) struct Setup {
     pub(crate) world: World,
     pub(crate) config: Config,
@@ -37,13 +37,13 @@ impl Setup {
             mongo: Client::with_uri_str(world.setting("HEYI_MONGO__URL")).await?,
             world,
         };
-        // Any number of orders. A rewrite of the file would affect some rounds only.
+        // Memory for any number of orders. A rewrite of the append-only file would affect some rounds only.
         setup.configure("maxmemory", "0").await?;
         setup.configure("auto-aof-rewrite-percentage", "0").await?;
         Ok(setup)
     }
 
-    /// Where the api listens.
+    /// The address of the api.
     pub(crate) fn api(&self) -> SocketAddr {
         self.config.http.listen
     }
@@ -61,7 +61,7 @@ impl Setup {
         self.redis(&set).await
     }
 
-    /// Deletes every key; the configuration that we ship forbids `FLUSHALL`.
+    /// Deletes every key. The configuration that we ship forbids `FLUSHALL`.
     pub(crate) async fn clear(&self) -> Result<()> {
         let keys: Vec<Vec<u8>> = self.redis(&Cmd::keys("*")).await?;
         let unlink = |pipeline: &mut Pipeline, key| _ = pipeline.unlink(key);
@@ -82,7 +82,7 @@ impl Setup {
         Ok(numbers)
     }
 
-    /// Sends commands for each of `all` to Redis, many in one round trip.
+    /// Sends commands for each of `all` to Redis in batches.
     pub(crate) async fn pipelined<T>(
         &self,
         all: impl IntoIterator<Item = T>,
@@ -100,13 +100,13 @@ impl Setup {
         Ok(())
     }
 
-    /// A collection of Heyi's.
+    /// A collection of Heyi.
     pub(crate) fn collection<T: Send + Sync>(&self, name: &str) -> Collection<T> {
         let database = self.world.setting("HEYI_MONGO__DATABASE");
         self.mongo.database(database).collection(name)
     }
 
-    /// A collection of a baseline, written as durably as Heyi's: on a majority, and journaled.
+    /// A collection of a baseline, with Heyi's write concern: majority and journal.
     pub(crate) fn baseline_collection<T: Send + Sync>(&self, name: &str) -> Collection<T> {
         let durable = WriteConcern::builder().w(Acknowledgment::Majority);
         let durable = durable.journal(true).build();
@@ -115,15 +115,15 @@ impl Setup {
         database.collection_with_options(name, options)
     }
 
-    /// Gives MongoDB the memory that it takes by default on a machine of 9 GiB: half of what is beyond the first GiB.
-    /// That of tests has a quarter of a GiB, which is less than a million codes.
+    /// Gives MongoDB the default cache of a machine with 9 GiB: half of the memory beyond the first GiB. In tests it has a
+    /// quarter of a GiB, too little for a million codes.
     pub(crate) async fn widen_cache(&self) -> Result<()> {
         let wide = doc! { "setParameter": 1, "wiredTigerEngineRuntimeConfig": "cache_size=4G" };
         self.mongo.database("admin").run_command(wide).await?;
         Ok(())
     }
 
-    /// Lets MongoDB write out what it would write out within the next minute.
+    /// Forces a checkpoint of MongoDB, which would otherwise come within a minute.
     pub(crate) async fn checkpoint(&self) -> Result<()> {
         let fsync = doc! { "fsync": 1 };
         self.mongo.database("admin").run_command(fsync).await?;

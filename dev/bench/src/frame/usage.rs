@@ -1,19 +1,19 @@
-//! Memory and CPU time of processes, as `/proc` tells.
+//! Memory and CPU time of processes, from `/proc`.
 
 use std::{fs, time::Duration};
 
 use anyhow::{Context as _, Result};
 use heyi_testkit::world::Service;
 
-/// What a process may have in memory under load.
+/// The memory limit of a process under load.
 pub(crate) const LIMIT_MIB: f64 = 80.0;
 
-/// What a process has in memory now.
+/// The resident memory of a process.
 pub(crate) fn resident_mib(process: &Service) -> Result<f64> {
     status_mib(process, "VmRSS:")
 }
 
-/// The most that it ever had.
+/// The peak resident memory of a process.
 pub(crate) fn peak_mib(process: &Service) -> Result<f64> {
     status_mib(process, "VmHWM:")
 }
@@ -27,7 +27,7 @@ fn status_mib(process: &Service, field: &str) -> Result<f64> {
     Ok(kib.with_context(|| format!("no {field}"))?.parse::<f64>()? / 1024.0)
 }
 
-/// Does `work`, which handles `count` things. Also tells the CPU time in µs that each of them cost in each process.
+/// Does `work`, which handles `count` items. Also returns the CPU time of one item in each process, in µs.
 pub(crate) async fn with_cpu<T, const N: usize>(
     processes: [Option<u32>; N],
     count: u32,
@@ -48,7 +48,7 @@ fn cpu_times<const N: usize>(processes: [Option<u32>; N]) -> Result<[Duration; N
     for (time, process) in times.iter_mut().zip(processes) {
         let id = process.context("the process has ended")?;
         for thread in fs::read_dir(format!("/proc/{id}/task"))? {
-            // A thread that ended meanwhile has no file any more.
+            // The thread may have ended meanwhile.
             let Ok(text) = fs::read_to_string(thread?.path().join("schedstat")) else {
                 continue;
             };

@@ -1,4 +1,4 @@
-//! The attacks: a process of its own, so that its work does not count as the api's.
+//! The attacker: its own process, so that its work is not counted as the api's.
 
 use std::{
     env,
@@ -19,17 +19,17 @@ use tokio::{
 
 use crate::{frame::per_second, load::requests, notify};
 
-/// Connections that the forgeries share.
+/// Connections for forged notifies.
 const FORGERS: u32 = 64;
-/// The most that one of them sends.
+/// The most forgeries of one connection.
 const FORGERIES: u32 = 10_000_000;
-/// Between two bytes of a slow connection.
+/// The time between two bytes of a slow connection.
 const DRIP: Duration = Duration::from_secs(1);
-/// Between two tries to connect.
+/// The time between two attempts to connect.
 const AGAIN: Duration = Duration::from_millis(100);
 const COUNT_EVERY: Duration = Duration::from_millis(50);
 const REFUSED: &str = "HTTP/1.1 400 ";
-/// What is sent at once, and what is sent byte by byte.
+/// The part that is sent immediately, and the part that is sent byte by byte.
 const SLOW_HEAD: [&str; 2] = ["", "POST /notify HTTP/1.1\r\nhost: localhost\r\nx-slow: "];
 const SLOW_BODY: [&str; 2] = [
     "POST /notify HTTP/1.1\r\nhost: localhost\r\ncontent-length: 300\r\n\
@@ -41,22 +41,23 @@ static SENT: AtomicU32 = AtomicU32::new(0);
 static ANSWERED_400: AtomicU32 = AtomicU32::new(0);
 static SLOW: AtomicU32 = AtomicU32::new(0);
 
-/// What an attack does, for how long.
+/// The plan of an attack.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Plan {
     pub(crate) server: SocketAddr,
     pub(crate) length: Duration,
     /// The merchant whose notifies are forged.
     pub(crate) mchid: String,
-    /// Connections whose head comes byte by byte.
+    /// Connections that send their head byte by byte.
     pub(crate) heads: u32,
-    /// Connections whose body comes byte by byte.
+    /// Connections that send their body byte by byte.
     pub(crate) bodies: u32,
     /// Notifies with an invalid signature a second.
     pub(crate) forged: u32,
 }
 
-/// Runs an attack. Forgeries sent a second, those answered with 400, and slow connections that were open, on average.
+/// Runs an attack. Returns the forgeries sent a second, those answered with 400, and the average of open slow
+/// connections.
 pub(super) async fn start(plan: Plan) -> Result<[f64; 3]> {
     let output = tethered(&env::current_exe()?)
         .args(["attack", &serde_json::to_string(&plan)?])
@@ -68,7 +69,7 @@ pub(super) async fn start(plan: Plan) -> Result<[f64; 3]> {
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-/// Attacks, and prints what came of it.
+/// Attacks, and prints the result.
 pub(crate) async fn run(plan: &str) -> Result<()> {
     let plan: Plan = serde_json::from_str(plan)?;
     for (count, request) in [(plan.heads, SLOW_HEAD), (plan.bodies, SLOW_BODY)] {
@@ -92,12 +93,12 @@ pub(crate) async fn run(plan: &str) -> Result<()> {
     Ok(())
 }
 
-/// Sends a request byte by byte until the server ends the connection, again and again.
+/// Sends a request byte by byte until the server ends the connection, and repeats.
 async fn drip_for_ever(server: SocketAddr, request: [&str; 2]) {
     loop {
         if let Ok(stream) = TcpStream::connect(server).await {
             SLOW.fetch_add(1, Relaxed);
-            // However it ends, the next one follows.
+            // The next one follows in any case.
             let _ = drip(stream, request).await;
             SLOW.fetch_sub(1, Relaxed);
         }
@@ -117,7 +118,7 @@ async fn drip(mut stream: TcpStream, [at_once, slowly]: [&str; 2]) -> Result<()>
     }
 }
 
-/// Sends forgeries at a steady rate over one connection, and does not wait for answers.
+/// Sends forgeries at a steady rate over one connection, without waiting for answers.
 async fn forge(plan: Plan, forger: u32) -> Result<()> {
     let wrong_key = "forged".into();
     let (read, mut write) = TcpStream::connect(plan.server).await?.into_split();
@@ -136,7 +137,7 @@ async fn forge(plan: Plan, forger: u32) -> Result<()> {
 async fn count_answers(mut answers: impl AsyncBufRead + Unpin) -> Result<()> {
     let mut line = String::new();
     while answers.read_line(&mut line).await? > 0 {
-        // The body of the answer before it has no end of line.
+        // The body of the previous answer has no end of line.
         ANSWERED_400.fetch_add(u32::from(line.contains(REFUSED)), Relaxed);
         line.clear();
     }

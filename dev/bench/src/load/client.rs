@@ -1,4 +1,4 @@
-//! A client that speaks just enough HTTP to keep its connection, so that most of the machine is left to the server.
+//! A minimal HTTP client with keep-alive, which leaves most of the CPU to the server.
 
 use std::{
     net::SocketAddr,
@@ -11,7 +11,7 @@ use tokio::{
     net::TcpStream,
 };
 
-/// The status of a success.
+/// HTTP 200.
 pub(crate) const OK: u16 = 200;
 const HEAD_END: &[u8] = b"\r\n\r\n";
 
@@ -47,13 +47,13 @@ impl Client {
     }
 }
 
-/// An error unless it is the status of a success.
+/// An error unless the status is 200.
 pub(crate) fn succeeded(status: u16) -> Result<()> {
     ensure!(status == OK, "answered {status}");
     Ok(())
 }
 
-/// Connections to one server, as many as are needed at once.
+/// A pool of connections to one server.
 pub(crate) struct Connections {
     server: SocketAddr,
     idle: Mutex<Vec<Client>>,
@@ -79,7 +79,7 @@ impl Connections {
     }
 }
 
-/// The status and the length of the whole answer, once its head is there.
+/// The status and the length of the whole answer, once its head is complete.
 fn head(received: &[u8]) -> Result<Option<(u16, usize)>> {
     let mut windows = received.windows(HEAD_END.len());
     let Some(end) = windows.position(|window| window == HEAD_END) else {

@@ -1,4 +1,4 @@
-//! Requests as they go over the wire.
+//! Requests as bytes.
 
 use heyi_common::{config::Config, form, sign};
 use heyi_testkit::world::{data, now, signed_at};
@@ -9,7 +9,7 @@ use crate::{frame::Setup, notify};
 const WECHAT: &str = "Mozilla/5.0 (Linux; Android 14; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 \
      Chrome/116.0.0.0 Mobile Safari/537.36 MicroMessenger/8.0.50.2701 NetType/WIFI Language/zh_CN";
 
-/// An order with all platforms, signed by its owner. Each `number` makes another.
+/// An order with all platforms, signed by its owner. Each `number` gives another.
 pub(crate) fn new_order(setup: &Setup, number: u32) -> Vec<u8> {
     let openid = format!("oBench{number:022}");
     let data = data(&openid, &format!("code {number}")).to_string();
@@ -18,7 +18,7 @@ pub(crate) fn new_order(setup: &Setup, number: u32) -> Vec<u8> {
     post("/newOrder", &form)
 }
 
-/// A notify, signed by PayJS. Each `number` makes another.
+/// A notify, signed by PayJS. Each `number` gives another.
 pub(crate) fn notify(setup: &Setup, number: u32) -> Vec<u8> {
     notify_of(&setup.form(&notify::out_trade_no(number), number))
 }
@@ -28,7 +28,7 @@ pub(crate) fn notify_of(form: &str) -> Vec<u8> {
     post("/notify", form)
 }
 
-/// Somebody scans a code with WeChat.
+/// A scan of a code with WeChat.
 pub(crate) fn scan(id: &str) -> Vec<u8> {
     format!(
         "GET /qr?id={id} HTTP/1.1\r\nhost: localhost\r\nuser-agent: {WECHAT}\r\n\
@@ -37,7 +37,7 @@ pub(crate) fn scan(id: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Somebody asks for the code of an order.
+/// A query for the code of an order.
 pub(crate) fn check_order(out_trade_no: &str) -> Vec<u8> {
     get(&format!("/checkOrder?out_trade_no={out_trade_no}"))
 }

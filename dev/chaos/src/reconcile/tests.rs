@@ -118,7 +118,7 @@ fn an_order_that_nobody_paid_needs_no_code() {
 
 type Breakage = fn(&mut Books);
 
-/// Breaks sound books in each way, which must be found and classed.
+/// Breaks sound books in each way. Each violation must be found and classified.
 fn found(cases: &[(&str, Class, Breakage)]) {
     for (what, class, break_it) in cases {
         let mut books = sound();

@@ -1,4 +1,4 @@
-//! The PayJS mini-program: what `wx.navigateToMiniProgram` opens, as a web page.
+//! The PayJS mini-program, which `wx.navigateToMiniProgram` opens, as a web page.
 
 use axum::{
     Json, Router,
@@ -28,7 +28,7 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/payjs/miniapp/{payjs_order_id}/cancel", post(cancel))
 }
 
-/// Makes an order of the `extraData` and shows the payment page.
+/// Creates an order from the `extraData` and shows the payment page.
 async fn open(
     State(ctx): State<Shared>,
     headers: HeaderMap,
@@ -47,7 +47,7 @@ async fn open(
     Ok(Html(page::payment(&ctx.options, &order)).into_response())
 }
 
-/// Shows the payment page of an order that there is: what WeChat shows when the code of `native` is scanned.
+/// Shows the payment page of an existing order, as WeChat does after a scan of the code of `native`.
 async fn show(
     State(ctx): State<Shared>,
     Path(payjs_order_id): Path<String>,
@@ -73,7 +73,7 @@ async fn cancel(
     leave(&ctx, &headers, &payjs_order_id, false)
 }
 
-/// Goes back to where the payer came from, with the `extraData` that PayJS's mini-program hands over.
+/// Redirects the payer back, with the `extraData` that PayJS's mini-program returns.
 fn leave(
     ctx: &Shared,
     headers: &HeaderMap,

@@ -1,4 +1,4 @@
-//! Telling the merchant that an order was paid (PayJS's page `notify`).
+//! Notifies: reporting a payment to the merchant (PayJS's page `notify`).
 
 use std::time::{Duration, Instant};
 
@@ -18,8 +18,8 @@ use crate::{
     pseudonym,
 };
 
-/// When notifies are sent, counted from the payment; until one is answered with HTTP 200 or a `check` sees
-/// the payment.
+/// When notifies are sent, counted from the payment. They end once one is answered with HTTP 200 or a `check` sees the
+/// payment.
 pub const SCHEDULE: [Duration; 6] = [
     Duration::from_secs(0),
     Duration::from_secs(15),
@@ -29,7 +29,7 @@ pub const SCHEDULE: [Duration; 6] = [
     Duration::from_secs(3600),
 ];
 
-/// How long PayJS waits for the answer; [`Options::notify_factor`] does not shorten it.
+/// PayJS's timeout for an answer. [`Options::notify_factor`] does not change it.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Sends the notifies of an order that was just paid.
@@ -100,7 +100,7 @@ fn body(options: &Options, order: &Order, fee: Option<u64>) -> String {
     form::write(&params)
 }
 
-/// Sends one notify, writes down how it went, and returns whether it counts as delivered.
+/// Sends one notify, records it, and returns whether it was acknowledged.
 async fn send(ctx: &Shared, order: &Order, attempt: u32, body: String) -> bool {
     let at = Timestamp::now();
     let started = Instant::now();
@@ -134,7 +134,7 @@ async fn post(ctx: &Shared, order: &Order, body: String) -> anyhow::Result<Statu
         .send()
         .await?;
     let status = response.status();
-    // An answer counts once it is complete; this also lets the connection be used again.
+    // Only a complete answer counts. Reading it also lets the connection be reused.
     response.bytes().await?;
     Ok(status)
 }

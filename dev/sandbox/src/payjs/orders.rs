@@ -1,4 +1,4 @@
-//! Making and paying orders.
+//! Creating and paying orders.
 
 use std::sync::Arc;
 
@@ -17,15 +17,15 @@ use crate::{
     refusal::Refusal,
 };
 
-/// The dearest order, in fen.
+/// The largest amount of an order, in fen.
 const DEAREST: u64 = 1_000_000;
 
-/// Makes an order as the mini-program does when it opens.
+/// Creates an order, as the mini-program does when it opens.
 pub(crate) fn open(ctx: &Shared, extra_data: &Params) -> Result<String, Refusal> {
     make(ctx, rules::MINI_PROGRAM, extra_data).map(|order| order.payjs_order_id)
 }
 
-/// Pays an order, at once or after the knob's delay.
+/// Pays an order, immediately or after the knob's delay.
 pub(crate) fn pay(ctx: &Shared, payjs_order_id: &str) -> Result<(), Refusal> {
     let delay = {
         let books = ctx.books();
@@ -45,7 +45,7 @@ pub(crate) fn pay(ctx: &Shared, payjs_order_id: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Makes an order of parameters that keep `rules`.
+/// Creates an order from parameters that satisfy `rules`.
 pub(super) fn make(ctx: &Shared, rules: &[Rule], params: &Params) -> Result<Order, Refusal> {
     rules::check(&ctx.options, rules, params)?;
     let text = |name: &str| params.get(name).cloned();

@@ -36,7 +36,7 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/payjs/api/refund", post(refund))
 }
 
-/// Makes an order; its amount comes back as a text, as PayJS does it.
+/// Creates an order. The answer has the amount as a string, as PayJS's does.
 async fn native(State(ctx): State<Shared>, Fields(params): Fields) -> Result<Json<Value>, Refusal> {
     let order = orders::make(&ctx, NATIVE, &params)?;
     let short = pseudonym::letters(&["code_url", &order.payjs_order_id], 7);
@@ -57,13 +57,13 @@ async fn native(State(ctx): State<Shared>, Fields(params): Fields) -> Result<Jso
     ))
 }
 
-/// Makes an order and shows the payment page.
+/// Creates an order and shows the payment page.
 async fn cashier(State(ctx): State<Shared>, Fields(params): Fields) -> Result<Response, Refusal> {
     let order = orders::make(&ctx, CASHIER, &params)?;
     Ok(Html(page::payment(&ctx.options, &order)).into_response())
 }
 
-/// Tells whether an order is paid; if it is, its notifies end.
+/// Answers whether an order is paid. "Paid" ends its notifies.
 async fn check(State(ctx): State<Shared>, Fields(params): Fields) -> Result<Json<Value>, Refusal> {
     rules::check(&ctx.options, OF_ORDER, &params)?;
     let order = {
@@ -85,7 +85,7 @@ async fn check(State(ctx): State<Shared>, Fields(params): Fields) -> Result<Json
     Ok(signed(&ctx, check_reply(&ctx, &order)))
 }
 
-/// What `check` says; the documents know no third state, so what was refunded still is paid.
+/// The answer of `check`. The documents have two states only, so a refunded order is still paid.
 fn check_reply(ctx: &Context, order: &Order) -> Vec<(&'static str, Value)> {
     let mut reply = vec![
         ("return_code", json!(1)),
@@ -110,7 +110,7 @@ fn check_reply(ctx: &Context, order: &Order) -> Vec<(&'static str, Value)> {
     reply
 }
 
-/// PayJS blocks those who poll.
+/// Applies the rate limit: PayJS blocks clients that poll.
 fn limit_checks(books: &mut Books) -> Result<(), Refusal> {
     let now = Instant::now();
     while books
@@ -129,7 +129,7 @@ fn limit_checks(books: &mut Books) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Closes an unpaid order, as often as asked.
+/// Closes an unpaid order. May be repeated.
 async fn close(State(ctx): State<Shared>, Fields(params): Fields) -> Result<Json<Value>, Refusal> {
     rules::check(&ctx.options, OF_ORDER, &params)?;
     {
@@ -151,7 +151,7 @@ async fn close(State(ctx): State<Shared>, Fields(params): Fields) -> Result<Json
     ))
 }
 
-/// Pays back; a repeat is answered with `refund` 1 and no signature, as PayJS does it.
+/// Refunds an order. A repeat is answered with `refund` 1 and no signature, as PayJS does.
 async fn refund(State(ctx): State<Shared>, Fields(params): Fields) -> Result<Json<Value>, Refusal> {
     rules::check(&ctx.options, OF_ORDER, &params)?;
     let (order, repeated) = {
@@ -179,7 +179,7 @@ async fn refund(State(ctx): State<Shared>, Fields(params): Fields) -> Result<Jso
     Ok(signed(&ctx, reply))
 }
 
-/// A reply with the signature over all its fields, or a false one if the knob says so.
+/// A reply with the signature over all its fields, or an invalid one if the knob is set.
 fn signed(ctx: &Context, fields: impl IntoIterator<Item = (&'static str, Value)>) -> Json<Value> {
     let fields: Vec<_> = fields.into_iter().collect();
     let params: Params = fields
@@ -200,7 +200,7 @@ fn object(fields: impl Iterator<Item = (&'static str, Value)>) -> Value {
     Value::Object(fields)
 }
 
-/// A value as it is signed: a number and its text sign alike.
+/// A value as it is signed: a number like its text.
 fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),

@@ -1,11 +1,11 @@
-//! Which parameters each interface takes, and the checks that all have in common.
+//! The parameters of each interface, and their common checks.
 
 use heyi_common::sign::{self, Params, SIGN};
 use url::Url;
 
 use crate::{options::Options, refusal::Refusal};
 
-/// A parameter that an interface takes.
+/// A parameter of an interface.
 pub(super) struct Rule {
     name: &'static str,
     /// In bytes, the stricter reading of the documents.
@@ -101,15 +101,15 @@ pub(super) fn check(options: &Options, rules: &[Rule], params: &Params) -> Resul
     if params.get("mchid").is_some_and(|id| *id != options.mchid) {
         return Err(Refusal::Merchant);
     }
-    // To the letter: PayJS signs in upper case, and empty values were refused above.
+    // Case matters: PayJS signs in upper case. Empty values were refused above.
     if params.get(SIGN) != Some(&sign::sign(params, &options.key)) {
         return Err(Refusal::Sign);
     }
     Ok(())
 }
 
-/// Whether a switch is on, a type one that there is, a time a time. A switch that is off is not sent: SDKs that sign a
-/// `0` and send nothing are refused too.
+/// Checks the values of switches, types and times. A switch is on or absent: SDKs that sign a `0` and send nothing are
+/// refused too.
 fn is_known(name: &str, value: &str) -> bool {
     match name {
         "auto" | "hide" | "no_credit" => value == "1",
@@ -122,7 +122,7 @@ fn is_known(name: &str, value: &str) -> bool {
     }
 }
 
-/// A title is counted in characters, but in no more bytes than twice that; all else in bytes.
+/// Lengths are in bytes. A title's is in characters, with at most twice as many bytes.
 fn too_long(rule: &Rule, value: &str) -> bool {
     if rule.name == "body" {
         value.chars().count() > rule.longest || value.len() > 2 * rule.longest

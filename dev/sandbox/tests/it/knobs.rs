@@ -1,4 +1,4 @@
-//! The knobs: how the two misbehave on demand.
+//! The knobs.
 
 use std::{pin::pin, time::Duration};
 
@@ -224,7 +224,7 @@ async fn slow_rest_calls_are_answered_once_the_knobs_are_set() {
     let early = timeout(Duration::from_millis(150), &mut check).await;
     assert!(early.is_err(), "{early:?}");
     fixture.sandbox.reset();
-    // It is answered, though of an order that is forgotten.
+    // It is answered, although its order was cleared.
     let late = timeout(Duration::from_secs(30), check).await;
     assert_eq!(late.unwrap()["return_code"], 0);
 }
@@ -256,6 +256,6 @@ async fn wechat_fails_as_told() {
     let slow = login().timeout(Duration::from_millis(200)).send().await;
     assert!(slow.is_err_and(|error| error.is_timeout()));
     fixture.knobs(|knobs| knobs.wechat = Wechat::Ok);
-    // The failures did not use up the code.
+    // The refusals did not use up the code.
     assert!(json(login()).await["openid"].is_string());
 }

@@ -1,4 +1,4 @@
-//! The sandbox, seen from outside.
+//! Tests of the sandbox over HTTP.
 #![expect(
     clippy::unwrap_used,
     reason = "clippy spares test functions, but not what they call"

@@ -142,7 +142,7 @@ async fn a_check_that_saw_the_payment_ends_the_series() {
     assert_eq!(reply["status"], 1);
     let ledger = fixture.sandbox.ledger();
     assert_eq!(ledger.orders[0].series, Series::SeenByCheck);
-    // By the time the other order is heard of, the fifth notify of this one would have come.
+    // When the other order's notify arrives, this order's fifth would have arrived too.
     fixture.knobs(|knobs| knobs.notify_delay_ms = 1900);
     let other = fixture.paid("QR2");
     let ledger = fixture
@@ -159,7 +159,7 @@ async fn stopping_ends_series_and_server() {
     fixture
         .until("a notify", |ledger| !ledger.notifies.is_empty())
         .await;
-    // This leaves an idle connection, which must not hold things up.
+    // This leaves an idle connection, which must not delay the stop.
     send(fixture.http.get(fixture.url("healthz"))).await;
     let start = Instant::now();
     fixture.sandbox.stop().await;

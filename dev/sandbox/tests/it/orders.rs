@@ -5,7 +5,7 @@ use heyi_sandbox::{OrderStatus, Refusal};
 
 use crate::support::{Fixture, key, sign_anew};
 
-/// An order with `name` set to `value` and signed anew; an empty name changes nothing.
+/// An order with `name` set to `value`, signed again. An empty name changes nothing.
 fn changed(order: &Params, name: &str, value: &str) -> Params {
     let mut order = order.clone();
     order.insert(name.to_owned(), value.to_owned());
@@ -134,7 +134,7 @@ async fn the_same_number_may_be_ordered_again_until_it_is_paid() {
     assert_ne!(first, second);
     fixture.sandbox.pay(&first).unwrap();
     assert_eq!(fixture.sandbox.order(&order), Err(Refusal::Used));
-    // The second page is still open somewhere.
+    // The second page is still open.
     fixture.sandbox.pay(&second).unwrap();
     assert_eq!(fixture.sandbox.pay(&second), Err(Refusal::Paid));
     let unknown = fixture.sandbox.pay("2025010112345600512345678");

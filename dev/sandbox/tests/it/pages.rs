@@ -1,4 +1,4 @@
-//! The demo page's files, and its way to the api.
+//! The demo page's files and its proxy to the api.
 
 use axum::{
     Router,
@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::support::{Fixture, json, listener, send};
 
-/// An api that echoes what it gets.
+/// An api that echoes requests.
 async fn api() -> Url {
     let listener = listener().await;
     let url = format!("http://{}/", listener.local_addr().unwrap());

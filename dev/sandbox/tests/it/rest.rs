@@ -44,7 +44,7 @@ async fn check_tells_a_paid_order_with_its_transaction() {
 async fn checking_more_than_twice_a_second_is_refused_and_counted() {
     let fixture = Fixture::new().await;
     let id = fixture.sandbox.order(&fixture.order("QR1")).unwrap();
-    // Many at once, so that a slow machine still asks more than twice in some second.
+    // Many at the same time, so that even a slow machine exceeds two calls a second.
     let replies = join_all((0..30).map(|_| fixture.about("check", &id))).await;
     let (answered, others): (Vec<_>, Vec<_>) = replies.iter().partition(|reply| verifies(reply));
     assert!(others.iter().all(|reply| refused(reply, "请求过于频繁")));

@@ -1,4 +1,4 @@
-//! A sandbox with a merchant to notify, and how to talk to both.
+//! A sandbox with a merchant that receives notifies.
 
 use std::{
     collections::VecDeque,
@@ -31,12 +31,12 @@ pub(crate) struct Fixture {
     pub(crate) merchant: Merchant,
 }
 
-/// Heyi's place: it takes notifies.
+/// A fake of Heyi that receives notifies.
 #[derive(Clone, Default)]
 pub(crate) struct Merchant {
     pub(crate) url: String,
     received: Arc<Mutex<Vec<Params>>>,
-    /// The statuses of the next answers; afterwards it is 200. 0 is silence.
+    /// The statuses of the next answers, then 200. 0 is no answer.
     statuses: Arc<Mutex<VecDeque<u16>>>,
 }
 
@@ -90,7 +90,7 @@ impl Fixture {
         self.sandbox.set_knobs(knobs);
     }
 
-    /// What a backend signs for the mini-program, with the merchant's address.
+    /// Signed parameters for the mini-program, with the merchant's notify URL.
     pub(crate) fn order(&self, out_trade_no: &str) -> Params {
         signed(&[
             ("mchid", MCHID),
@@ -102,7 +102,7 @@ impl Fixture {
         ])
     }
 
-    /// An order that is made and, as far as the knobs let it, paid.
+    /// Creates an order and pays it, as far as the knobs permit.
     pub(crate) fn paid(&self, out_trade_no: &str) -> String {
         let id = self.sandbox.order(&self.order(out_trade_no)).unwrap();
         self.sandbox.pay(&id).unwrap();
@@ -120,7 +120,7 @@ impl Fixture {
         self.rest(endpoint, &params).await
     }
 
-    /// Waits until the ledger is as it should be.
+    /// Waits until the ledger satisfies `holds`.
     pub(crate) async fn until(&self, what: &str, holds: impl Fn(&Ledger) -> bool) -> Ledger {
         let start = Instant::now();
         loop {
@@ -184,7 +184,7 @@ pub(crate) fn params(pairs: &[(&str, &str)]) -> Params {
         .collect()
 }
 
-/// Parameters as a query takes them.
+/// Parameters for a query.
 pub(crate) fn pairs(params: &Params) -> impl Iterator<Item = (&str, &str)> {
     params
         .iter()

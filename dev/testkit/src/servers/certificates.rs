@@ -1,6 +1,6 @@
-//! A server certificate of an authority that no system knows, good until 2126. The authority's key is gone.
+//! A server certificate of a private authority, valid until 2126. The authority's key was deleted.
 //!
-//! The files lie in `sandbox/certificates`. Everybody has the server's key, so nobody else may trust that authority.
+//! The files are in `dev/testkit/certificates`. The server's key is public: trust this authority in tests only.
 
 use std::{
     fs,
@@ -16,7 +16,7 @@ pub fn authority() -> PathBuf {
     Path::new(DIR).join("authority.pem")
 }
 
-/// Arguments with which Redis speaks TLS on `port`, besides its port without TLS.
+/// Arguments with which Redis serves TLS on `port`, in addition to its plain port.
 pub fn for_redis(port: u16) -> Vec<String> {
     let file = |name: &str| format!("{DIR}/{name}");
     vec![
@@ -33,7 +33,7 @@ pub fn for_redis(port: u16) -> Vec<String> {
     ]
 }
 
-/// Arguments with which MongoDB speaks TLS to clients that want it. It wants key and certificate in one file, in `dir`.
+/// Arguments with which MongoDB accepts TLS. It needs key and certificate in one file, in `dir`.
 pub fn for_mongo(dir: &Path) -> Result<Vec<String>> {
     let both = dir.join("server-with-key.pem");
     let read = |name: &str| fs::read_to_string(format!("{DIR}/{name}"));

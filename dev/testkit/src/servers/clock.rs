@@ -1,7 +1,7 @@
-//! The wall clock of a server, which can be set while it runs.
+//! A wall clock of a server that can be set while the server runs.
 //!
-//! `libfaketime` does this for most programs, but a Redis with jemalloc ends at its start under it: both call each other.
-//! So a library of our own, compiled by `cc`, stands before the three calls that read the wall clock.
+//! `libfaketime` does not work here: Redis with jemalloc crashes at start, since both call each other. So our own
+//! library, compiled by `cc`, overrides the three calls that read the wall clock.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use tokio::process::Command;
 
 const SOURCE: &str = include_str!("clock.c");
 
-/// A wall clock that is off by as much as it is set.
+/// A wall clock with a settable offset.
 #[derive(Clone, Debug)]
 pub struct Clock {
     library: PathBuf,
@@ -22,7 +22,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock that is right, with its files in `dir`. Linux only.
+    /// A clock without offset, with its files in `dir`. Linux only.
     pub(super) fn new(dir: &Path) -> Result<Self> {
         let source = dir.join("clock.c");
         let clock = Self {
@@ -45,7 +45,7 @@ impl Clock {
         Ok(clock)
     }
 
-    /// Sets the clock to so many seconds before (negative) or after the right time, as of now.
+    /// Sets the offset in seconds. A negative one puts the clock back.
     pub fn set(&self, seconds: i64) -> Result<()> {
         // In place, since the server has mapped the file.
         let file = fs::File::options()

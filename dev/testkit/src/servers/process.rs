@@ -19,17 +19,17 @@ use tokio::{
     time::timeout,
 };
 
-/// How long a process may take to end when asked; after that it is killed.
+/// Stop timeout of a process, after which it is killed.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
-/// Below what systems give to outgoing connections. A client that reconnects to a stopped server
-/// could otherwise be given that very port, reach itself, and keep the server from coming back.
+/// Ports below the ephemeral range. Otherwise a client that reconnects to a stopped server could get the server's
+/// port, connect to itself, and keep the server from restarting.
 const PORTS: Range<u16> = 10_000..32_000;
 
-/// Only a host that drops packets lets anybody wait so long; loopback refuses at once.
+/// Connect timeout of a port check. Loopback refuses immediately.
 const KNOCK: Duration = Duration::from_millis(200);
 
 const TETHER: [&str; 3] = ["--pdeathsig", "KILL", "--"];
-/// Busybox has a `setpriv` too, which cannot do this.
+/// Whether `setpriv` of util-linux exists. That of Busybox lacks the option.
 static HAS_SETPRIV: LazyLock<bool> = LazyLock::new(|| {
     let mut probe = std::process::Command::new("setpriv");
     probe.args(TETHER).arg("true");
@@ -37,12 +37,11 @@ static HAS_SETPRIV: LazyLock<bool> = LazyLock::new(|| {
     probe.status().is_ok_and(|status| status.success())
 });
 
-/// A command whose process ends with its owner, also when that is killed, and which the terminal's
-/// Ctrl-C does not reach, so that its owner decides when it ends.
+/// A command whose process ends with its owner, even if the owner is killed.
 ///
-/// The first needs `setpriv` of util-linux; without it (macOS) a killed owner leaves the process
-/// behind. The kernel counts the *thread* that started the process as its owner, so start it on the
-/// main thread or in a test's own runtime, never inside `spawn_blocking`.
+/// The terminal's Ctrl-C does not reach it, so its owner decides when it ends. This needs `setpriv` of util-linux;
+/// without it (macOS) the process survives a killed owner. For the kernel the owner is the *thread* that started the
+/// process. So start it on the main thread or in a test's own runtime, never inside `spawn_blocking`.
 pub fn tethered(program: &Path) -> Command {
     let mut command = if *HAS_SETPRIV {
         let mut command = Command::new("setpriv");
@@ -58,7 +57,7 @@ pub fn tethered(program: &Path) -> Command {
     command
 }
 
-/// What a shell puts before a command for the same; nothing where that cannot be had.
+/// The same as a prefix of a shell command; empty without `setpriv`.
 pub fn tether() -> String {
     if *HAS_SETPRIV {
         format!("setpriv {}", TETHER.join(" "))
@@ -67,7 +66,7 @@ pub fn tether() -> String {
     }
 }
 
-/// Asks a process to end (SIGTERM), kills it when that takes too long, and waits for its end.
+/// Stops a process (SIGTERM), kills it after a timeout, and waits for its end.
 pub async fn stop(child: &mut Child) -> Result<()> {
     if child.try_wait()?.is_some() {
         return Ok(());
@@ -81,7 +80,7 @@ pub async fn stop(child: &mut Child) -> Result<()> {
     }
 }
 
-/// The last `lines` lines of a log, for messages about its writer.
+/// The last `lines` lines of a log, for error messages.
 pub fn tail(log: &Path, lines: usize) -> String {
     let text = fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
@@ -90,8 +89,8 @@ pub fn tail(log: &Path, lines: usize) -> String {
     end.join("\n")
 }
 
-/// Which of [`PORTS`] are this process's: tests are processes of their own, and none may be given what another was given
-/// and does not listen on yet. The runner of the tests numbers those that run at once; whoever has no number is last.
+/// This process's share of [`PORTS`]. Each test is a process, and two of them must not get the same port. The test
+/// runner numbers concurrent tests; processes without a number get the last share.
 fn own_ports() -> Range<u16> {
     const EACH: u16 = 1_000;
     let slots = (PORTS.end - PORTS.start) / EACH;
@@ -101,7 +100,7 @@ fn own_ports() -> Range<u16> {
     start..start + EACH
 }
 
-/// A loopback port nobody listens on just now. Never the same again: whoever got it may not listen yet.
+/// A free loopback port. It is never returned twice, since its first user may not listen yet.
 pub fn free_port() -> Result<u16> {
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     let ports = own_ports();
@@ -115,24 +114,24 @@ pub fn free_port() -> Result<u16> {
     bail!("no free port between {} and {}", ports.start, ports.end)
 }
 
-/// Whether nobody listens on a loopback port.
+/// Whether a loopback port is free.
 ///
-/// It knocks instead of listening itself: a child that another thread starts at that moment holds our socket until
-/// it is another program, and the port would look taken.
+/// It connects instead of listening. A child that another thread starts meanwhile would inherit a listening socket
+/// until it runs its program, and the port would seem taken.
 pub fn is_free(port: u16) -> bool {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let knocked = TcpStream::connect_timeout(&address, KNOCK);
     knocked.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
 }
 
-/// Where a program is on PATH.
+/// The path of a program on PATH.
 pub fn find(program: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?)
         .map(|dir| dir.join(program))
         .find(|path| path.is_file())
 }
 
-/// Sends a signal to a process that was not waited for yet.
+/// Sends a signal to a process that was not reaped yet.
 pub(crate) fn signal(child: &Child, signal: Signal) -> Result<()> {
     let id = child.id().context("the process has ended")?;
     let pid = i32::try_from(id)

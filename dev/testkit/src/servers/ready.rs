@@ -1,4 +1,4 @@
-//! Whether a server that was just started serves yet.
+//! Readiness of servers that were just started.
 
 use std::{net::Ipv4Addr, time::Duration};
 
@@ -38,7 +38,7 @@ pub(super) async fn redis(port: u16, password: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-/// Forms the replica set where there is none yet; it serves once its only member is primary.
+/// Waits until MongoDB's only member is primary. Forms the replica set if it does not exist.
 pub(super) async fn mongo(port: u16) -> Result<()> {
     let client = direct(port).await?;
     let answer = form_replica_set(&client, port).await;
@@ -46,7 +46,7 @@ pub(super) async fn mongo(port: u16) -> Result<()> {
     answer
 }
 
-/// A member of a set of several answers; whether it has a role is for its set to wait for.
+/// Waits until a member of a larger set answers. The set itself waits for its roles.
 pub(super) async fn mongo_member(port: u16) -> Result<()> {
     let client = direct(port).await?;
     let ping = doc! { "ping": 1 };
@@ -56,7 +56,7 @@ pub(super) async fn mongo_member(port: u16) -> Result<()> {
 }
 
 async fn direct(port: u16) -> Result<Client> {
-    // The driver looks for a server no more often than every half second; this does not.
+    // The driver tries a server only twice a second; this is faster.
     timeout(
         ATTEMPT_LIMIT,
         TcpStream::connect((Ipv4Addr::LOCALHOST, port)),
@@ -79,7 +79,7 @@ async fn form_replica_set(client: &Client, port: u16) -> Result<()> {
     if !hello.contains_key("setName") {
         let member = doc! { "_id": 0, "host": format!("127.0.0.1:{port}") };
         let set = doc! { "_id": "rs0", "members": [member] };
-        // A set that exists and is only loading refuses this, and shows up in the next round.
+        // An existing set that is still loading refuses this. The next round finds it.
         admin
             .run_command(doc! { "replSetInitiate": set })
             .await

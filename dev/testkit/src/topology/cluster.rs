@@ -1,4 +1,4 @@
-//! A Redis Cluster of three masters with a replica each.
+//! A Redis Cluster: three masters, each with a replica.
 
 use std::path::Path;
 
@@ -11,19 +11,19 @@ use crate::{
 };
 
 const MASTERS: usize = 3;
-/// The last slot of all.
+/// The last slot.
 const LAST: usize = 16383;
 
 /// Six servers: the first three begin as masters, the others as their replicas.
 #[derive(Debug)]
 pub struct RedisCluster {
-    /// All of them; which are masters changes.
+    /// All servers. Failovers change which are masters.
     pub servers: Vec<Server>,
 }
 
 impl RedisCluster {
-    /// Starts all six with their data below `dir`, joins them and waits until they serve. They call a master that
-    /// is silent for a second dead.
+    /// Starts all six with their data below `dir`, joins them and waits until they serve. Their failover timeout is one
+    /// second.
     pub async fn start(dir: &Path) -> Result<Self> {
         let mut servers = Vec::new();
         let mut buses = Vec::new();
@@ -76,7 +76,7 @@ impl RedisCluster {
         for (number, replica) in self.servers[MASTERS..].iter().enumerate() {
             let id: String = tell(&self.servers[number], &words("CLUSTER MYID")).await?;
             let follow = words(&format!("CLUSTER REPLICATE {id}"));
-            // Refused until word of the master has spread.
+            // Refused until the server knows the master.
             eventually("a replica", async || {
                 Ok(tell::<()>(replica, &follow).await.is_ok())
             })
@@ -102,12 +102,12 @@ impl RedisCluster {
         Ok(masters)
     }
 
-    /// The other server of the pair to which this one belongs.
+    /// The other server of this one's pair.
     pub fn partner(&self, server: usize) -> usize {
         (server + MASTERS) % (2 * MASTERS)
     }
 
-    /// Makes the replica of this master the master, as an operator would.
+    /// Fails over from this master to its replica, as an operator would.
     pub async fn hand_over(&self, master: usize) -> Result<()> {
         let replica = self.servers.get(self.partner(master));
         let failover = words("CLUSTER FAILOVER");

@@ -13,21 +13,21 @@ use mongodb::{
 use crate::{servers::Server, world::eventually};
 
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How long a primary that stepped down stays away from elections, in seconds.
+/// How long a primary that stepped down cannot be elected, in seconds.
 const STEP_DOWN_SECONDS: i32 = 5;
-/// How long it waits for a secondary that has everything, in seconds.
+/// How long it waits for a secondary to catch up, in seconds.
 const CATCH_UP_SECONDS: i32 = 2;
 
 /// Three members, any of which may be primary.
 #[derive(Debug)]
 pub struct MongoSet {
-    /// All of them; which is primary changes.
+    /// All members. Failovers change which is primary.
     pub servers: Vec<Server>,
 }
 
 impl MongoSet {
-    /// Starts all three with their data below `dir`, forms the set and waits for a primary and two secondaries.
-    /// They call a primary that is silent for two seconds dead.
+    /// Starts all three with their data below `dir`, forms the set and waits for a primary and two secondaries. Their
+    /// election timeout is two seconds.
     pub async fn start(dir: &Path) -> Result<Self> {
         let mut servers = Vec::new();
         for number in 0..3 {
@@ -54,7 +54,7 @@ impl MongoSet {
         format!("mongodb://{}/?replicaSet=rs0", members.join(","))
     }
 
-    /// Which member is primary, if one is.
+    /// The index of the primary, if there is one.
     pub async fn primary(&self) -> Option<usize> {
         for (number, server) in self.servers.iter().enumerate() {
             if role(server).await == Some(Role::Primary) {
@@ -64,7 +64,7 @@ impl MongoSet {
         None
     }
 
-    /// Lets the primary step down, and waits for the next.
+    /// Makes the primary step down, and waits for the next one.
     pub async fn hand_over(&self) -> Result<()> {
         let primary = self.primary().await.context("there is no primary")?;
         let step_down = doc! {
@@ -75,7 +75,7 @@ impl MongoSet {
         self.has_moved_from(primary).await
     }
 
-    /// Waits until another member than this one is primary.
+    /// Waits until another member is primary.
     pub async fn has_moved_from(&self, before: usize) -> Result<()> {
         eventually("another primary", async || {
             Ok(self.primary().await.is_some_and(|now| now != before))
@@ -83,7 +83,7 @@ impl MongoSet {
         .await
     }
 
-    /// Waits until there is a primary, and everybody else is a secondary.
+    /// Waits until one member is primary and all others are secondaries.
     pub async fn settled(&self) -> Result<()> {
         eventually("a primary and two secondaries", async || {
             let mut roles = join_all(self.servers.iter().map(role)).await;
@@ -95,7 +95,7 @@ impl MongoSet {
     }
 }
 
-/// What a member is, once it is something.
+/// The role of a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Role {
     Primary,

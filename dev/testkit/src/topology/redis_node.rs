@@ -1,4 +1,4 @@
-//! One Redis of several: how it is set up, asked and told.
+//! One Redis of a topology: settings, commands and role.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::servers::Server;
 
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Settings that let a replica follow within a second rather than within several.
+/// Settings with which a replica catches up within a second.
 pub(super) fn quick() -> Vec<String> {
     [
         "repl-diskless-sync-delay 0",
@@ -32,17 +32,17 @@ pub(super) async fn tell<T: FromRedisValue>(server: &Server, command: &Cmd) -> R
     answer.with_context(|| format!("ask Redis at {}", server.address()))
 }
 
-/// A command from its words.
+/// Parses a command from its words.
 pub(super) fn words(text: &str) -> Cmd {
     let mut command = Cmd::new();
     command.arg(text.split(' ').collect::<Vec<_>>());
     command
 }
 
-/// What a server is in the replication.
+/// The replication role of a server.
 pub(super) struct Role {
     pub(super) is_master: bool,
-    /// Replicas of a master that have caught up.
+    /// Number of a master's replicas that have caught up.
     pub(super) replicas: usize,
     /// Whether a replica has caught up with its master.
     pub(super) follows: bool,

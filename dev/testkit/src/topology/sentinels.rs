@@ -1,4 +1,4 @@
-//! A Redis with a replica, and the three sentinels that promote it.
+//! A Redis with a replica, and three sentinels that promote it.
 
 use std::{collections::HashMap, path::Path};
 
@@ -11,21 +11,21 @@ use crate::{
 };
 
 const NAME: &str = "heyi";
-/// How many lines of each sentinel's log tell why there is no other master.
+/// Lines of each sentinel's log that an error quotes.
 const LOG_LINES: usize = 20;
 
 /// Redis, its replica, and three sentinels.
 #[derive(Debug)]
 pub struct RedisPair {
-    /// The two that hold the data; which of them is the master changes.
+    /// The two data servers. Failovers change which is the master.
     pub servers: Vec<Server>,
-    /// The three that decide.
+    /// The three sentinels.
     pub sentinels: Vec<Server>,
 }
 
 impl RedisPair {
-    /// Starts all five with their data below `dir`, and waits until the replica follows and the sentinels agree.
-    /// They call a master that is silent for a second dead.
+    /// Starts all five with their data below `dir`, and waits until the replica follows and the sentinels agree. The
+    /// failover timeout is one second.
     pub async fn start(dir: &Path) -> Result<Self> {
         let master = Server::redis_member(&dir.join("redis-0"), &quick()).await?;
         let mut settings = quick();
@@ -58,7 +58,7 @@ impl RedisPair {
         format!("redis+sentinel://{SECRET}{}/{NAME}/0", sentinels.join(","))
     }
 
-    /// Which server is the master, as it says itself and every sentinel agrees.
+    /// The index of the master, once the server itself and every sentinel agree.
     pub async fn master(&self) -> Result<usize> {
         let mut ports = Vec::new();
         for sentinel in &self.sentinels {
@@ -78,8 +78,8 @@ impl RedisPair {
         anyhow::bail!("the sentinels do not agree: {ports:?}")
     }
 
-    /// Makes the replica the master, as an operator would: once every sentinel takes it for a replica. One that still
-    /// thinks that it is a master, as after a failover, would turn it back at once.
+    /// Fails over to the replica, as an operator would. It first waits until every sentinel sees it as a replica: one that
+    /// still sees it as a master would reverse the failover immediately.
     pub async fn hand_over(&self) -> Result<()> {
         eventually("a replica in the eyes of every sentinel", async || {
             Ok(self.all_see_the_replica().await.unwrap_or(false))
@@ -91,7 +91,7 @@ impl RedisPair {
         self.has_moved_from(master).await
     }
 
-    /// Waits until another server than this one is the master.
+    /// Waits until another server is the master.
     pub async fn has_moved_from(&self, before: usize) -> Result<()> {
         eventually("another master", async || {
             Ok(self.master().await.is_ok_and(|now| now != before))

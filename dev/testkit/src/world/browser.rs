@@ -1,4 +1,4 @@
-//! A real browser that takes itself for a phone or a desktop.
+//! A real browser that plays a phone or a desktop.
 
 use std::{
     fs,
@@ -20,14 +20,14 @@ use url::{ParseError, Url};
 use super::eventually;
 use crate::servers::process::{find, free_port, tether, tethered};
 
-/// What a page is shown on.
+/// A screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Screen {
     /// In the pixels of CSS.
     pub width: u32,
     /// In the pixels of CSS.
     pub height: u32,
-    /// Its own pixels to one of CSS, on each side.
+    /// Device pixels for one pixel of CSS, on each side.
     pub density: u32,
 }
 
@@ -50,7 +50,7 @@ pub const DESKTOP: Screen = Screen {
     density: 1,
 };
 
-/// Debian's own place for it first: its name on PATH is a script that would stand between a browser and its driver.
+/// Debian's path comes first: the name on PATH is a wrapper script, which would be a process between driver and browser.
 const HEADLESS_SHELLS: [&str; 3] = [
     "/usr/lib/chromium/chromium-headless-shell",
     "chromium-headless-shell",
@@ -70,15 +70,15 @@ const FLAGS: [&str; 11] = [
     "--hide-scrollbars",
 ];
 
-/// A chromedriver, which ends with this value, and its browser with it.
+/// A chromedriver and its browser. Both end with this value.
 pub struct Browser {
-    /// What it is told by.
+    /// The WebDriver client that controls it.
     pub client: Client,
     process: Child,
 }
 
 impl Browser {
-    /// Starts one that keeps its files in `data`.
+    /// Starts a browser that stores its files in `data`.
     pub async fn start(data: &Path) -> Result<Self> {
         let program = find("chromedriver")
             .context("chromedriver is not on PATH: run the tests with `cargo xtask test`")?;
@@ -117,7 +117,7 @@ impl Browser {
         })
     }
 
-    /// From now on says that it is `agent`, wants this language and has this screen.
+    /// Sets the `User-Agent`, the language and the screen.
     pub async fn be(&self, agent: &str, language: &str, screen: Screen) -> Result<()> {
         let identity = json!({ "userAgent": agent, "acceptLanguage": language });
         self.tell("Emulation.setUserAgentOverride", identity)
@@ -132,14 +132,14 @@ impl Browser {
             .await
     }
 
-    /// From now on shows pages as on `medium` (`screen` or `print`), in `light` or `dark`.
+    /// Emulates a medium (`screen` or `print`) and a colour scheme (`light` or `dark`).
     pub async fn show_as(&self, medium: &str, scheme: &str) -> Result<()> {
         let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
         let media = json!({ "media": medium, "features": features });
         self.tell("Emulation.setEmulatedMedia", media).await
     }
 
-    /// A command of Chromium's own protocol.
+    /// Sends a command of Chromium's DevTools protocol.
     pub async fn tell(&self, command: &str, params: Value) -> Result<()> {
         let command = json!({ "cmd": command, "params": params });
         let command = Own("goog/cdp/execute", command);
@@ -147,7 +147,7 @@ impl Browser {
         Ok(())
     }
 
-    /// What the console said since the last time, and all addresses that were asked.
+    /// Console messages since the last call, and all requested URLs.
     pub async fn records(&self) -> Result<(Vec<String>, Vec<Url>)> {
         let console = self.log("browser").await?;
         let said = console.iter().map(|entry| entry["message"].to_string());
@@ -169,7 +169,7 @@ impl Browser {
         Ok(entries.as_array().context("no log")?.clone())
     }
 
-    /// The element, as soon as it is shown.
+    /// Waits until the element is shown.
     pub async fn find(&self, css: &str) -> Result<Element> {
         let mut found = None;
         eventually(css, async || {
@@ -185,24 +185,24 @@ impl Browser {
         found.context("no element")
     }
 
-    /// Clicks on the element as soon as it is shown.
+    /// Clicks on the element once it is shown.
     pub async fn click(&self, css: &str) -> Result<()> {
         Ok(self.find(css).await?.click().await?)
     }
 
-    /// What a script returns.
+    /// Runs a script and returns its result.
     pub async fn evaluate(&self, script: &str) -> Result<Value> {
         Ok(self.client.execute(script, Vec::new()).await?)
     }
 
-    /// Whether nothing is cut off at the side.
+    /// Whether the page fits the width of the screen.
     pub async fn fits(&self) -> Result<bool> {
         let fits =
             "return document.documentElement.scrollWidth <= document.documentElement.clientWidth";
         Ok(self.evaluate(fits).await? == true)
     }
 
-    /// The texts that leave the card or the control in which they are.
+    /// Texts that overflow their card or control.
     pub async fn escaping(&self) -> Result<Value> {
         self.evaluate(
             "const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
@@ -221,21 +221,21 @@ impl Browser {
         .await
     }
 
-    /// Ends it and its driver.
+    /// Stops the browser and its driver.
     pub async fn stop(mut self) -> Result<()> {
         self.client.close().await?;
         Ok(self.process.kill().await?)
     }
 }
 
-/// Chromium without windows, where there is one: the same pages for half the time. It opens no page by itself, for
-/// which chromedriver would wait forever.
+/// Chromium's headless shell, if installed: the same pages in half the time. It must open no start page, for which
+/// chromedriver would wait forever.
 fn headless_shell(data: &Path) -> Result<Option<PathBuf>> {
     let Some(program) = HEADLESS_SHELLS.into_iter().find_map(find) else {
         return Ok(None);
     };
     let script = data.with_extension("sh");
-    // A killed chromedriver, as when a test fails, would leave its browser behind.
+    // The browser would survive a killed chromedriver, e.g. after a failed test.
     let command = format!(
         "exec {} '{}' \"$@\" about:blank",
         tether(),
@@ -246,7 +246,7 @@ fn headless_shell(data: &Path) -> Result<Option<PathBuf>> {
     Ok(Some(script))
 }
 
-/// A command that only chromedriver knows, and its body.
+/// A command of chromedriver alone, with its body.
 #[derive(Debug)]
 struct Own(&'static str, Value);
 

@@ -1,4 +1,4 @@
-//! The mini-program and the payer, as tests play them.
+//! Test clients: the mini-program and the payer.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::{
 };
 use heyi_sandbox::Sandbox;
 
-/// Plays the mini-program: signs, calls, pays in the sandbox.
+/// Plays the mini-program: signs requests, calls the api, pays in the sandbox.
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
@@ -23,35 +23,35 @@ pub struct Client {
     sandbox: Sandbox,
 }
 
-/// Somebody who signed in.
+/// A person who signed in.
 #[derive(Debug, Clone)]
 pub struct Person {
     /// The openid that `/login` answered.
     pub openid: String,
-    /// The key that signs everything after it.
+    /// The key that signs all later requests.
     pub key: SecretString,
 }
 
-/// An answer of the api, read to its end.
+/// A complete answer of the api.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// Its status.
     pub status: StatusCode,
     /// Its headers.
     pub headers: HeaderMap,
-    /// Its body, where it is text.
+    /// Its body as text.
     pub body: String,
     /// Its body.
     pub bytes: Vec<u8>,
 }
 
 impl Answer {
-    /// The body as JSON; null when it is not.
+    /// The body as JSON, or null if it is no JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_default()
     }
 
-    /// A text of the body's JSON; empty when there is none.
+    /// A string field of the JSON body, or an empty string.
     pub fn text(&self, name: &str) -> String {
         self.json()[name].as_str().unwrap_or_default().to_owned()
     }
@@ -81,7 +81,7 @@ impl Client {
         }
     }
 
-    /// A request to `path`, for what the other functions cannot say.
+    /// A request to `path`, for cases that the other functions do not cover.
     pub fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
         self.http.request(method, format!("{}{path}", self.base))
     }
@@ -156,7 +156,7 @@ impl Client {
             .await
     }
 
-    /// Asks what a code of the person held before it was changed.
+    /// Asks for earlier contents of a code of the person.
     pub async fn changes(&self, person: &Person, id: &str) -> Result<Answer> {
         self.call("/changes", person, &[("id", id)]).await
     }
@@ -215,7 +215,7 @@ impl Client {
             .collect())
     }
 
-    /// Makes an order of the sample data that is to be paid over this channel.
+    /// Makes an order of the sample data for this channel.
     pub async fn order_over(&self, channel: &str, person: &Person, name: &str) -> Result<Answer> {
         let data = samples::data(&person.openid, name).to_string();
         let pairs = [
@@ -234,7 +234,7 @@ impl Client {
         Ok((params["out_trade_no"].clone(), payjs_order_id))
     }
 
-    /// Asks what became of an order.
+    /// Asks for the state of an order.
     pub async fn check(&self, out_trade_no: &str) -> Result<Answer> {
         self.get("/checkOrder", &params(&[("out_trade_no", out_trade_no)]))
             .await

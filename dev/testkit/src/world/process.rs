@@ -21,7 +21,7 @@ use super::binary;
 use crate::servers::process::{free_port, signal, stop, tail, tethered};
 
 const READY_LIMIT: Duration = Duration::from_secs(30);
-/// More lines than a backtrace has, above which an error stands.
+/// Longer than a backtrace, since the error is above it.
 const LOG_LINES: usize = 80;
 
 /// A running `heyi-api` or `heyi-worker`. Dropping it kills it.
@@ -37,7 +37,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts a program that logs to a file in `dir`, or to `output` where that is given.
+    /// Starts a program that logs to a file in `dir`, or to `output` if given.
     pub(super) fn start(
         program: &str,
         arguments: &[&str],
@@ -75,7 +75,7 @@ impl Service {
         })
     }
 
-    /// Starts it again with the same port and settings after it has ended, without waiting for anything.
+    /// Starts it again with the same port and settings after its end. Does not wait until it is ready.
     pub fn restart(&mut self) -> Result<()> {
         let output = to_file(&self.log)?;
         self.child = spawn(&self.program, &self.arguments, &self.settings, output)?;
@@ -112,12 +112,12 @@ impl Service {
         }
     }
 
-    /// Where it answers.
+    /// Its URL.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Where it answers `/readyz` and `/metrics`.
+    /// The URL of its monitor (`/readyz`, `/metrics`).
     pub fn monitor_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.monitor_port)
     }
@@ -127,33 +127,33 @@ impl Service {
         self.child.id()
     }
 
-    /// All that it logged.
+    /// Its whole log.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// Ends it at once (SIGKILL), as a crash would.
+    /// Kills it (SIGKILL), as a crash would.
     pub async fn kill(&mut self) -> Result<()> {
         self.child.kill().await.context("cannot kill it")
     }
 
-    /// Ends it in good order (SIGTERM) and says how it ended.
+    /// Stops it (SIGTERM) and returns its exit status.
     pub async fn stop(mut self) -> Result<ExitStatus> {
         self.end().await
     }
 
-    /// As [`stop`](Self::stop), for one that is to be started again.
+    /// As [`stop`](Self::stop), if it is started again later.
     pub async fn end(&mut self) -> Result<ExitStatus> {
         stop(&mut self.child).await?;
         self.child.wait().await.context("cannot wait for it")
     }
 
-    /// Waits until it ends by itself.
+    /// Waits until it ends on its own.
     pub async fn exited(&mut self) -> Result<ExitStatus> {
         self.child.wait().await.context("cannot wait for it")
     }
 
-    /// Tells it to end in good order (SIGTERM).
+    /// Asks it to stop (SIGTERM).
     pub fn terminate(&self) -> Result<()> {
         signal(&self.child, Signal::TERM)
     }
@@ -163,7 +163,7 @@ impl Service {
         signal(&self.child, Signal::STOP)
     }
 
-    /// Lets it go on after [`pause`](Self::pause).
+    /// Resumes it after [`pause`](Self::pause).
     pub fn resume(&self) -> Result<()> {
         signal(&self.child, Signal::CONT)
     }

@@ -1,4 +1,4 @@
-//! Made-up uploads of the known forms.
+//! Sample uploads that match the default patterns.
 
 use heyi_common::platform::Platform;
 use serde_json::{Value, json};

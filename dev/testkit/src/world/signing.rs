@@ -8,7 +8,7 @@ use std::{
 use heyi_common::sign::{self, Params, Routed, SIGN, TS};
 use secrecy::SecretString;
 
-/// How far the `ts` of an order may be ahead of or behind the time here: less than `sign.window`.
+/// The largest offset of an order's `ts` from now, in seconds: less than `sign.window`.
 const MOST_OFF: i64 = 100;
 
 /// `pairs` as parameters.
@@ -19,8 +19,9 @@ pub fn params(pairs: &[(&str, &str)]) -> Params {
         .collect()
 }
 
-/// `pairs` as the parameters of a request to `route` that is signed now. Each order has a `ts` of its own, and each change
-/// a later one than the last change.
+/// `pairs` as parameters of a request to `route`, signed now.
+///
+/// Each order gets a unique `ts`, and each change a later one than the last change.
 pub fn signed(route: &str, pairs: &[(&str, &str)], key: &SecretString) -> Params {
     static LAST_ORDER: Mutex<i64> = Mutex::new(0);
     static LAST_CHANGE: Mutex<i64> = Mutex::new(0);
@@ -32,7 +33,7 @@ pub fn signed(route: &str, pairs: &[(&str, &str)], key: &SecretString) -> Params
     signed_at(ts, route, pairs, key)
 }
 
-/// Who makes so many orders that they are too far ahead gets the times that were left behind.
+/// After so many orders that `ts` is too far ahead, continues with unused times of the past.
 fn order_ts(next: i64, now: i64) -> i64 {
     if next < now - MOST_OFF {
         now
@@ -62,7 +63,7 @@ pub fn signed_at(ts: i64, route: &str, pairs: &[(&str, &str)], key: &SecretStrin
     params
 }
 
-/// `pairs` with a signature over nothing else, as PayJS and clients of the old service sign.
+/// `pairs` with a signature over them alone, as PayJS and clients of the old service sign.
 pub fn signed_plainly(pairs: &[(&str, &str)], key: &SecretString) -> Params {
     let mut params = params(pairs);
     params.insert(SIGN.to_owned(), sign::sign(&params, key));

@@ -7,10 +7,10 @@ use heyi_testkit::servers::process::find;
 
 use super::works;
 
-/// Old lists name packages that are gone, so they are updated first, once in a run.
+/// Package lists are updated once in a run, since old ones name removed packages.
 static UPDATED: OnceLock<()> = OnceLock::new();
 
-/// Installs packages, where this may and can be done.
+/// Installs packages, if possible and permitted.
 pub(super) fn install(packages: &[&str]) -> Result<()> {
     update()?;
     println!("installing {} with apt", packages.join(", "));
@@ -22,12 +22,12 @@ pub(super) fn install(packages: &[&str]) -> Result<()> {
     )
 }
 
-/// Takes one file out of a package that is not installed: installing it would start a daemon.
+/// Extracts one file from a package without installing it, which would start a daemon.
 pub(super) fn take(package: &str, file: &str, target: &Path) -> Result<()> {
     update()?;
     println!("downloading {file} ({package})");
     let parent = target.parent().context("no directory")?;
-    // Beside its destination, so that the last step is one rename.
+    // In the destination's directory, so that the last step is a rename.
     let dir = tempfile::tempdir_in(parent)?;
     works(
         Command::new("apt-get")

@@ -1,4 +1,4 @@
-//! Single files out of packages of npm.
+//! Single files from packages of npm.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use super::{apt, works};
 use crate::checkout::Checkout;
 
-/// A file in a package, and what it must be.
+/// A file in a package, with its checksum.
 pub(super) struct Package {
     /// Name and version.
     pub(super) name: &'static str,
@@ -24,7 +24,7 @@ pub(super) struct Package {
 }
 
 impl Package {
-    /// Puts the file into `.heyi/tools`, unless it is there, and says where it is.
+    /// Installs the file into `.heyi/tools` if missing, and returns its path.
     pub(super) fn install(&self, checkout: &Checkout) -> Result<PathBuf> {
         let tools = checkout.dir("tools")?;
         let name = Path::new(self.file).file_name().context("no file name")?;
@@ -37,7 +37,7 @@ impl Package {
             apt::install(&["npm"])
                 .context("npm is missing. Install it (Debian: apt install npm)")?;
         }
-        // Beside its destination, so that the last step is one rename.
+        // In the destination's directory, so that the last step is a rename.
         let dir = tempfile::tempdir_in(&tools)?;
         works(
             Command::new("npm")

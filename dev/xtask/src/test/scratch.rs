@@ -1,15 +1,17 @@
-//! Where the servers of the tests keep their data.
+//! The data directory of the test servers.
 
 use anyhow::Result;
 use rustix::fs::statvfs;
 use tempfile::TempDir;
 
 const MEMORY: &str = "/dev/shm";
-/// Several times what all tests that run at once were seen to need.
+/// Several times the peak of all concurrent tests.
 const ROOM: u64 = 6 << 30;
 
-/// A directory that goes with the run: in memory if there is room. A disk that a dozen servers sync to stands still
-/// for seconds now and then, and no test is about disks: a killed process finds in memory what it finds on a disk.
+/// A temporary directory, in memory if there is room.
+///
+/// A disk to which a dozen servers sync sometimes stalls for seconds. No test needs a disk: files in memory survive a
+/// killed process too.
 pub(super) fn dir() -> Result<TempDir> {
     let roomy = statvfs(MEMORY).is_ok_and(|it| it.f_bavail.saturating_mul(it.f_frsize) >= ROOM);
     Ok(if roomy {

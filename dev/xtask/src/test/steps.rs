@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use tokio::process;
 
-/// What has been run so far.
+/// The steps so far.
 #[derive(Default)]
 pub(super) struct Steps(Vec<Step>);
 
@@ -26,7 +26,7 @@ enum Outcome {
 }
 
 impl Steps {
-    /// Runs a step. Its failure carries its name.
+    /// Runs a step. Its error contains its name.
     pub(super) fn run<T>(
         &mut self,
         name: &'static str,
@@ -38,7 +38,7 @@ impl Steps {
         self.ended(name, result, start.elapsed())
     }
 
-    /// Notes a step that ran beside others, and prints what it said.
+    /// Records a step that ran in parallel, and prints its output.
     pub(super) fn note(&mut self, name: &'static str, (said, took): Timed) -> Result<()> {
         println!("\n== {name}");
         let result = said.map(|said| println!("{said}"));
@@ -60,7 +60,7 @@ impl Steps {
         result.with_context(|| format!("step {name}"))
     }
 
-    /// Notes a step that could not be run, and why.
+    /// Records a skipped step and the reason.
     pub(super) fn skip(&mut self, name: &'static str, reason: &str) {
         println!("\n== {name}: skipped, {reason}");
         let outcome = Outcome::Skipped(reason.to_owned());
@@ -71,7 +71,7 @@ impl Steps {
         });
     }
 
-    /// Prints what has been run.
+    /// Prints the steps.
     pub(super) fn summarize(&self) {
         println!();
         for Step {
@@ -85,17 +85,17 @@ impl Steps {
     }
 }
 
-/// What a step said, and how long it took.
+/// The output of a step and its duration.
 type Timed = (Result<String>, Duration);
 
-/// Measures a step that runs beside others.
+/// Measures a step that runs in parallel.
 pub(super) async fn timed(step: impl Future<Output = Result<String>>) -> Timed {
     let start = Instant::now();
     let said = step.await;
     (said, start.elapsed())
 }
 
-/// Runs a command, which must succeed, and keeps what it says.
+/// Runs a command, which must succeed, and returns its output.
 pub(super) async fn captured(command: Command) -> Result<String> {
     let program = command.get_program().display().to_string();
     let mut command = process::Command::from(command);

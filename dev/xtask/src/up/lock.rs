@@ -9,11 +9,11 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-/// Held while `up` runs; the system lets go of it however that ends.
+/// A lock file. The system releases it however `up` ends.
 pub(super) struct Lock(File);
 
 impl Lock {
-    /// Takes the lock, or says who has it.
+    /// Takes the lock. The error names its owner.
     pub(super) fn take(path: &Path) -> Result<Lock> {
         let mut options = File::options();
         options.create(true).truncate(false).read(true).write(true);
@@ -34,7 +34,7 @@ impl Lock {
         Ok(lock)
     }
 
-    /// What a second `up` will say about this one.
+    /// Stores the text that a second `up` prints about this one.
     pub(super) fn tell(&mut self, what: &str) -> Result<()> {
         self.0.set_len(0)?;
         self.0.rewind()?;

@@ -1,4 +1,4 @@
-//! What `up` remembers from run to run beside the data: ports and secrets.
+//! Ports and secrets that `up` keeps between runs.
 
 use std::{fs, io::Write as _, os::unix::fs::OpenOptionsExt as _};
 
@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkout::Checkout;
 
-/// Made up at random in the first run, so that no secret used here is anybody's default.
+/// Ports and secrets. They are random, so that no secret is a default.
 #[derive(Deserialize, Serialize)]
 pub(super) struct Memory {
     pub(super) redis_port: u16,
-    /// The replica set remembers it too, so it cannot change while there is data.
+    /// The replica set stores it too, so it cannot change while there is data.
     pub(super) mongo_port: u16,
     pub(super) sandbox_port: u16,
     pub(super) worker_port: u16,
-    /// 0 in the memory of an older version, and then replaced.
+    /// 0 in files of an older version, and then replaced.
     #[serde(default)]
     pub(super) monitor_port: u16,
     pub(super) payjs_mchid: String,
@@ -28,7 +28,7 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// Reads the memory, or makes it up. Ports taken by others meanwhile are replaced.
+    /// Reads the file, or creates it. Ports that other processes took meanwhile are replaced.
     pub(super) fn load(checkout: &Checkout) -> Result<Memory> {
         let path = checkout.dir("data")?.join("up.toml");
         let mut memory = if path.exists() {

@@ -23,7 +23,7 @@ use tokio::{
 use super::plan::{self, Plan};
 use crate::checkout::Checkout;
 
-/// How long one of our programs may take until it is ready.
+/// The start timeout of one of our programs.
 const START_LIMIT: Duration = Duration::from_secs(60);
 const TAIL_LINES: usize = 20;
 
@@ -41,7 +41,7 @@ enum Process {
 }
 
 impl Part {
-    /// Its log, as a person in the checkout would name it.
+    /// The path of its log, relative to the checkout.
     pub(super) fn log_name(&self) -> String {
         log_name(self.name)
     }
@@ -58,13 +58,13 @@ impl Part {
         }
     }
 
-    /// What went wrong with it, below the end of its log.
+    /// An error with the end of its log.
     fn failure(&self, what: &str) -> Error {
         let end = tail(&self.log, TAIL_LINES);
         anyhow!("the end of {}:\n{end}\n\n{what}", self.log_name())
     }
 
-    /// Stops it in good order.
+    /// Stops it gracefully.
     pub(super) async fn stop(&mut self) -> Result<()> {
         match &mut self.process {
             Process::Server(server) => server.stop().await,
@@ -73,7 +73,7 @@ impl Part {
     }
 }
 
-/// Starts Redis and says where it is.
+/// Starts Redis and returns its URL.
 pub(super) async fn redis(checkout: &Checkout, port: u16, parts: &mut Vec<Part>) -> Result<String> {
     println!("starting redis");
     let dir = checkout.dir("data/redis")?;
@@ -81,7 +81,7 @@ pub(super) async fn redis(checkout: &Checkout, port: u16, parts: &mut Vec<Part>)
     add_server(checkout, "redis", server, parts)
 }
 
-/// Starts MongoDB and says where it is.
+/// Starts MongoDB and returns its URL.
 pub(super) async fn mongo(checkout: &Checkout, port: u16, parts: &mut Vec<Part>) -> Result<String> {
     println!("starting mongodb");
     let dir = checkout.dir("data/mongodb")?;
@@ -132,7 +132,7 @@ fn add_server(
     server: Server,
     parts: &mut Vec<Part>,
 ) -> Result<String> {
-    // Its log is with its data; all logs are found in one place.
+    // Its log is in its data directory; this makes all logs available in one place.
     let log = checkout.path(&log_name(name));
     checkout.dir("log")?;
     match fs::remove_file(&log) {

@@ -1,4 +1,4 @@
-//! Which programs run, and with what settings.
+//! The programs and their settings.
 
 use std::{
     collections::BTreeMap, fs::File, io::Write as _, os::unix::fs::OpenOptionsExt as _,
@@ -15,7 +15,7 @@ pub(super) struct Plan {
     pub(super) name: &'static str,
     pub(super) binary: &'static str,
     pub(super) port: u16,
-    /// Port and path that answer with 200 once the program serves.
+    /// Port and path that answer 200 once the program is ready.
     pub(super) ready: (u16, &'static str),
     pub(super) environment: Vec<(&'static str, String)>,
 }
@@ -75,7 +75,7 @@ pub(super) fn plans(memory: &Memory, api_port: u16, redis: &str, mongo: &str) ->
     ]
 }
 
-/// Writes the settings of api and worker into a file of their own, for the operator commands.
+/// Writes the settings of api and worker into a file for the operator commands.
 pub(super) fn write_settings(checkout: &Checkout, plans: &[Plan]) -> Result<PathBuf> {
     let mut sections: BTreeMap<String, BTreeMap<String, &str>> = BTreeMap::new();
     for (name, value) in plans.iter().flat_map(|plan| &plan.environment) {
@@ -99,7 +99,7 @@ pub(super) fn write_settings(checkout: &Checkout, plans: &[Plan]) -> Result<Path
     Ok(path)
 }
 
-/// What `client/shell/order.sh` needs, for a shell.
+/// Shell variables for `client/shell/order.sh`.
 pub(super) fn variables(memory: &Memory, api_port: u16) -> String {
     format!(
         "BASE=http://{} SANDBOX=http://{} APP_KEY={} CODE=alice",
@@ -109,7 +109,7 @@ pub(super) fn variables(memory: &Memory, api_port: u16) -> String {
     )
 }
 
-/// Where a program is reached.
+/// The URL of a program.
 pub(super) fn url(port: u16) -> String {
     format!("http://{}/", address(port))
 }
