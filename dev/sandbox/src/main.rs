@@ -1,8 +1,5 @@
 //! Serves a sandbox until Ctrl-C.
-#![expect(
-    clippy::print_stdout,
-    reason = "the caller reads the address there"
-)]
+#![expect(clippy::print_stdout, reason = "the caller reads the address there")]
 
 use std::net::SocketAddr;
 
