@@ -10,7 +10,11 @@ use heyi_common::{
 };
 use tokio::time::sleep;
 
-use crate::{Context, promote::TransientError, retry_delay::retry_delay};
+use crate::{
+    Context,
+    promote::{TransientError, dead},
+    retry_delay::retry_delay,
+};
 
 /// Number of the gateway's refusals that are treated as temporary.
 const MOST_REFUSALS: u32 = 4;
@@ -33,7 +37,7 @@ pub(crate) async fn confirm(
     }
     if !has_turn || !may_ask(context).await? {
         let error = format!("it waits for its turn to ask {}", payment.gateway);
-        return Ok(again(event, Duration::ZERO, error));
+        return Ok(Outcome::retry(event, Duration::ZERO, error));
     }
     match context.gateways.query(payment).await {
         Ok(Status::Unpaid) => unpaid(context, event).await,
@@ -57,24 +61,12 @@ pub(crate) async fn confirm(
             }
             let delay = retry_delay(event.check_refusals);
             event.check_refusals = event.check_refusals.saturating_add(1);
-            Ok(again(event, delay, outage::causes(&error)))
+            Ok(Outcome::retry(event, delay, outage::causes(&error)))
         }
-        Err(error @ GatewayError::Unreadable(..)) => Ok(Outcome::Dead {
-            reason: DeadReason::Poison,
-            error: error.to_string(),
-        }),
+        Err(error @ GatewayError::Unreadable(..)) => {
+            Ok(dead(DeadReason::Poison, &error.to_string()))
+        }
         Err(error @ GatewayError::NoAnswer(..)) => Err(TransientError::Gateway(error)),
-    }
-}
-
-fn again(event: &Event, delay: Duration, error: String) -> Outcome {
-    Outcome::Retry {
-        event: Event {
-            attempt: event.attempt.saturating_add(1),
-            ..event.clone()
-        },
-        delay,
-        error,
     }
 }
 

@@ -81,16 +81,7 @@ pub(crate) fn after_failure(delivery: &Delivery, error: &BoxDynError) -> Outcome
 }
 
 fn try_again(event: &Event, error: &str) -> Outcome {
-    let delay = retry_delay(event.attempt);
-    let event = Event {
-        attempt: event.attempt.saturating_add(1),
-        ..event.clone()
-    };
-    Outcome::Retry {
-        event,
-        delay,
-        error: error.to_owned(),
-    }
+    Outcome::retry(event, retry_delay(event.attempt), error)
 }
 
 /// A line with the field `outcome` concerns one payment and is always logged.

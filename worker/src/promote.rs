@@ -209,15 +209,10 @@ fn missing(context: &Context, event: &Event) -> Outcome {
     }
     let delay = retry_delay(event.order_lookups).min(context.settings.missing_for);
     let event = Event {
-        attempt: event.attempt.saturating_add(1),
         order_lookups: event.order_lookups.saturating_add(1),
         ..event.clone()
     };
-    Outcome::Retry {
-        event,
-        delay,
-        error: error.to_owned(),
-    }
+    Outcome::retry(&event, delay, error)
 }
 
 pub(crate) fn dead(reason: DeadReason, error: &str) -> Outcome {

@@ -41,6 +41,18 @@ impl Outcome {
     /// All names in metrics.
     pub const NAMES: [&str; 5] = ["promoted", "nothing", "retry", "dead", "rejected"];
 
+    /// The next attempt of an event.
+    pub fn retry(event: &Event, delay: Duration, error: impl Into<String>) -> Self {
+        Self::Retry {
+            event: Event {
+                attempt: event.attempt.saturating_add(1),
+                ..event.clone()
+            },
+            delay,
+            error: error.into(),
+        }
+    }
+
     /// Its name in metrics.
     pub fn name(&self) -> &'static str {
         match self {
