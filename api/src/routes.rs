@@ -88,7 +88,7 @@ async fn middleware(
     request: Request,
     next: Next,
 ) -> Response {
-    let track = RequestMetrics::start(&request);
+    let metrics = RequestMetrics::start(&request);
     let preference = respond::Preference::of(&request);
     let trusted = &state.config.http.trusted_proxies;
     let peer = peer.ip().to_canonical();
@@ -112,7 +112,7 @@ async fn middleware(
             Err(Error::Panicked)
         });
     let response = respond::respond(&state, answer.into_response(), preference);
-    track.end(&response);
+    metrics.end(&response);
     response
 }
 

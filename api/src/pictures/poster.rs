@@ -1,16 +1,16 @@
 //! Posters: printable pictures of a code, as SVG and PNG.
 //!
-//! Each style is a template in `templates/posters/`, filled with [`Content`]. `usvg` converts text to outlines.
+//! Each style is a template in `templates/posters/`, filled with [`PosterVariables`]. `usvg` converts text to outlines.
 
-mod content;
 mod fit;
 mod fonts;
 mod png;
+mod variables;
 
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use heyi_common::{payload::Payloads, platform::Platform};
+use heyi_common::{order::Content, platform::Platform};
 use qrcode::types::QrError;
 use resvg::usvg::{Indent, Tree, WriteOptions, fontdb::Database};
 use serde::Deserialize;
@@ -24,8 +24,9 @@ use crate::{
         qr::PngError,
     },
 };
-use content::{COMPOSITE, Content};
+
 use fonts::Fonts;
+use variables::{COMPOSITE, PosterVariables};
 
 /// How long a drawing waits for a permit.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -85,12 +86,10 @@ impl Style {
 /// The subject of a poster.
 #[derive(Debug, Clone)]
 pub(crate) struct Subject {
-    /// The owner's name for the code.
-    pub(crate) name: String,
+    /// What the page of the code shows.
+    pub(crate) content: Content,
     /// The address of the code's page.
     pub(crate) url: String,
-    /// Its receive codes.
-    pub(crate) payloads: Payloads,
     /// The language of all texts except the name.
     pub(crate) language: Language,
 }
@@ -149,9 +148,11 @@ impl Posters {
         for style in Style::ALL {
             let payloads = style.needs().iter();
             let sample = Subject {
-                name: "heyi".to_owned(),
+                content: Content {
+                    name: "heyi".to_owned(),
+                    payloads: payloads.map(|own| (*own, "heyi".to_owned())).collect(),
+                },
                 url: "heyi".to_owned(),
-                payloads: payloads.map(|own| (*own, "heyi".to_owned())).collect(),
                 language: Language::default(),
             };
             let drawing = posters.draw(&sample, style, 0.0)?;
@@ -199,7 +200,7 @@ impl Posters {
     }
 
     fn draw(&self, subject: &Subject, style: Style, scale: f32) -> Result<Drawing, PosterError> {
-        let variables = Content::new(subject, style, scale, &self.fonts)?;
+        let variables = PosterVariables::new(subject, style, scale, &self.fonts)?;
         let drawn = || -> anyhow::Result<_> {
             let name = format!("{}.svg", style.name());
             let context = Context::from_serialize(&variables)?;

@@ -121,8 +121,7 @@ async fn subject(
     }
     Ok(Subject {
         url: state.page_url(&id.to_hex()),
-        name: content.name,
-        payloads: content.payloads,
+        content,
         language: lang.unwrap_or_else(|| Language::of(headers)),
     })
 }

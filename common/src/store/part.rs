@@ -49,7 +49,7 @@ pub(super) fn projection<'de, T: Deserialize<'de>>() -> Document {
 }
 
 /// The field names of the struct `T`, taken from its derived `Deserialize`.
-pub(super) fn field_names<'de, T: Deserialize<'de>>() -> &'static [&'static str] {
+fn field_names<'de, T: Deserialize<'de>>() -> &'static [&'static str] {
     struct Asked<'a>(&'a mut &'static [&'static str]);
 
     impl<'de> Deserializer<'de> for Asked<'_> {
@@ -79,7 +79,7 @@ pub(super) fn field_names<'de, T: Deserialize<'de>>() -> &'static [&'static str]
     let _ = T::deserialize(Asked(&mut names));
     debug_assert!(
         !names.is_empty(),
-        "a flattened struct does not tell its names"
+        "a flattened struct does not list its fields"
     );
     names
 }

@@ -1,7 +1,7 @@
 //! The baselines. An axum process reads a request and answers a constant, or a document that MongoDB's driver finds by an
 //! index. `redis-benchmark` measures Redis alone.
 
-#![expect(clippy::disallowed_types, reason = "this is what axum does by itself")]
+#![expect(clippy::disallowed_types, reason = "this is what axum does by default")]
 
 use std::{env, net::SocketAddr};
 

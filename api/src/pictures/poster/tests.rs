@@ -44,9 +44,11 @@ fn subject(name: &str, language: Language, platforms: &[Platform]) -> Subject {
         .iter()
         .map(|platform| (*platform, payload(platform)));
     Subject {
-        name: name.to_owned(),
+        content: Content {
+            name: name.to_owned(),
+            payloads: payloads.collect(),
+        },
         url: URL.to_owned(),
-        payloads: payloads.collect(),
         language,
     }
 }
@@ -102,7 +104,7 @@ const COMPOSITE_OF_PAIR: Window = [6, 87, 42, 122];
 fn every_code_of_every_poster_is_read_back_where_it_should_be() {
     let posters = posters();
     let subject = full(NAMES[4]);
-    let own = |platform| subject.payloads[&platform].clone();
+    let own = |platform| subject.content.payloads[&platform].clone();
     for width in [400, 401, 555, 1080, 2048] {
         for style in Style::ALL {
             let seen = Seen::new(&posters.png(&subject, style, width).unwrap().file);

@@ -12,7 +12,7 @@ pub(super) const COMPOSITE: &str = "composite";
 
 /// The variables of a template. `docs/pictures.md` lists them.
 #[derive(Serialize)]
-pub(super) struct Content {
+pub(super) struct PosterVariables {
     title: String,
     name: String,
     zh: bool,
@@ -42,7 +42,7 @@ struct Code {
     path: String,
 }
 
-impl Content {
+impl PosterVariables {
     /// `scale` is the number of pixels per unit; 0 for SVG.
     pub(super) fn new(
         subject: &Subject,
@@ -50,12 +50,12 @@ impl Content {
         scale: f32,
         fonts: &Fonts,
     ) -> Result<Self, QrError> {
-        let mut title = subject.name.clone();
+        let mut title = subject.content.name.clone();
         // Removes characters that XML does not allow.
         title.retain(|c| !c.is_control() && !matches!(c, '\u{FFFE}' | '\u{FFFF}'));
         let (name, missing) = fonts.drawable(&title);
         let (mut own, mut apps) = (Vec::new(), Vec::new());
-        for (platform, payload) in &subject.payloads {
+        for (platform, payload) in &subject.content.payloads {
             if style.needs().contains(platform) {
                 let code = Code::new(platform.name(), payload)?;
                 own.push(PosterApp::new(*platform, subject.language, Some(code)));
